@@ -1,0 +1,32 @@
+// Bytes: what arrives and leaves. A view never owns; a Buffer is where packets are built.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace touchstone {
+
+using Bytes = std::span<const std::byte>;
+using Buffer = std::vector<std::byte>;
+
+/// The same memory seen as bytes. Valid as long as `text`'s memory is.
+[[nodiscard]] inline Bytes as_bytes(std::string_view text) {
+    return std::as_bytes(std::span{text.data(), text.size()});
+}
+
+/// The same memory seen as text. Valid as long as `bytes`' memory is.
+[[nodiscard]] inline std::string_view as_text(Bytes bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+inline void append(Buffer& buffer, Bytes bytes) {
+    if (bytes.empty()) return;  // memcpy from a null pointer is undefined even for 0 bytes
+    const auto size_before = buffer.size();
+    buffer.resize(size_before + bytes.size());
+    std::memcpy(buffer.data() + size_before, bytes.data(), bytes.size());
+}
+
+}  // namespace touchstone

@@ -1,0 +1,67 @@
+// The port between shards. Shards share nothing and talk by these messages only; a driver delivers
+// them per pair of shards in the order they were sent, each once, after any delay.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "broker/base/message.hpp"
+#include "broker/base/strong.hpp"
+
+namespace touchstone {
+
+/// Orders retained messages of one topic over all shards: the later instant wins, and the shard
+/// breaks ties, so every shard ends with the same one. `at` never goes back on a shard.
+struct RetainVersion {
+    std::int64_t at_us = 0;
+    unsigned shard = 0;
+    friend constexpr auto operator<=>(const RetainVersion&, const RetainVersion&) = default;
+};
+
+/// A message for the sessions of the receiving shard. One whose RETAIN flag is set goes to every
+/// shard, because each keeps its own copy of the retained messages.
+struct PeerPublication {
+    MessageRef message;
+    RetainVersion version;  // meaningful when message->retain()
+};
+
+/// A message for one member of a Shared Subscription that lives on the receiving shard (§4.8.2).
+struct PeerSharedPublication {
+    MessageRef message;
+    std::string group;  // "share name/filter"
+};
+
+/// Publications that match `filter` are to be sent to the sender from now on. Answered by
+/// PeerRouteAdded with the same sequence.
+struct PeerAddRoute {
+    std::string filter;
+    std::string share_name;  // empty: an ordinary subscription
+    std::uint64_t sequence = 0;
+};
+
+/// Every publication this shard routes from now on takes the route into account.
+struct PeerRouteAdded {
+    std::uint64_t sequence = 0;
+};
+
+/// The sender has no subscription to `filter` any more.
+struct PeerRemoveRoute {
+    std::string filter;
+    std::string share_name;
+};
+
+using PeerMessage = std::variant<PeerPublication, PeerSharedPublication, PeerAddRoute,
+                                 PeerRouteAdded, PeerRemoveRoute>;
+
+class Peers {
+public:
+    /// To another shard of this node, never to the sender itself.
+    virtual void send(ShardIndex to, PeerMessage message) = 0;
+
+protected:
+    ~Peers() = default;
+};
+
+}  // namespace touchstone
