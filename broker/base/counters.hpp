@@ -1,0 +1,99 @@
+// Counters of one shard: plain integers on the hot path, folded over the shards when somebody asks
+// (the exporter in broker/asio). A closed set: no client ids, no topics.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace touchstone {
+
+// name, metric family, label "key=value" or "", help text of the family
+#define TOUCHSTONE_COUNTERS(X)                                                                     \
+    X(connections_opened, "connections_opened", "", "Network Connections opened.")                \
+    X(connections_closed, "connections_closed", "", "Network Connections ended.")                 \
+    X(clients_accepted, "clients_accepted", "", "CONNECT packets answered with success.")         \
+    X(clients_refused, "clients_refused", "", "CONNECT packets refused or not understood.")       \
+    X(keep_alive_timeouts, "keep_alive_timeouts", "", "Connections closed for silence.")          \
+    X(sessions_created, "sessions_created", "", "Sessions made.")                                 \
+    X(sessions_resumed, "sessions_resumed", "", "Sessions resumed by a new connection.")          \
+    X(sessions_taken_over, "sessions_taken_over", "", "Connections ended by a newer one.")        \
+    X(sessions_ended, "sessions_ended", "", "Sessions ended.")                                    \
+    X(protocol_violations, "protocol_violations", "", "Connections closed for a peer's error.")   \
+    X(publish_received_qos_0, "publish_received", "qos=0", "PUBLISH packets taken from clients.") \
+    X(publish_received_qos_1, "publish_received", "qos=1", "PUBLISH packets taken from clients.") \
+    X(publish_received_qos_2, "publish_received", "qos=2", "PUBLISH packets taken from clients.") \
+    X(publish_sent_qos_0, "publish_sent", "qos=0", "PUBLISH packets sent, resends included.")     \
+    X(publish_sent_qos_1, "publish_sent", "qos=1", "PUBLISH packets sent, resends included.")     \
+    X(publish_sent_qos_2, "publish_sent", "qos=2", "PUBLISH packets sent, resends included.")     \
+    X(publish_resent, "publish_resent", "", "PUBLISH and PUBREL packets sent again.")             \
+    X(dropped_queue_full, "messages_dropped", "reason=queue_full",                                \
+      "Messages accepted and not delivered, by reason, counted per receiver.")                     \
+    X(dropped_expired, "messages_dropped", "reason=expired",                                      \
+      "Messages accepted and not delivered, by reason, counted per receiver.")                     \
+    X(dropped_too_large, "messages_dropped", "reason=too_large",                                  \
+      "Messages accepted and not delivered, by reason, counted per receiver.")                     \
+    X(dropped_offline_qos_0, "messages_dropped", "reason=offline_qos_0",                          \
+      "Messages accepted and not delivered, by reason, counted per receiver.")                     \
+    X(dropped_session_ended, "messages_dropped", "reason=session_ended",                          \
+      "Messages accepted and not delivered, by reason, counted per receiver.")                     \
+    X(dropped_retained_full, "retained_refused", "", "Retained Messages beyond the limit.")       \
+    X(messages_matched, "messages_matched", "", "Receivers found for messages.")                  \
+    X(messages_acknowledged, "messages_acknowledged", "", "Flows to clients completed.")          \
+    X(wills_published, "wills_published", "", "Will Messages published.")                         \
+    X(subscribes, "subscribes", "", "Topic Filters subscribed.")                                  \
+    X(unsubscribes, "unsubscribes", "", "Topic Filters unsubscribed.")                            \
+    X(bytes_received, "bytes_received", "", "Bytes of Control Packets taken.")                    \
+    X(bytes_sent, "bytes_sent", "", "Bytes of Control Packets handed to the driver.")
+
+enum class Counter : std::size_t {
+#define TOUCHSTONE_COUNTER(name, family, label, help) name,
+    TOUCHSTONE_COUNTERS(TOUCHSTONE_COUNTER)
+#undef TOUCHSTONE_COUNTER
+        count_of_counters,
+};
+
+struct CounterDescription {
+    std::string_view family;  // without prefix and suffix: touchstone_{family}_total
+    std::string_view label;   // "key=value", or empty
+    std::string_view help;
+};
+
+/// In the order of Counter.
+inline constexpr std::array<CounterDescription,
+                            static_cast<std::size_t>(Counter::count_of_counters)>
+    counter_descriptions{{
+#define TOUCHSTONE_COUNTER(name, family, label, help) {family, label, help},
+        TOUCHSTONE_COUNTERS(TOUCHSTONE_COUNTER)
+#undef TOUCHSTONE_COUNTER
+    }};
+
+/// What is there now, as opposed to what has happened.
+struct Gauges {
+    std::uint64_t connections = 0;      // Network Connections, with and without a session
+    std::uint64_t sessions = 0;         // connected or waiting for their client
+    std::uint64_t subscriptions = 0;
+    std::uint64_t retained_messages = 0;  // each shard has a copy: not to be added up
+    std::uint64_t queued_messages = 0;
+    std::uint64_t inflight_messages = 0;
+};
+
+class Counters {
+public:
+    void add(Counter counter, std::uint64_t by = 1) {
+        values_[static_cast<std::size_t>(counter)] += by;
+    }
+    [[nodiscard]] std::uint64_t of(Counter counter) const {
+        return values_[static_cast<std::size_t>(counter)];
+    }
+    Counters& operator+=(const Counters& other) {
+        for (std::size_t i = 0; i < values_.size(); ++i) values_[i] += other.values_[i];
+        return *this;
+    }
+
+private:
+    std::array<std::uint64_t, static_cast<std::size_t>(Counter::count_of_counters)> values_{};
+};
+
+}  // namespace touchstone

@@ -1,0 +1,113 @@
+// Broker: one shard of a node as a function. Inputs are the `on_…` calls, each with the time;
+// effects are calls on the ports it was given. It reads no clock, opens no socket, starts no thread,
+// and what it does depends on nothing but its inputs in their order.
+//
+// A node is `shard_count` such objects. Each owns the sessions whose Client Identifier hashes to it
+// (owner_of); a connection that belongs elsewhere is moved once its CONNECT is
+// known. A shard is used by one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/counters.hpp"
+#include "broker/base/defects.hpp"
+#include "broker/base/instant.hpp"
+#include "broker/base/settings.hpp"
+#include "broker/ports/network.hpp"
+#include "broker/ports/peers.hpp"
+#include "broker/ports/random.hpp"
+
+namespace touchstone {
+
+/// What became of the bytes of one on_bytes.
+struct Intake {
+    enum class Next : std::uint8_t {
+        more_bytes,  // deliver the rest together with what arrives next
+        stalled,     // deliver nothing until Network::resume
+        gone,        // closed, aborted or moved: the rest is for nobody here
+    };
+    /// Bytes taken. The driver keeps the others; after Network::move all from `consumed_bytes` on
+    /// go to the other shard.
+    std::size_t consumed_bytes = 0;
+    Next next = Next::more_bytes;
+    /// Size of the Control Packet that is incomplete at the end of the bytes, when its Fixed Header
+    /// tells; else 0. Never above packet_size_bytes_max.
+    std::size_t wanted_bytes = 0;
+};
+
+/// A session as seen from outside, for the simulator's checkers and reports.
+struct SessionView {
+    struct Inflight {
+        std::uint16_t packet_id = 0;
+        bool released = false;  // PUBREC has come: PUBREL is what is owed
+        MessageRef message;     // empty once released
+    };
+    std::string client_id;
+    bool connected = false;
+    std::vector<MessageRef> queue;         // oldest first
+    std::vector<Inflight> inflight;        // in the order of the first transmission
+    std::vector<std::uint16_t> unreleased; // QoS 2 Packet Identifiers of the client awaiting PUBREL
+    std::uint16_t window = 0;              // most that may be in flight now
+};
+
+class Broker {
+public:
+    /// `settings`, the ports and what they refer to outlive the Broker. `self` < `shard_count`.
+    struct Options {
+        ShardIndex self;
+        unsigned shard_count = 1;
+        Defects defects;
+    };
+    Broker(const Settings& settings, Options options, Network& network, Peers& peers,
+           Random& random);
+    ~Broker();
+    Broker(const Broker&) = delete;
+    Broker& operator=(const Broker&) = delete;
+
+    // Inputs. `now` never goes back.
+
+    /// A Network Connection was opened, or moved here from another shard.
+    void on_open(ConnectionId connection, Instant now);
+    /// Bytes of an open connection: those not consumed before and the new ones behind them. `bytes`
+    /// need not outlive the call.
+    Intake on_bytes(ConnectionId connection, Bytes bytes, Instant now);
+    /// `size_bytes` of what was sent have left the driver's own buffers.
+    void on_written(ConnectionId connection, std::size_t size_bytes, Instant now);
+    /// The connection is gone, and not by our doing.
+    void on_close(ConnectionId connection, Instant now);
+    /// A message another shard sent here.
+    void on_peer(ShardIndex from, PeerMessage message, Instant now);
+    /// Something is due. A call too early does nothing.
+    void on_tick(Instant now);
+    /// The node stops: every client is told (v5: DISCONNECT 0x8B) and its connection closed; Wills
+    /// are not published (the freedom of v5 §3.1.2.5). Afterwards only on_peer may follow.
+    void on_stop(Instant now);
+
+    /// When on_tick is wanted next; nothing when no time matters. May change with every input.
+    [[nodiscard]] std::optional<Instant> next_tick() const;
+
+    // Questions.
+
+    [[nodiscard]] const Counters& counters() const;
+    [[nodiscard]] Gauges gauges() const;
+    /// Nothing when this shard has no session of that client.
+    [[nodiscard]] std::optional<SessionView> session(std::string_view client_id) const;
+    /// The Client Identifiers of this shard's sessions, sorted.
+    [[nodiscard]] std::vector<std::string> client_ids() const;
+    /// The retained message of a topic; empty when there is none.
+    [[nodiscard]] MessageRef retained(std::string_view topic) const;
+
+private:
+    class Core;
+    std::unique_ptr<Core> core_;
+};
+
+/// The shard that owns the session of `client_id` on a node of `shard_count` shards.
+[[nodiscard]] ShardIndex owner_of(std::string_view client_id, unsigned shard_count);
+
+}  // namespace touchstone
