@@ -1,0 +1,123 @@
+// The one executable: finds the subcommand by its name and hands over. What a subcommand does, and
+// its options, live in the folder that owns it; here are only the names, so that a new subcommand
+// is one line of the table.
+
+#include "broker/base/exit_code.hpp"
+#ifdef TOUCHSTONE_WITH_asio
+#include "broker/asio/command.hpp"
+#endif
+#ifdef TOUCHSTONE_WITH_conformance
+#include "conformance/command.hpp"
+#endif
+#ifdef TOUCHSTONE_WITH_reports
+#include "reports/command.hpp"
+#endif
+#ifdef TOUCHSTONE_WITH_simulator
+#include "simulator/command.hpp"
+#endif
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+struct Subcommand {
+    std::string_view name;
+    std::string_view summary;
+    /// Gets the arguments from its own name on; returns the exit code.
+    int (*run)(int argument_count, char** arguments);
+};
+
+constexpr auto subcommands = std::to_array<Subcommand>({
+#ifdef TOUCHSTONE_WITH_asio
+    {"broker", "run the reference broker", touchstone::asio_driver::broker_command},
+#endif
+#ifdef TOUCHSTONE_WITH_conformance
+    {"conform", "judge a broker by the statements of MQTT 3.1.1 and 5.0",
+     touchstone::conformance::conform_command},
+#endif
+#ifdef TOUCHSTONE_WITH_simulator
+    {"simulate", "run a scenario in virtual time", touchstone::simulator::simulate_command},
+#endif
+#ifdef TOUCHSTONE_WITH_reports
+    {"report", "merge results into one page, side by side", touchstone::reports::report_command},
+#endif
+});
+
+void print_help() {
+    std::printf(
+        "Touchstone: a simulation and conformance test bench for MQTT with a reference broker.\n\n"
+        "usage: touchstone SUBCOMMAND [OPTION...]\n\n");
+    for (const Subcommand& subcommand : subcommands) {
+        std::printf("  %-10s %s\n", std::string{subcommand.name}.c_str(),
+                    std::string{subcommand.summary}.c_str());
+    }
+    std::printf(
+        "\n  --help     this page; `touchstone SUBCOMMAND --help` has options and examples\n"
+        "  --version  the version\n");
+}
+
+/// Levenshtein distance: how many characters to insert, remove or replace to get from `a` to `b`.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+        }
+    }
+    return row.back();
+}
+
+const Subcommand& nearest(std::string_view name) {
+    return *std::ranges::min_element(subcommands, {}, [name](const Subcommand& known) {
+        return edit_distance(name, known.name);
+    });
+}
+
+int usage_error(const std::string& message) {
+    std::fprintf(stderr, "touchstone: %s\n", message.c_str());
+    return touchstone::to_int(touchstone::ExitCode::usage_error);
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+    if (argument_count < 2) {
+        return usage_error("no subcommand; `touchstone --help` lists them");
+    }
+    const std::string_view name = arguments[1];
+    if (name == "--help" || name == "-h") {
+        print_help();
+        return touchstone::to_int(touchstone::ExitCode::as_expected);
+    }
+    if (name == "--version") {
+        std::printf("touchstone " TOUCHSTONE_VERSION "\n");
+        return touchstone::to_int(touchstone::ExitCode::as_expected);
+    }
+    const auto known = std::ranges::find(subcommands, name, &Subcommand::name);
+    if (known == subcommands.end()) {
+        const char* kind = name.starts_with('-') ? "option" : "subcommand";
+        return usage_error("unknown " + std::string{kind} + " '" + std::string{name} +
+                           "'; did you mean '" + std::string{nearest(name).name} +
+                           "'? `touchstone --help` lists all");
+    }
+    try {
+        return known->run(argument_count - 1, arguments + 1);
+    } catch (const std::exception& failure) {
+        // A subcommand names its own errors; this is for what nobody foresaw, which makes the run
+        // invalid.
+        std::fprintf(stderr, "touchstone %s: %s\n", arguments[1], failure.what());
+        return touchstone::to_int(touchstone::ExitCode::run_invalid);
+    }
+}
