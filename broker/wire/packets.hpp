@@ -4,8 +4,10 @@
 // decode_…: the body of a Frame of that type. Errors: malformed_packet or protocol_error as §4.13
 // tells them apart (README.md lists them); everything that can be judged from one packet alone
 // is judged here, everything that needs the session's state is left to broker/session.
+// Where a rule depends on who sent the packet, `sender` says so; without it both sides' are taken.
 // encode: appends the whole packet. Its input has been checked; a value that cannot be encoded
-// (a string over 65,535 bytes) is a CHECK.
+// (a string over 65,535 bytes) is a CHECK. Before v5 Properties and Reason Codes are left out where
+// that version has no place for them.
 #pragma once
 
 #include <optional>
@@ -32,9 +34,9 @@ struct Will {
 /// CONNECT (§3.1). The version is part of the packet.
 struct Connect {
     ProtocolVersion version = ProtocolVersion::v5;
-    bool clean_start = true;           // v3: Clean Session
-    std::uint16_t keep_alive_s = 0;    // 0: none
-    std::string_view client_id;        // may be empty; whether that is accepted is a session's rule
+    bool clean_start = true;         // v3: Clean Session
+    std::uint16_t keep_alive_s = 0;  // 0: none
+    std::string_view client_id;      // may be empty; whether that is accepted is a session's rule
     std::optional<Will> will;
     std::optional<std::string_view> user_name;
     std::optional<Bytes> password;
@@ -43,7 +45,7 @@ struct Connect {
 
 /// CONNACK (§3.2). Before v5 the code on the wire is connack_return_code(reason).
 struct Connack {
-    bool session_present = false;      // not sent to v3.1, whose byte is reserved
+    bool session_present = false;  // not sent to v3.1, whose byte is reserved
     ReasonCode reason = ReasonCode::success;
     Properties properties;
     friend bool operator==(const Connack&, const Connack&) = default;
@@ -54,8 +56,8 @@ struct Publish {
     bool dup = false;
     QoS qos = QoS::at_most_once;
     bool retain = false;
-    std::string_view topic;            // empty only with a Topic Alias
-    std::optional<PacketId> packet_id; // exactly when qos > 0
+    std::string_view topic;             // empty only with a Topic Alias
+    std::optional<PacketId> packet_id;  // exactly when qos > 0
     Properties properties;
     Bytes payload;
 };
@@ -89,7 +91,7 @@ struct Subscription {
 struct Subscribe {
     PacketId packet_id;
     Properties properties;
-    Bytes entries;   // encoded and checked
+    Bytes entries;  // encoded and checked
     std::size_t entry_count = 0;
     ProtocolVersion version = ProtocolVersion::v5;
 
@@ -147,18 +149,20 @@ struct Auth {
 /// MQIsdp/3, MQTT/4, MQTT/5 [MQTT-3.1.2-1, MQTT-3.1.2-2].
 Result<Connect> decode_connect(const Frame& frame);
 Result<Connack> decode_connack(const Frame& frame, ProtocolVersion version);
-Result<Publish> decode_publish(const Frame& frame, ProtocolVersion version);
+Result<Publish> decode_publish(const Frame& frame, ProtocolVersion version,
+                               Sender sender = Sender::anyone);
 /// `frame.type` is one of puback, pubrec, pubrel, pubcomp.
-Result<Ack> decode_ack(const Frame& frame, ProtocolVersion version);
+Result<Ack> decode_ack(const Frame& frame, ProtocolVersion version, Sender sender = Sender::anyone);
 Result<Subscribe> decode_subscribe(const Frame& frame, ProtocolVersion version);
 Result<SubscribeAck> decode_suback(const Frame& frame, ProtocolVersion version);
 Result<Unsubscribe> decode_unsubscribe(const Frame& frame, ProtocolVersion version);
 Result<SubscribeAck> decode_unsuback(const Frame& frame, ProtocolVersion version);
 /// PINGREQ and PINGRESP: flags and length only.
-Result<void> decode_ping(const Frame& frame);
-Result<Disconnect> decode_disconnect(const Frame& frame, ProtocolVersion version);
+Result<void> decode_ping(const Frame& frame, ProtocolVersion version = ProtocolVersion::v5);
+Result<Disconnect> decode_disconnect(const Frame& frame, ProtocolVersion version,
+                                     Sender sender = Sender::anyone);
 /// protocol_error without an Authentication Method (§3.15.2.2.2).
-Result<Auth> decode_auth(const Frame& frame);
+Result<Auth> decode_auth(const Frame& frame, Sender sender = Sender::anyone);
 
 void encode(Buffer& to, const Connect& packet);
 void encode(Buffer& to, const Connack& packet, ProtocolVersion version);
@@ -179,6 +183,9 @@ void encode(Buffer& to, const Auth& packet);
 
 /// Appends an entry for Subscribe::entries.
 void put_subscription(Buffer& entries, const Subscription& subscription, ProtocolVersion version);
+
+/// Whether `sender` may put `code` into a packet of `type` in MQTT 5.0 (§2.4, tables 3-1 to 3-11).
+[[nodiscard]] bool is_allowed(ReasonCode code, PacketType type, Sender sender);
 
 /// The packet's name as the standard writes it: "PUBLISH".
 [[nodiscard]] std::string_view name_of(PacketType type);

@@ -89,9 +89,14 @@ public:
     /// Takes Property Length and Properties off the front of `input`.
     /// Errors: malformed_packet for a length that does not fit, an unknown or misplaced identifier
     /// or a value that cannot be parsed; protocol_error for a once-only Property given twice and
-    /// for a value outside its rules (table in spec: Receive Maximum 0, flags other than 0 and 1, …).
-    /// A wildcard in a Response Topic is a protocol_error [MQTT-3.3.2-14].
-    static Result<Properties> take(Bytes& input, PropertyPlace place);
+    /// for a value outside its rules (table in spec: Receive Maximum 0, flags other than 0 and 1,
+    /// …). A Response Topic that is no Topic Name is a protocol_error [MQTT-3.3.2-14], a Topic
+    /// Alias of 0 topic_alias_invalid [MQTT-3.3.2-8], and a Property that only the other side may
+    /// send (Subscription Identifier in a client's PUBLISH [MQTT-3.3.4-6], Session Expiry Interval
+    /// in a server's DISCONNECT [MQTT-3.14.2-2], Server Reference in a client's) a protocol_error.
+    /// `input` is unchanged when there is an error.
+    static Result<Properties> take(Bytes& input, PropertyPlace place,
+                                   Sender sender = Sender::anyone);
 
     /// Bytes written by PropertiesWriter, or the raw() of a checked set.
     static Properties trusted(Bytes encoded);
@@ -122,6 +127,7 @@ public:
 private:
     Properties(Bytes encoded, std::uint64_t present) : encoded_{encoded}, present_{present} {}
     static Property take_trusted(Bytes& input);
+    [[nodiscard]] Property find(PropertyId id) const;
 
     Bytes encoded_;
     std::uint64_t present_ = 0;  // bit n: the Property with identifier n is there

@@ -28,6 +28,10 @@ enum class PacketType : std::uint8_t {
     auth = 15,
 };
 
+/// Who sent a Control Packet: some Reason Codes and Properties are allowed to one side only.
+/// `anyone` leaves such rules out.
+enum class Sender : std::uint8_t { client, server, anyone };
+
 /// Packet Identifier (§2.2.1): names a flow until it completes. Never zero.
 class PacketId {
 public:
