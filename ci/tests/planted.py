@@ -1,3 +1,4 @@
+"""A temporary project with planted files, for the tests of the checks in ci."""
 
 import os
 import shutil
