@@ -1,0 +1,15 @@
+// The page's style and script from assets/, compiled in by CMake (embed_assets.cmake).
+#pragma once
+
+#include <string_view>
+
+namespace touchstone::reports::assets {
+
+[[nodiscard]] std::string_view style();
+[[nodiscard]] std::string_view script();
+
+// SHA-256 of the two, 64 lower-case hexadecimal digits.
+extern const std::string_view style_sha256;
+extern const std::string_view script_sha256;
+
+}  // namespace touchstone::reports::assets

@@ -1,0 +1,854 @@
+// Draws the report from the JSON in #data (touchstone.results.Report). Everything that came from outside reaches the
+// page as text nodes and attribute values only, never as markup.
+"use strict";
+(() => {
+  const report = JSON.parse(document.getElementById("data").textContent);
+  const runs = report.runs || [];
+  const summaries = report.summaries || [];
+  const rows = report.rows || [];
+
+  // ---- words -------------------------------------------------------------------------------------------------------
+
+  const words = {
+    pass: ["✓", "pass"], non_strict: ["≈", "non-strict"], info: ["i", "info"], fail: ["✕", "fail"],
+    crash: ["⚡", "crash"], flaky: ["~", "flaky"], inconclusive: ["?", "inconclusive"],
+    not_applicable: ["–", "not applicable"], unspecified: ["·", "not judged"],
+    not_run: ["○", "not run"], reasoned: ["§", "reason given"], uncovered: ["", "no case"],
+  };
+  const explanations = {
+    pass: "the demand was met", non_strict: "conforming, but a SHOULD was not followed or it is unusual",
+    info: "an observed choice that the standard leaves open", fail: "a MUST or MUST NOT was broken",
+    crash: "the target stopped serving", flaky: "repetitions disagreed", inconclusive: "it could not be judged",
+    not_applicable: "the target does not have what the case needs", unspecified: "without a verdict",
+    not_run: "the suite has a case, this run did not select it",
+    reasoned: "no case, and the catalogue says why", uncovered: "no case and no reason",
+  };
+  const worstFirst = ["crash", "fail", "flaky", "inconclusive", "non_strict", "info", "pass", "not_applicable",
+    "not_run", "reasoned", "uncovered", "unspecified"];
+  const isFailure = (verdict) => verdict === "fail" || verdict === "crash";
+  const worse = (a, b) => (worstFirst.indexOf(a) <= worstFirst.indexOf(b) ? a : b);
+  const verdictOf = (result) => result.verdict || "unspecified";
+  // As overall_verdict() in summary.cpp: a close that passed leaves the exchange's verdict alone.
+  const caseVerdict = (result) =>
+    !result.close_verdict || result.close_verdict === "pass" ? verdictOf(result)
+      : worse(verdictOf(result), result.close_verdict);
+  const isExpected = (result, verdict, otherwise) =>
+    result.expected_verdict ? result.expected_verdict === verdict : otherwise(verdict);
+  const caseAsExpected = (result) => isExpected(result, caseVerdict(result), (v) => !isFailure(v));
+  const scenarioAsExpected = (result) => isExpected(result, verdictOf(result), (v) => v === "pass");
+
+  const number = (value) => Number(value || 0);
+  const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+  const duration = (us) => {
+    if (us < 1e3) return `${us} µs`;
+    if (us < 1e6) return `${+(us / 1e3).toPrecision(3)} ms`;
+    if (us < 60e6) return `${+(us / 1e6).toPrecision(3)} s`;
+    const minutes = Math.floor(us / 60e6);
+    if (minutes < 60) return `${minutes} min ${Math.floor(us / 1e6) % 60} s`;
+    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  };
+  const bytesOf = (base64) => (base64 ? Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)) : new Uint8Array());
+  const hexDump = (bytes, limit) => {
+    const lines = [];
+    for (let at = 0; at < Math.min(bytes.length, limit); at += 16) {
+      const part = [...bytes.slice(at, Math.min(at + 16, limit))];
+      const hex = part.map((b) => b.toString(16).padStart(2, "0")).join(" ");
+      const text = part.map((b) => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : "·")).join("");
+      lines.push(`${at.toString(16).padStart(4, "0")}  ${hex.padEnd(47)}  ${text}`);
+    }
+    if (bytes.length > limit) lines.push(`… ${bytes.length - limit} more bytes`);
+    return lines.join("\n");
+  };
+
+  // ---- elements ----------------------------------------------------------------------------------------------------
+
+  const fill = (element, attributes, children) => {
+    for (const [key, value] of Object.entries(attributes || {})) {
+      if (value === undefined || value === null || value === false) continue;
+      if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+      else element.setAttribute(key, value === true ? "" : value);
+    }
+    for (const child of children.flat(Infinity)) {
+      if (child === undefined || child === null || child === false || child === "") continue;
+      element.append(child);
+    }
+    return element;
+  };
+  const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+  const s = (tag, attributes, ...children) =>
+    fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+  const chip = (state, { text, big, ...attributes } = {}) => {
+    const [symbol, word] = words[state] || words.unspecified;
+    return h(attributes.onclick ? "button" : "span",
+      { type: attributes.onclick && "button", title: explanations[state], ...attributes,
+        class: `chip ${state}${big ? " big" : ""}` },
+      symbol && h("span", { "aria-hidden": "true" }, symbol), text || word);
+  };
+
+  const command = (text) => {
+    if (!text) return null;
+    const code = h("code", {}, text);
+    const button = h("button", { type: "button", title: "Copy the command", onclick: async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "copied";
+      } catch {
+        getSelection().selectAllChildren(code);
+        button.textContent = "selected";
+      }
+      setTimeout(() => { button.textContent = "copy"; }, 1500);
+    } }, "copy");
+    return h("div", { class: "command" }, code, button);
+  };
+
+  const facts = (pairs) => h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== "" && value !== null &&
+    value !== undefined).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+
+  const boxes = (items, wrong = () => false) => h("span", { class: "sequence" },
+    items.length ? items.map((item, i) => h("span", { class: wrong(item, i) ? "box wrong" : "box" }, item))
+      : h("span", { class: "muted small" }, "empty"));
+
+  // A details element whose body is built when it is first opened.
+  const item = (id, summary, build, open) => {
+    const body = h("div", { class: "body" });
+    const element = h("details", { class: "item", id }, h("summary", {}, summary), body);
+    const render = () => { if (element.open && !body.firstChild) body.append(...build().filter(Boolean)); };
+    element.addEventListener("toggle", render);
+    element.render = render;
+    element.open = Boolean(open);
+    return element;
+  };
+
+  // ---- diagram: lifelines, packets, states, faults -----------------------------------------------------------------
+
+  const stopsPerPage = 400;
+  const characterWidth = 7.25;
+  const shorten = (text, width) => {
+    const room = Math.max(3, Math.floor(width / characterWidth));
+    return text.length > room ? `${text.slice(0, room - 1)}…` : text;
+  };
+
+  const stepText = (step) => step.text || { opened: "connection opened", closed: "connection closed" }[step.kind] ||
+    (step.bytes ? `${bytesOf(step.bytes).length} bytes` : "");
+
+  // What happens, in order. A packet that travels has two events; it leaves and arrives. The cursor stops at all others.
+  const eventsOf = (trace, states) => {
+    const events = [];
+    let now = 0;
+    const sentAt = trace.map((step) => (now = Math.max(now, number(step.time_us))));
+    trace.forEach((step, i) => {
+      events.push({ kind: "step", at: sentAt[i], order: i, step });
+      const arrived = number(step.arrived_us);
+      if (!step.lost && arrived > sentAt[i]) events.push({ kind: "arrival", at: arrived, order: i + 0.25, step });
+    });
+    states.forEach((state, i) => {
+      const after = Math.min(number(state.after_step), trace.length);
+      const at = Math.max(number(state.time_us), after > 0 ? sentAt[after - 1] : 0);
+      events.push({ kind: "state", at, order: after - 0.5 + i * 1e-6, state });
+    });
+    return events.sort((a, b) => a.at - b.at || a.order - b.order);
+  };
+
+  const actorsOf = (named, trace) => {
+    const actors = [...(named || [])];
+    for (const step of trace) {
+      for (const actor of [step.from, step.to]) if (actor && !actors.includes(actor)) actors.push(actor);
+    }
+    return actors;
+  };
+
+  const stateFlow = (state) => h("div", {},
+    h("div", { class: "small" }, h("b", {}, state.client_id || "session"), " ",
+      h("span", { class: "muted" }, state.caption || "")),
+    h("div", { class: "flow" },
+      h("div", { class: "part" }, h("b", {}, "queue, next right"), boxes([...(state.queue || [])].reverse())),
+      h("div", { class: "part window" }, h("b", {}, "in flight, oldest right"),
+        boxes([...(state.inflight || [])].reverse())),
+      h("span", { class: "then", "aria-hidden": "true" }, "→"),
+      h("div", { class: "part" }, h("b", {}, "received, in order"), boxes(state.received || []))),
+    h("div", { class: "mono muted" }, state.text || ""));
+
+  // trace, actors, leftOut; for scenarios states and faults, too. `availableWidth`: pixels before it has to scroll.
+  const diagram = ({ trace, actors: named, leftOut = 0, states = [], faults = [], availableWidth }) => {
+    if (!trace.length && !states.length) return null;
+    const actors = actorsOf(named, trace);
+    const events = eventsOf(trace, states);
+    const stops = events.filter((event) => event.kind !== "arrival");
+    const longest = Math.max(0, ...events.map((event) => event.at));
+    const [unit, perUnit, digits] = longest < 10e6 ? ["ms", 1e3, 3] : ["s", 1e6, 3];
+    const timeText = (us) => (us / perUnit).toFixed(digits);
+    const gutter = 18 + Math.max(8, timeText(longest).length) * 7;
+    const widestLabel = Math.max(0, ...trace.map((step) => stepText(step).length));
+    const widestState = Math.max(0, ...states.map((state) => Math.max((state.text || "").length,
+      (state.caption || "").length)));
+    const stateWidth = states.length ? Math.min(380, widestState * characterWidth + 34) : 0;
+    const lanes = Math.max(1, actors.length - 1);
+    const halfActor = Math.max(44, ...actors.map((actor) => actor.length * characterWidth / 2 + 12));
+    const fixed = gutter + 2 * halfActor + (stateWidth ? stateWidth + 26 : 0) + 20;
+    const wanted = Math.min(460, Math.max(230, widestLabel * characterWidth + 40));
+    const spare = ((availableWidth || 1000) - fixed) / lanes;
+    const laneGap = Math.max(Math.min(wanted, 300), Math.min(wanted, spare));
+    const laneX = (actor) => gutter + halfActor + Math.max(0, actors.indexOf(actor)) * laneGap;
+    const rightLane = gutter + halfActor + (actors.length - 1) * laneGap;
+    const stateX = rightLane + halfActor + 10;
+    const width = Math.max(stateX + (stateWidth ? stateWidth + 16 : 0), gutter + 260);
+
+    let cursor = -1;
+    let page = 0;
+    let marks = [];  // [stop index, its group] of the page that is drawn
+    const scroll = h("div", { class: "scroll" });
+    const inspect = h("div", { class: "inspect empty", "aria-live": "polite" });
+    const where = h("span", { class: "where" });
+    const stateView = states.length ? h("div", { class: "states" }) : null;
+
+    const arrowHead = (x, y, direction) => s("path", { class: "point",
+      d: `M ${x} ${y} l ${-8 * direction} -4.2 l 0 8.4 z` });
+    const cross = (x, y) => s("path", { class: "cross", d: `M ${x - 5} ${y - 5} l 10 10 m 0 -10 l -10 10` });
+
+    const drawStep = (event, y, yArrival) => {
+      const { step } = event;
+      const x1 = laneX(step.from);
+      const text = stepText(step);
+      const classes = ["stop", step.kind || "packet", step.deviates && "deviates", step.lost && "lost"];
+      const group = s("g", { class: classes.filter(Boolean).join(" ") });
+      const noteWidth = width - 30;
+      group.append(s("rect", { class: "hit", x: 0, y: y - 20, width, height: event.height }));
+      if (step.deviates) group.append(s("rect", { class: "mark", x: 0, y: y - 20, width, height: event.height }));
+      group.append(s("text", { class: "time", x: gutter - 8, y: y + 4 }, timeText(event.at)));
+      const travels = step.to && step.to !== step.from && (step.kind === undefined || step.kind === "packet" ||
+        step.kind === "opened" || step.kind === "closed");
+      if (travels) {
+        const x2 = laneX(step.to);
+        const direction = x2 > x1 ? 1 : -1;
+        const endX = step.lost ? x1 + (x2 - x1) * 0.62 : x2;
+        const endY = yArrival;
+        group.append(s("path", { class: "arrow", d: `M ${x1} ${y} L ${endX} ${endY}` }));
+        if (step.lost || step.kind === "closed") group.append(cross(endX - (step.lost ? 0 : 6 * direction), endY));
+        else group.append(arrowHead(endX, endY, direction));
+        const sloping = endY - y > 4;
+        const room = Math.abs(x2 - x1) - 22;
+        const label = s("text", { class: "label", y: y - 6, x: sloping ? x1 + 10 * direction : (x1 + x2) / 2,
+          "text-anchor": sloping ? (direction > 0 ? "start" : "end") : "middle" }, shorten(text, room));
+        group.append(label);
+      } else {
+        const isLast = actors.length > 1 && step.from === actors[actors.length - 1];
+        group.append(s("circle", { class: "point", cx: x1, cy: y, r: 4 }));
+        group.append(s("text", { class: "label", x: x1 + (isLast ? -12 : 12), y: y + 4,
+          "text-anchor": isLast ? "end" : "start" }, shorten(text, isLast ? x1 - gutter - 20 : width - x1 - 30)));
+      }
+      if (step.note || step.violates) {
+        const note = [step.violates && `${step.violates} violated here`, step.note].filter(Boolean).join(": ");
+        group.append(s("text", { class: "note", x: Math.min(x1, laneX(step.to || step.from)) + 12,
+          y: y + (event.noteDrop || 14) }, `${step.deviates ? "▲ " : ""}${shorten(note, (noteWidth - gutter - halfActor) * 1.05)}`));
+      }
+      group.append(s("title", {}, `${text}${step.note ? `\n${step.note}` : ""}`));
+      return group;
+    };
+
+    const drawState = (event, y) => {
+      const { state } = event;
+      const caption = state.caption || "";
+      return s("g", { class: "stop state" },
+        s("rect", { class: "hit", x: 0, y: y - 20, width, height: event.height }),
+        s("text", { class: "time", x: gutter - 8, y: y + 4 }, timeText(event.at)),
+        s("line", { class: "leader", x1: gutter + halfActor, y1: y, x2: stateX, y2: y }),
+        s("rect", { class: "frame", x: stateX, y: y - 13, width: stateWidth, height: 25, rx: 6 }),
+        s("text", { x: stateX + 12, y: y + 4 }, shorten(state.text || "", stateWidth - 20)),
+        caption && s("text", { class: "note", x: stateX + 12, y: y + 27 }, shorten(caption, stateWidth)),
+        s("title", {}, `${state.client_id || ""} ${caption}`));
+    };
+
+    // `where` is an actor, a link that names two of them, or something else, which then spans all lifelines.
+    const drawFault = (fault, yOf, bottom) => {
+      const named = actors.filter((actor) => (fault.where || "").includes(actor));
+      const [x1, x2] = named.length === 0 ? [gutter + halfActor, Math.max(rightLane, gutter + halfActor + 60)]
+        : named.length === 1 && fault.where === named[0] ? [laneX(named[0]) - 13, laneX(named[0]) + 13]
+          : named.length === 1 ? [laneX(named[0]) - 22, laneX(named[0]) + 22]
+            : [Math.min(...named.map(laneX)) + 6, Math.max(...named.map(laneX)) - 6];
+      const top = yOf(number(fault.from_us));
+      const height = Math.max(15, Math.min(bottom, yOf(number(fault.to_us))) - top);
+      const span = `${duration(number(fault.from_us))} – ${duration(number(fault.to_us))}`;
+      return s("g", { class: "fault" },
+        s("rect", { x: x1, y: top, width: x2 - x1, height, rx: 4 }),
+        s("text", { class: "label", x: x1 + 5, y: top + 12 }, `${fault.kind || "fault"}${x2 - x1 > 90 ? ` ${fault.where || ""}` : ""}`),
+        s("title", {}, `${fault.kind} ${fault.where || ""} ${span} ${fault.note || ""}`));
+    };
+
+    const draw = () => {
+      const first = page * stopsPerPage;
+      const inPage = stops.slice(first, first + stopsPerPage);
+      const from = events.indexOf(inPage[0]);
+      const to = first + stopsPerPage < stops.length ? events.indexOf(stops[first + stopsPerPage]) : events.length;
+      const shown = events.slice(from, to);
+      let y = 46;
+      for (const event of shown) {
+        if (event.kind === "arrival") {
+          y += 13;
+          event.y = y;
+          continue;
+        }
+        y += 32;
+        event.y = y;
+        event.height = 32;
+        const hasNote = event.kind === "step" ? event.step.note || event.step.violates : event.state.caption;
+        if (hasNote) { y += 15; event.height += 15; }
+      }
+      const bottom = y + 26;
+      const arrivals = new Map(shown.filter((event) => event.kind === "arrival").map((event) => [event.step, event.y]));
+      const yOf = (us) => {
+        const next = shown.find((event) => event.at >= us);
+        return next ? Math.max(40, next.y - 21) : bottom - 6;
+      };
+      const yEnd = (event) => {
+        const { step } = event;
+        if (arrivals.has(step)) return arrivals.get(step);
+        if (step.lost) return event.y;
+        return number(step.arrived_us) > event.at ? bottom : event.y;
+      };
+      const first_us = shown.length ? shown[0].at : 0;
+      const last_us = shown.length ? shown[shown.length - 1].at : 0;
+      marks = inPage.map((event, i) => {
+        if (event.kind === "state") return [first + i, drawState(event, event.y)];
+        const slope = yEnd(event) - event.y;
+        event.noteDrop = slope > 4 ? undefined : 15;
+        return [first + i, drawStep(event, event.y, yEnd(event))];
+      });
+      for (const [index, group] of marks) group.addEventListener("click", () => select(index));
+      const svg = s("svg", { width, height: bottom, viewBox: `0 0 ${width} ${bottom}`, role: "img",
+        "aria-label": `Sequence diagram with ${plural(trace.length, "step")} between ${actors.join(", ")}` },
+      faults.filter((fault) => number(fault.to_us) >= first_us && number(fault.from_us) <= last_us)
+        .map((fault) => drawFault(fault, yOf, bottom)),
+      actors.map((actor) => [
+        s("line", { class: "lane", x1: laneX(actor), y1: 34, x2: laneX(actor), y2: bottom }),
+        s("g", { class: "actor" },
+          s("rect", { x: laneX(actor) - halfActor + 6, y: 8, width: 2 * halfActor - 12, height: 26, rx: 7 }),
+          s("text", { x: laneX(actor), y: 25 }, actor))]),
+      s("text", { class: "time", x: gutter - 8, y: 25 }, unit),
+      marks.map(([, group]) => group));
+      scroll.replaceChildren(svg);
+      highlight();
+    };
+
+    const highlight = () => {
+      for (const [index, group] of marks) {
+        group.classList.toggle("current", index === cursor);
+        group.classList.toggle("later", cursor >= 0 && index > cursor);
+      }
+      const pages = Math.ceil(stops.length / stopsPerPage);
+      where.textContent = `${cursor < 0 ? "all" : cursor + 1} of ${plural(stops.length, "step")}` +
+        (pages > 1 ? `, part ${page + 1} of ${pages}` : "") + (leftOut ? `, ${leftOut} left out` : "");
+      if (stateView) {
+        const latest = new Map();
+        stops.slice(0, cursor < 0 ? stops.length : cursor + 1).forEach((event) => {
+          if (event.kind === "state") latest.set(event.state.client_id || "", event.state);
+        });
+        stateView.replaceChildren(...[...latest.values()].map(stateFlow));
+        if (!latest.size) stateView.append(h("span", { class: "muted small" }, "no state yet"));
+      }
+    };
+
+    const describe = (event) => {
+      const close = h("button", { type: "button", class: "small", onclick: () => select(-1) }, "show all");
+      if (event.kind === "state") {
+        return [h("div", { class: "what" }, event.state.text || ""),
+          h("div", { class: "muted small" }, `${timeText(event.at)} ${unit} · state of ${event.state.client_id || "the session"}` +
+            `${event.state.caption ? ` · ${event.state.caption}` : ""} `, close)];
+      }
+      const { step } = event;
+      const bytes = bytesOf(step.bytes);
+      const way = step.to ? `${step.from} → ${step.to}` : step.from;
+      const arrival = step.lost ? " · lost on the way" : number(step.arrived_us) > event.at
+        ? ` · arrived at ${timeText(number(step.arrived_us))} ${unit}` : "";
+      return [h("div", { class: "what" }, stepText(step)),
+        h("div", { class: "muted small" }, `${timeText(event.at)} ${unit} · ${way}${arrival}` +
+          `${bytes.length ? ` · ${plural(bytes.length, "byte")}` : ""} `, close),
+        step.violates && h("p", { class: "reason fail" }, `${step.violates} is violated here`),
+        step.note && h("p", { class: step.deviates ? "reason fail" : "reason" }, step.note),
+        bytes.length > 0 && h("pre", {}, hexDump(bytes, 4096))];
+    };
+
+    const select = (index) => {
+      cursor = Math.max(-1, Math.min(stops.length - 1, index));
+      const wantedPage = cursor < 0 ? page : Math.floor(cursor / stopsPerPage);
+      if (wantedPage !== page) {
+        page = wantedPage;
+        draw();
+      }
+      highlight();
+      inspect.replaceChildren(...(cursor < 0 ? [] : describe(stops[cursor]).filter(Boolean)));
+      inspect.classList.toggle("empty", cursor < 0);
+      inspect.hidden = cursor < 0;
+      const current = marks.find(([index_]) => index_ === cursor);
+      if (current) {
+        const [, group] = current;
+        const box = group.getBoundingClientRect();
+        const frame = scroll.getBoundingClientRect();
+        if (box.top < frame.top + 40) scroll.scrollTop -= frame.top + 40 - box.top;
+        if (box.bottom > frame.bottom - 20) scroll.scrollTop += box.bottom - frame.bottom + 20;
+      }
+    };
+
+    const nextState = (direction) => {
+      for (let i = cursor + direction; i >= 0 && i < stops.length; i += direction) {
+        if (stops[i].kind === "state") return select(i);
+      }
+      return undefined;
+    };
+    const button = (text, title, action) => h("button", { type: "button", title, "aria-label": title, onclick: action }, text);
+    const step = (direction) => () => select(cursor < 0 && direction < 0 ? stops.length - 1 : Math.max(0, cursor + direction));
+    const tools = h("div", { class: "tools" },
+      button("⏮", "First step", () => select(0)), button("◀ back", "One step back", step(-1)),
+      button("step ▶", "One step forward", step(1)), button("⏭", "Last step", () => select(stops.length - 1)),
+      states.length > 0 && [button("‹ state", "Previous state", () => nextState(-1)),
+        button("state ›", "Next state", () => nextState(1))],
+      where, h("span", { class: "hint" }, "arrow keys step; a click on a packet shows its bytes"));
+    const keys = { ArrowRight: step(1), ArrowDown: step(1), ArrowLeft: step(-1), ArrowUp: step(-1),
+      Home: () => select(0), End: () => select(stops.length - 1), Escape: () => select(-1) };
+    const element = h("div", { class: "diagram", tabindex: "0", role: "group", "aria-label": "Sequence diagram; arrow keys step",
+      onkeydown: (event) => {
+        if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+        event.preventDefault();
+        keys[event.key]();
+      } }, tools, stateView, scroll, inspect);
+    inspect.hidden = true;
+    const deviation = stops.findIndex((event) => event.kind === "step" && (event.step.deviates || event.step.violates));
+    page = Math.max(0, Math.floor(deviation / stopsPerPage));
+    draw();
+    element.showStep = (wanted) => {
+      select(stops.findIndex((event) => event.kind === "step" && event.step === wanted));
+      element.focus({ preventScroll: true });
+      element.scrollIntoView({ block: "nearest" });
+    };
+    return element;
+  };
+
+  // ---- a case ------------------------------------------------------------------------------------------------------
+
+  const pageWidth = () => Math.min(document.documentElement.clientWidth, 84 * 16) - 110;
+  const statementById = new Map(rows.map((row) => [row.statement.id, row.statement]));
+
+  const statementLine = (id) => {
+    const statement = statementById.get(id);
+    return h("p", { class: "small" }, h("a", { class: "mono", href: `#s-${id}` }, id),
+      statement && [` ${statement.level || ""}: `, h("span", { class: "muted" }, statement.requirement || "")]);
+  };
+
+  const caseBody = (result) => [
+    h("p", { class: "demand" }, result.title || ""),
+    (result.statements || []).map(statementLine),
+    result.close_verdict && h("p", { class: "small" }, "exchange ", chip(verdictOf(result)), " · close ",
+      chip(result.close_verdict)),
+    result.expected_verdict && h("p", { class: "small muted" },
+      `Expected here: ${(words[result.expected_verdict] || words.unspecified)[1]}. ${result.expectation_reason || ""}`),
+    (result.expected || result.seen) && h("div", { class: "versus" },
+      h("div", { class: "pass" }, h("h3", {}, "Expected"), result.expected || "–"),
+      h("div", { class: isFailure(caseVerdict(result)) ? "fail" : "info" }, h("h3", {}, "Seen"), result.seen || "–")),
+    result.reason && h("p", { class: `reason ${caseVerdict(result)}` }, result.reason),
+    diagram({ trace: result.trace || [], actors: result.actors, leftOut: number(result.steps_left_out),
+      availableWidth: pageWidth() }),
+    result.reproduce && [h("h3", {}, "Again"), command(result.reproduce)],
+    h("p", { class: "small muted" }, [
+      number(result.duration_us) && `took ${duration(number(result.duration_us))}`,
+      number(result.virtual_duration_us) && `${duration(number(result.virtual_duration_us))} of virtual time`,
+    ].filter(Boolean).join(" · ")),
+  ].flat(Infinity);
+
+  // ---- a scenario --------------------------------------------------------------------------------------------------
+
+  const scenarioBody = (result) => {
+    const trace = result.trace || [];
+    const invariants = result.invariants || [];
+    for (const invariant of invariants) {
+      const broken = isFailure(verdictOf(invariant)) && invariant.at_step !== undefined && trace[invariant.at_step];
+      if (broken) {
+        broken.violates = invariant.invariant;
+        broken.deviates = true;
+      }
+    }
+    const picture = diagram({ trace, actors: result.actors, states: result.states, faults: result.faults,
+      leftOut: number(result.steps_left_out), availableWidth: pageWidth() });
+    const demanded = result.expected_received || [];
+    const received = result.received || [];
+    return [
+      result.description && h("p", { class: "demand" }, result.description),
+      result.reason && h("p", { class: `reason ${verdictOf(result)}` }, result.reason),
+      invariants.length > 0 && [h("h3", {}, "Invariants"), h("table", { class: "plain" },
+        h("tbody", {}, invariants.map((invariant) => h("tr", {},
+          h("td", { class: "id mono" }, invariant.invariant || ""), h("td", {}, chip(verdictOf(invariant))),
+          h("td", {}, invariant.title || "", invariant.explanation && h("div", { class: "small muted" }, invariant.explanation)),
+          h("td", { class: "number" }, invariant.at_us !== undefined && `at ${duration(number(invariant.at_us))} `,
+            invariant.at_step !== undefined && trace[invariant.at_step] && h("button", { type: "button", class: "small",
+              onclick: () => picture.showStep(trace[invariant.at_step]) }, "show packet"))))))],
+      (received.length > 0 || demanded.length > 0) && [h("h3", {}, "Received by the client's application"),
+        h("p", {}, boxes(received, (value, i) => demanded.length > 0 && demanded[i] !== value)),
+        demanded.length > 0 && demanded.join("\n") !== received.join("\n") && h("p", { class: "small" }, "expected ", boxes(demanded))],
+      picture && [h("h3", {}, "What happened"), picture],
+      (result.faults || []).length > 0 && [h("h3", {}, "Faults"), h("table", { class: "plain" }, h("tbody", {},
+        result.faults.map((fault) => h("tr", {}, h("td", { class: "mono" }, fault.kind || ""), h("td", {}, fault.where || ""),
+          h("td", {}, `${duration(number(fault.from_us))} – ${duration(number(fault.to_us))}`), h("td", {}, fault.note || "")))))],
+      (result.measures || []).length > 0 && [h("h3", {}, "Measures"), measureTable([result.measures], [""])],
+      facts([["seed", String(result.seed || 0)], ["virtual time", duration(number(result.virtual_duration_us))],
+        ["events", number(result.events) ? number(result.events).toLocaleString("en") : ""], ["fidelity", result.fidelity || ""],
+        ["digest", result.digest && h("code", {}, result.digest)]]),
+      result.reproduce && [h("h3", {}, "Again"), command(result.reproduce)],
+    ].flat(Infinity);
+  };
+
+  const figure = (measure) => {
+    const digits = (value) => (Number.isInteger(value) ? value.toLocaleString("en") : String(+value.toPrecision(4)));
+    const half = measure.confidence_half_width;
+    return `${digits(number(measure.value))}${half === undefined ? "" : ` ± ${digits(number(half))}`}` +
+      `${measure.unit && measure.unit !== "1" ? ` ${measure.unit}` : ""}`;
+  };
+  const measureTable = (columns, names) => {
+    const order = [...new Set(columns.flatMap((measures) => (measures || []).map((measure) => measure.name || "")))];
+    return h("table", { class: "plain" },
+      names.some(Boolean) && h("thead", {}, h("tr", {}, h("th", {}, "measure"), names.map((name) => h("th", {}, name)))),
+      h("tbody", {}, order.map((name) => h("tr", {}, h("td", { class: "mono" }, name), columns.map((measures) => {
+        const found = (measures || []).find((measure) => measure.name === name);
+        return h("td", { class: "number" }, found ? figure(found) : "–",
+          found && number(found.samples) > 0 && h("div", { class: "small muted" },
+            `${plural(number(found.samples), "sample")}${found.confidence_level ? `, ${found.confidence_level * 100} % confidence` : ""}`));
+      })))));
+  };
+
+  // ---- a matrix: rows in groups, one column per run, filters, details under the row --------------------------------
+
+  // row: { id, anchor, group, version, text (searched), describe() -> cells before the runs, cells: [{ state, label, open() } | null] }
+  const matrix = ({ rows: all, head, columns, noun, withVersion }) => {
+    const states = worstFirst.filter((state) => all.some((row) => row.cells.some((cell) => cell && cell.state === state)));
+    const chosen = new Set();
+    const body = h("tbody", {});
+    const shown = h("span", { class: "shown", "aria-live": "polite" });
+    const search = h("input", { type: "search", placeholder: `Search ${noun}s: id, words, section`, "aria-label": `Search ${noun}s` });
+    const groups = [...new Set(all.map((row) => row.group))];
+    const versions = withVersion ? [...new Set(all.map((row) => row.version))] : [];
+    const option = (value, text) => h("option", { value }, text);
+    const version = versions.length > 1 && h("select", { "aria-label": "Version" }, option("", "All versions"),
+      versions.map((v) => option(v, v)));
+    const group = h("select", { "aria-label": "Section" });
+    const fillGroups = () => group.replaceChildren(option("", "All sections"),
+      ...groups.filter((g) => !version || !version.value || g.startsWith(`${version.value} `)).map((g) => option(g, g)));
+    fillGroups();
+    const differing = columns.length > 1 && h("input", { type: "checkbox" });
+    const verdicts = h("span", { class: "group", role: "group", "aria-label": "Verdicts" }, states.map((state) => {
+      const count = all.filter((row) => row.cells.some((cell) => cell && cell.state === state)).length;
+      const toggle = chip(state, { text: `${words[state][1]} ${count}`, "aria-pressed": "false", onclick: () => {
+        if (!chosen.delete(state)) chosen.add(state);
+        toggle.setAttribute("aria-pressed", String(chosen.has(state)));
+        update();
+      } });
+      return toggle;
+    }));
+
+    const span = head.length + columns.length;
+    const cellButton = (cell, row, line) => {
+      if (!cell) return h("td", { class: "cell" });
+      if (!cell.open) return h("td", { class: "cell" }, chip(cell.state, { text: cell.label }));
+      let more = null;
+      const button = chip(cell.state, { text: cell.label, "aria-expanded": "false", onclick: () => {
+        const isOpen = more !== null;
+        if (isOpen) more.remove();
+        more = isOpen ? null : h("tr", { class: "more" }, h("td", { colspan: span }, cell.open()));
+        if (more) line.after(more);
+        button.setAttribute("aria-expanded", String(!isOpen));
+        row.more = more;
+      } });
+      return h("td", { class: "cell" }, button);
+    };
+    const lines = new Map();
+    const lineOf = (row) => {
+      if (!lines.has(row)) {
+        const line = h("tr", { class: "row", id: row.anchor }, row.describe());
+        line.append(...row.cells.map((cell) => cellButton(cell, row, line)));
+        lines.set(row, line);
+      }
+      return lines.get(row);
+    };
+
+    const update = () => {
+      const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const fits = (row) => (!version || !version.value || row.version === version.value) &&
+        (!group.value || row.group === group.value) && wanted.every((word) => row.text.includes(word)) &&
+        (chosen.size === 0 || row.cells.some((cell) => cell && chosen.has(cell.state))) &&
+        (!differing || !differing.checked || new Set(row.cells.filter(Boolean).map((cell) => cell.state)).size > 1);
+      const visible = all.filter(fits);
+      const content = [];
+      let last = null;
+      for (const row of visible) {
+        if (row.group !== last) {
+          last = row.group;
+          const members = visible.filter((other) => other.group === last);
+          const tally = worstFirst.map((state) => [state, members.filter((member) =>
+            member.cells.some((cell) => cell && cell.state === state)).length]).filter(([, count]) => count > 0)
+            .map(([state, count]) => `${count} ${words[state][1]}`).join(" · ");
+          content.push(h("tr", { class: "group" }, h("th", { colspan: span, scope: "rowgroup" }, last,
+            h("span", { class: "tally" }, tally))));
+        }
+        content.push(lineOf(row));
+        if (row.more) content.push(row.more);
+      }
+      if (!visible.length) content.push(h("tr", {}, h("td", { colspan: span, class: "none" }, `No ${noun} fits these filters.`)));
+      body.replaceChildren(...content);
+      shown.textContent = `${visible.length} of ${plural(all.length, noun)}`;
+    };
+
+    search.addEventListener("input", update);
+    for (const control of [version, group, differing]) {
+      if (control) control.addEventListener("change", () => { if (control === version) fillGroups(); update(); });
+    }
+    update();
+    const reset = () => {
+      search.value = "";
+      if (version) { version.value = ""; fillGroups(); }
+      group.value = "";
+      if (differing) differing.checked = false;
+      chosen.clear();
+      for (const toggle of verdicts.children) toggle.setAttribute("aria-pressed", "false");
+      update();
+    };
+    return { search, reset, parts: [
+      h("div", { class: "filters" }, search, version, group,
+        differing && h("label", {}, differing, "only where the runs differ"), verdicts, shown),
+      h("div", { class: "sheet" }, h("table", { class: "matrix" },
+        h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)),
+          columns.map((name) => h("th", { class: "run", scope: "col" }, name)))), body))] };
+  };
+
+  // ---- sections of the page ----------------------------------------------------------------------------------------
+
+  const countOrder = ["pass", "non_strict", "info", "fail", "crash", "flaky", "inconclusive", "not_applicable",
+    "not_run", "reasoned", "uncovered"];
+  const bar = (counts) => {
+    const present = countOrder.filter((state) => number(counts[state]) > 0);
+    const picture = h("div", { class: "bar", "aria-hidden": "true" });
+    for (const state of present) {
+      const part = h("i", { class: state });
+      part.style.flexGrow = number(counts[state]);
+      picture.append(part);
+    }
+    return [picture, h("ul", { class: "legend" }, present.map((state) =>
+      h("li", { class: state }, `${counts[state]} ${words[state][1]}`)))];
+  };
+
+  const targetLine = (target = {}) => [target.name, target.url, target.version, target.mqtt_versions && `MQTT ${target.mqtt_versions}`,
+    number(target.nodes) > 1 && plural(target.nodes, "node"), number(target.shards) > 0 && plural(target.shards, "shard")]
+    .filter(Boolean).join(" · ");
+
+  const tile = (summary, run) => {
+    const statements = summary.statements || {};
+    const judged = statements.judged || {};
+    const total = number(statements.total);
+    const judgedCount = Object.values(judged).reduce((sum, n) => sum + n, 0);
+    const results = Object.values(summary.counts || {}).reduce((sum, n) => sum + n, 0);
+    const kind = { conformance: "Conformance", simulation: "Simulation" }[summary.kind] || "Run";
+    const noun = summary.kind === "simulation" ? "scenario" : "case";
+    return h("article", { class: "tile" },
+      h("header", {}, h("div", {}, h("div", { class: "kind" }, kind), h("div", { class: "name" }, summary.name || "unnamed"),
+        h("div", { class: "where" }, targetLine(summary.target))), chip(verdictOf(summary), { big: true })),
+      h("div", { class: "figure" }, h("strong", {}, String(results)), h("span", { class: "muted" }, `${noun}${results === 1 ? "" : "s"} run`)),
+      bar(summary.counts || {}),
+      total > 0 && [h("div", { class: "figure" }, h("strong", {}, String(judgedCount)),
+        h("span", { class: "muted" }, `of ${plural(total, "statement")} judged`)),
+      bar({ ...judged, not_run: statements.not_run, reasoned: statements.reasoned, uncovered: statements.uncovered })],
+      facts([["seed", String(summary.seed || 0)], ["duration", duration(number(summary.duration_ms) * 1e3)],
+        ["started", number(run.started_unix_ms) ? `${new Date(number(run.started_unix_ms)).toISOString().slice(0, 19).replace("T", " ")} UTC` : ""],
+        ["unexpected", number(summary.unexpected) ? plural(summary.unexpected, "result") : ""],
+        ["digest", summary.digest && h("code", {}, summary.digest)], ["tool", run.tool_version && `touchstone ${run.tool_version}`]]),
+      (run.notes || []).length > 0 && h("ul", { class: "notes" }, run.notes.map((note) => h("li", {}, note))),
+      command(summary.reproduce));
+  };
+
+  const scenarioSummary = (result, runName, otherwise) => [chip(verdictOf(result)),
+    h("span", { class: "title" }, h("span", { class: "mono" }, result.scenario || ""), " ",
+      h("span", { class: "muted" }, otherwise)),
+    (result.defects || []).map((defect) => h("span", { class: "tag defect" }, `defect ${defect}`)),
+    isFailure(verdictOf(result)) && scenarioAsExpected(result) && h("span", { class: "tag" }, "as expected"),
+    h("span", { class: "run" }, `seed ${result.seed || 0} · ${runName}`)];
+
+  const failures = () => {
+    const found = [];
+    runs.forEach((run, r) => {
+      (run.cases || []).forEach((result) => {
+        const verdict = caseVerdict(result);
+        const expected = caseAsExpected(result);
+        if (expected && !isFailure(verdict)) return;
+        found.push({ expected, build: (open) => item(null, [chip(verdict), h("span", { class: "title" },
+          h("span", { class: "mono" }, result.case_id || ""), " ", h("span", { class: "muted" }, result.title || "")),
+        expected ? h("span", { class: "tag" }, "known failure") : !isFailure(verdict) && h("span", { class: "tag defect" }, "unexpected pass"),
+        h("span", { class: "run" }, run.name || "")], () => caseBody(result), open) });
+      });
+      (run.scenarios || []).forEach((result, i) => {
+        const expected = scenarioAsExpected(result);
+        if (expected) return;
+        found.push({ expected, build: () => h("div", {}, item(null, scenarioSummary(result, run.name || "", result.reason || ""),
+          () => [h("p", {}, h("a", { href: `#run-${r}-scenario-${i}` }, "Sequence diagram and invariants below")),
+            h("p", { class: "reason fail" }, result.reason || ""), command(result.reproduce)], false)) });
+      });
+    });
+    found.sort((a, b) => Number(a.expected) - Number(b.expected));
+    return found;
+  };
+
+  const statementRuns = runs.map((run, i) => i).filter((i) => rows.some((row) => (row.cells[i] || {}).state));
+  const statementRows = () => rows.map((row) => {
+    const { statement } = row;
+    const cells = statementRuns.map((i) => {
+      const cell = row.cells[i] || {};
+      if (!cell.state) return null;
+      const cases = (cell.cases || []).map((index) => runs[i].cases[index]);
+      return { state: cell.state === "judged" ? cell.verdict || "unspecified" : cell.state,
+        label: undefined,
+        open: cases.length ? () => cases.map((result) => {
+          const box = item(null, [chip(caseVerdict(result)), h("span", { class: "title mono" }, result.case_id || ""),
+            h("span", { class: "run" }, runs[i].name || "")], () => caseBody(result), cases.length === 1);
+          box.render();
+          return box;
+        }) : null };
+    });
+    const anyState = cells.find(Boolean) || {};
+    const why = anyState.state === "reasoned" ? `No case: ${statement.reason}`
+      : anyState.state === "not_run" ? `Not selected in this run: ${(statement.case_ids || []).join(", ")}` : statement.reason || "";
+    return { anchor: `s-${statement.id}`, version: row.version || "", group: `${row.version || ""} ${statement.section || ""}`, cells,
+      text: [statement.id, statement.section, statement.requirement, statement.reason, statement.level, statement.actor]
+        .join(" ").toLowerCase(),
+      describe: () => [h("td", { class: "id mono" }, statement.id, h("span", { class: "level" },
+        [statement.level, statement.actor].filter(Boolean).join(" · "))),
+      h("td", { class: "text" }, statement.requirement || "", why && h("div", { class: "why" }, why))] };
+  });
+
+  const caseRuns = runs.map((run, i) => i).filter((i) => (runs[i].cases || []).length);
+  const caseRows = () => {
+    const byId = new Map();
+    for (const i of caseRuns) {
+      for (const result of runs[i].cases) {
+        const id = result.case_id || "";
+        if (!byId.has(id)) byId.set(id, { result, cells: caseRuns.map(() => null) });
+        const place = caseRuns.indexOf(i);
+        byId.get(id).cells[place] = { state: caseVerdict(result),
+          open: () => h("div", {}, h("p", { class: "small muted" }, runs[i].name || ""), caseBody(result)) };
+      }
+    }
+    // Cases of a section together, sections in the order in which they are met.
+    const sections = [...new Set([...byId.values()].map(({ result }) => result.section || "cases"))];
+    return [...byId.entries()].map(([id, { result, cells }]) => ({ cells, group: result.section || "cases",
+      version: (result.section || "").split(" ")[0],
+      text: [id, result.title, result.section, result.reason, ...(result.statements || [])].join(" ").toLowerCase(),
+      describe: () => [h("td", { class: "text" }, h("span", { class: "mono" }, id), h("div", {}, result.title || ""),
+        result.reason && h("div", { class: "why" }, result.reason))] }))
+      .sort((a, b) => sections.indexOf(a.group) - sections.indexOf(b.group));
+  };
+
+  const scenarioItems = () => runs.flatMap((run, r) => (run.scenarios || []).map((result, i) => item(`run-${r}-scenario-${i}`,
+    scenarioSummary(result, run.name || "", result.description || ""), () => scenarioBody(result), false)));
+
+  // ---- the page ----------------------------------------------------------------------------------------------------
+
+  const sections = [];
+  const section = (id, title, of, content, bad) => {
+    sections.push({ id, title, of, bad });
+    return h("section", { id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title,
+      of !== undefined && h("span", { class: "of" }, of)), content);
+  };
+
+  const stored = { get: () => { try { return localStorage.getItem("touchstone-theme"); } catch { return null; } },
+    set: (value) => { try { localStorage.setItem("touchstone-theme", value); } catch { /* a page without storage */ } } };
+  const setTheme = (theme) => {
+    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+  };
+  setTheme(stored.get());
+  const isDark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+
+  // A dark stone with the streak of gold that is judged on it.
+  const emblem = () => s("svg", { width: 42, height: 42, viewBox: "0 0 42 42", "aria-hidden": "true" },
+    s("path", { d: "M8 12 L19 4 L33 8 L38 21 L32 34 L17 38 L5 29 Z", fill: "#2b3038", stroke: "#59616d", "stroke-width": 1 }),
+    s("path", { d: "M8 12 L19 4 L22 17 L5 29 Z", fill: "#3a414b" }),
+    s("path", { d: "M12 27 C18 25 24 19 31 14", stroke: "#e0b85c", "stroke-width": 3, "stroke-linecap": "round", fill: "none" }));
+
+  const build = () => {
+    const page = document.getElementById("page");
+    const main = h("main", { class: "wrap" });
+    main.append(section("overview", "Overview", plural(runs.length, "run"), h("div", { class: "tiles" },
+      summaries.map((summary, i) => tile(summary, runs[i])))));
+
+    const found = failures();
+    const unexpected = found.filter((failure) => !failure.expected).length;
+    if (found.length) {
+      const known = found.length - unexpected;
+      main.append(section("failures", "Failures", [unexpected && `${unexpected} unexpected`, known && `${known} known`]
+        .filter(Boolean).join(", "), found.map((failure, i) => failure.build(i < 3 && !failure.expected)), unexpected > 0));
+    }
+
+    const scenarios = scenarioItems();
+    if (scenarios.length) main.append(section("scenarios", "Scenarios", String(scenarios.length), scenarios));
+
+    let table = null;
+    if (statementRuns.length) {
+      table = matrix({ rows: statementRows(), head: ["Statement", "Requirement"], noun: "statement", withVersion: true,
+        columns: statementRuns.map((i) => runs[i].name || "") });
+      main.append(section("statements", "Statements", String(rows.length), table.parts));
+    }
+    if (caseRuns.length) {
+      const cases = matrix({ rows: caseRows(), head: ["Case"], noun: "case", withVersion: true,
+        columns: caseRuns.map((i) => runs[i].name || "") });
+      main.append(section("cases", "Cases", String(new Set(caseRuns.flatMap((i) => runs[i].cases.map((c) => c.case_id))).size), cases.parts));
+    }
+    const measured = runs.filter((run) => (run.measures || []).length);
+    if (measured.length) {
+      main.append(section("measures", "Measures", undefined, h("div", { class: "sheet" },
+        measureTable(measured.map((run) => run.measures), measured.map((run) => run.name || "")))));
+    }
+    const tools = [...new Set(runs.map((run) => run.tool_version).filter(Boolean))];
+    main.append(h("footer", { class: "foot" },
+      `Written by touchstone${tools.length ? ` ${tools.join(", ")}` : ""}. This file needs no network. Statement texts are paraphrases; ` +
+      "the numbers are those of the OASIS standards MQTT 3.1.1 and MQTT 5.0."));
+
+    const theme = h("button", { type: "button", title: "Light or dark", onclick: () => {
+      const next = isDark() ? "light" : "dark";
+      setTheme(next);
+      stored.set(next);
+    } }, "◐ theme");
+    const failed = summaries.filter((summary) => isFailure(verdictOf(summary))).length;
+    page.append(
+      h("header", { class: "head" }, h("div", { class: "wrap" }, emblem(), h("div", { class: "grow" }, h("h1", {}, report.title || "Touchstone report"),
+        h("div", { class: "muted" }, failed ? `${failed} of ${plural(runs.length, "run")} failed` : `${plural(runs.length, "run")}, none failed`)),
+      theme, h("button", { type: "button", onclick: () => print() }, "print"))),
+      h("nav", { class: "nav", "aria-label": "Sections" }, h("div", { class: "wrap" }, sections.map(({ id, title, of, bad }) =>
+        h("a", { href: `#${id}` }, title, id !== "overview" && of && h("b", { class: bad && "bad" }, ` ${of}`))))),
+      main);
+
+    for (const element of page.querySelectorAll("details.item")) element.render();
+    if (scenarios.length === 1) scenarios[0].open = true;
+
+    // A link to a statement has to show its row even when a filter hides it; a link to a scenario opens it.
+    const follow = () => {
+      const id = decodeURIComponent(location.hash.slice(1));
+      if (!id) return;
+      if (table && id.startsWith("s-") && !document.getElementById(id)) table.reset();
+      const element = document.getElementById(id);
+      if (!element) return;
+      if (element.tagName === "DETAILS") element.open = true;
+      element.scrollIntoView({ block: id.startsWith("s-") ? "center" : "start" });
+    };
+    addEventListener("hashchange", follow);
+    follow();
+    addEventListener("keydown", (event) => {
+      const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+      if (event.key === "/" && !typing && table) {
+        event.preventDefault();
+        table.search.focus();
+      }
+    });
+    // Paper has no click: what failed is printed with its packets.
+    addEventListener("beforeprint", () => {
+      for (const element of page.querySelectorAll("#failures details.item, #scenarios details.item")) {
+        element.open = true;
+        element.render();
+      }
+    });
+  };
+
+  build();
+})();
