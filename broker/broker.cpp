@@ -1,0 +1,65 @@
+#include "broker/broker.hpp"
+
+#include "broker/core.hpp"
+
+namespace touchstone {
+
+Broker::Broker(const Settings& settings, Options options, Network& network, Peers& peers,
+               Random& random)
+    : core_{std::make_unique<Core>(settings, options, network, peers, random)} {}
+
+Broker::~Broker() = default;
+
+void Broker::on_open(ConnectionId connection, Instant now) {
+    core_->on_open(connection, now);
+}
+
+Intake Broker::on_bytes(ConnectionId connection, Bytes bytes, Instant now) {
+    return core_->on_bytes(connection, bytes, now);
+}
+
+void Broker::on_written(ConnectionId connection, std::size_t size_bytes, Instant now) {
+    core_->on_written(connection, size_bytes, now);
+}
+
+void Broker::on_close(ConnectionId connection, Instant now) {
+    core_->on_close(connection, now);
+}
+
+void Broker::on_peer(ShardIndex from, PeerMessage message, Instant now) {
+    core_->on_peer(from, std::move(message), now);
+}
+
+void Broker::on_tick(Instant now) {
+    core_->on_tick(now);
+}
+
+void Broker::on_stop(Instant now) {
+    core_->on_stop(now);
+}
+
+std::optional<Instant> Broker::next_tick() const {
+    return core_->next_tick();
+}
+
+const Counters& Broker::counters() const {
+    return core_->counters();
+}
+
+Gauges Broker::gauges() const {
+    return core_->gauges();
+}
+
+std::optional<SessionView> Broker::session(std::string_view client_id) const {
+    return core_->session(client_id);
+}
+
+std::vector<std::string> Broker::client_ids() const {
+    return core_->client_ids();
+}
+
+MessageRef Broker::retained(std::string_view topic) const {
+    return core_->retained(topic);
+}
+
+}  // namespace touchstone

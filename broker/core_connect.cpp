@@ -1,0 +1,431 @@
+#include <algorithm>
+
+#include "broker/base/check.hpp"
+#include "broker/core.hpp"
+
+namespace touchstone {
+namespace {
+
+using wire::PropertyId;
+
+constexpr std::uint32_t never_expires_s = 0xFFFF'FFFF;
+
+Instant after_s(Instant from, std::uint32_t seconds) {
+    return seconds == never_expires_s ? never : from + std::chrono::seconds{seconds};
+}
+
+/// Whether a CONNECT that could not be decoded is one of MQTT 5.0, whose sender understands a
+/// CONNACK with the reason.
+bool announces_v5(const wire::Frame& frame) {
+    return frame.type == wire::PacketType::connect && frame.body.size() >= 7 &&
+           as_text(frame.body).substr(0, 7) == std::string_view{"\0\4MQTT\5", 7};
+}
+
+/// The Properties of a Will Message or a PUBLISH that travel on to the receivers.
+void put_forwarded(wire::PropertiesWriter& to, const wire::Properties& from) {
+    to.clear();
+    from.for_each([&](const wire::Property& property) {
+        switch (property.id) {
+            case PropertyId::message_expiry_interval:  // counted down, see Session
+            case PropertyId::topic_alias:              // of one Network Connection only
+            case PropertyId::subscription_identifier:
+            case PropertyId::will_delay_interval: return;
+            default: to.put_encoded(property.encoded);
+        }
+    });
+}
+
+std::unique_ptr<StoredWill> stored(const wire::Will& will, wire::PropertiesWriter& scratch) {
+    auto kept = std::make_unique<StoredWill>();
+    kept->topic = will.topic;
+    kept->payload.assign(will.payload.begin(), will.payload.end());
+    put_forwarded(scratch, will.properties);
+    const auto forwarded = scratch.view().raw();
+    kept->properties.assign(forwarded.begin(), forwarded.end());
+    kept->qos = will.qos;
+    kept->retain = will.retain;
+    kept->delay_s = will.properties.integer(PropertyId::will_delay_interval).value_or(0);
+    kept->message_expiry_s = will.properties.integer(PropertyId::message_expiry_interval);
+    return kept;
+}
+
+Duration keep_alive_limit(std::uint16_t keep_alive_s) {
+    return std::chrono::milliseconds{1'500} * keep_alive_s;  // [MQTT-3.1.2-22]
+}
+
+}  // namespace
+
+// --- CONNECT ----------------------------------------------------------------------------------------
+
+Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Frame& frame) {
+    const auto decoded = wire::decode_connect(frame);
+    if (!decoded) {
+        if (decoded.error() == ReasonCode::unsupported_protocol_version)
+            return refuse(id, ProtocolVersion::v3_1_1, decoded.error());
+        if (announces_v5(frame)) return refuse(id, ProtocolVersion::v5, decoded.error());
+        return fail(id, decoded.error());
+    }
+    const auto& connect = decoded.value();
+    const bool v5 = connect.version == ProtocolVersion::v5;
+
+    std::string client_id{connect.client_id};
+    if (client_id.empty()) {
+        // Before v5 only a session that ends with the connection may be nameless [MQTT-3.1.3-8].
+        if (!v5 && (connect.version == ProtocolVersion::v3_1 || !connect.clean_start))
+            return refuse(id, connect.version, ReasonCode::client_identifier_not_valid);
+        client_id = new_client_id();
+    } else if (connect.version == ProtocolVersion::v3_1 && client_id.size() > 23) {
+        return refuse(id, connect.version, ReasonCode::client_identifier_not_valid);
+    }
+    if (const auto owner = owner_of(client_id, options_.shard_count); owner != options_.self) {
+        network_.move(id, owner);
+        forget_connection(id);
+        return Handled::moved;
+    }
+    if (connect.properties.has(PropertyId::authentication_method))
+        return refuse(id, connect.version, ReasonCode::bad_authentication_method);
+    if (connect.will) {
+        if (connect.will->qos > settings_.maximum_qos)
+            return refuse(id, connect.version, ReasonCode::qos_not_supported);  // [MQTT-3.2.2-12]
+        if (connect.will->retain && !settings_.retain_available)
+            return refuse(id, connect.version, ReasonCode::retain_not_supported);  // [MQTT-3.2.2-13]
+        if (has_too_many_levels(connect.will->topic))
+            return refuse(id, connect.version, ReasonCode::topic_name_invalid);
+    }
+
+    ConnectionTerms terms{.version = connect.version, .keep_alive_s = connect.keep_alive_s};
+    if (v5) {
+        const auto& asked = connect.properties;
+        terms.receive_maximum = static_cast<std::uint16_t>(
+            asked.integer(PropertyId::receive_maximum).value_or(65'535));
+        terms.packet_size_bytes_max = asked.integer(PropertyId::maximum_packet_size)
+                                          .value_or(wire::packet_size_bytes_max);
+        const auto expiry_s = asked.integer(PropertyId::session_expiry_interval).value_or(0);
+        terms.session_expiry_s = std::min(expiry_s, settings_.session_expiry_s_max);
+        terms.expiry_was_zero_at_connect = expiry_s == 0;
+        if (const auto limit_s = settings_.keep_alive_s_max;
+            limit_s != 0 && (terms.keep_alive_s == 0 || terms.keep_alive_s > limit_s))
+            terms.keep_alive_s = limit_s;
+    } else {
+        // Clean Session is Clean Start and an end with the connection in one (v3.1.1 §3.1.2.4).
+        terms.session_expiry_s = connect.clean_start ? 0 : settings_.session_expiry_s_v3;
+    }
+
+    const bool assigned = connect.client_id.empty();
+    const auto [client, session_present] = find_or_make(std::move(client_id), connect.clean_start);
+    auto& connection = open_connection(id);
+    connection.state = ConnectionState::connected;
+    connection.client = client;
+    client->ends_at = never;
+    client->will_due_at = never;
+    client->session.attach(id, terms, connect.will ? stored(*connect.will, forwarded_) : nullptr);
+    counters_.add(Counter::clients_accepted);
+    send_connack(*client, connect, terms, session_present,
+                 assigned ? std::string_view{client->session.client_id()} : std::string_view{});
+    if (terms.keep_alive_s != 0)
+        timers_.add(context_.now + keep_alive_limit(terms.keep_alive_s),
+                    {Reminder::What::keep_alive, id.raw(), connection.generation});
+    client->session.resume(context_);
+    if (options_.defects.retain_on_resume && session_present) {
+        for (const auto& record : std::vector{client->subscriptions})
+            send_retained(*client, *FilterName::parse(record.list->text(), false), {}, 0);
+    }
+    time_retry(*client);
+    return Handled::done;
+}
+
+Broker::Core::Handled Broker::Core::refuse(ConnectionId id, ProtocolVersion version,
+                                           ReasonCode reason) {
+    counters_.add(Counter::clients_refused);
+    built_.clear();
+    wire::encode(built_, wire::Connack{.reason = reason}, version);
+    network_.send(id, built_);
+    network_.close(id);
+    forget_connection(id);
+    return Handled::gone;
+}
+
+std::string Broker::Core::new_client_id() {
+    constexpr std::string_view digits =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    for (;;) {
+        std::string id = "auto-";
+        for (int part = 0; part < 2; ++part) {
+            auto bits = random_.next();
+            for (int i = 0; i < 9; ++i, bits /= digits.size()) id += digits[bits % digits.size()];
+        }
+        // The name is ours to choose, so the connection stays where it is.
+        if (owner_of(id, options_.shard_count) == options_.self && !clients_.contains(id))
+            return id;
+    }
+}
+
+std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool clean_start) {
+    const auto found = clients_.find(client_id);
+    if (found == clients_.end()) {
+        auto& made = make_client(std::move(client_id));
+        return {&made, options_.defects.session_present_lies};
+    }
+    auto& client = *found->second;
+    if (client.session.is_connected()) {
+        if (options_.defects.no_takeover) {
+            ghosts_.push_back(std::move(found->second));
+            clients_.erase(found);
+            return {&make_client(std::move(client_id)), false};
+        }
+        // A session that ends with its connection is not there for the next one (v5 §3.1.2.11.2).
+        const bool resumes = !clean_start && client.session.terms().session_expiry_s != 0;
+        take_over(client, resumes);
+        if (!resumes) return {&make_client(std::move(client_id)), false};
+        counters_.add(Counter::sessions_resumed);
+        return {&client, true};
+    }
+    if (client.will_due_at <= context_.now) publish_will(client);
+    if (clean_start || client.ends_at <= context_.now) {
+        publish_will(client);  // the session ends now, so its Will is due (§3.1.3.2.2)
+        end_session(client);
+        return {&make_client(std::move(client_id)), false};
+    }
+    client.session.drop_will();  // resumed in time [MQTT-3.1.3-9]
+    counters_.add(Counter::sessions_resumed);
+    return {&client, true};
+}
+
+void Broker::Core::take_over(Client& client, bool resumes) {
+    counters_.add(Counter::sessions_taken_over);
+    const auto old = client.session.connection();
+    send_disconnect(client, ReasonCode::session_taken_over);  // [MQTT-3.1.4-3]
+    network_.close(old);
+    forget_connection(old);
+    client.session.detach();
+    // The Will is sent, unless a delay was asked for and the session goes on (v5 §3.1.4).
+    const auto* const will = client.session.will();
+    if (will != nullptr && resumes && will->delay_s != 0)
+        client.session.drop_will();
+    else
+        publish_will(client);
+    if (!resumes) end_session(client);
+}
+
+Client& Broker::Core::make_client(std::string client_id) {
+    counters_.add(Counter::sessions_created);
+    auto made = std::make_unique<Client>(std::move(client_id));
+    auto& client = *made;
+    client.publisher = hash_of(client.session.client_id(), 0);
+    if (free_slots_.empty()) {
+        client.slot = static_cast<std::uint32_t>(slots_.size());
+        slots_.push_back(nullptr);
+        slot_generations_.push_back(0);
+    } else {
+        client.slot = free_slots_.back();
+        free_slots_.pop_back();
+    }
+    slots_[client.slot] = &client;
+    ++slot_generations_[client.slot];
+    clients_.emplace(client.session.client_id(), std::move(made));
+    return client;
+}
+
+void Broker::Core::send_connack(Client& client, const wire::Connect& connect,
+                                const ConnectionTerms& terms, bool session_present,
+                                std::string_view assigned_client_id) {
+    wire::Connack connack{.session_present = session_present};
+    auto& properties = context_.properties;
+    properties.clear();
+    if (connect.version == ProtocolVersion::v5) {
+        const auto asked_s =
+            connect.properties.integer(PropertyId::session_expiry_interval).value_or(0);
+        if (asked_s != terms.session_expiry_s)
+            properties.put_integer(PropertyId::session_expiry_interval, terms.session_expiry_s);
+        if (settings_.receive_maximum != 65'535)
+            properties.put_integer(PropertyId::receive_maximum, settings_.receive_maximum);
+        if (settings_.maximum_qos != QoS::exactly_once)
+            properties.put_integer(PropertyId::maximum_qos,
+                                   static_cast<std::uint32_t>(settings_.maximum_qos));
+        const auto put_missing = [&](PropertyId feature, bool available) {
+            if (!available) properties.put_integer(feature, 0);
+        };
+        put_missing(PropertyId::retain_available, settings_.retain_available);
+        properties.put_integer(PropertyId::maximum_packet_size, settings_.packet_size_bytes_max);
+        if (!assigned_client_id.empty())  // [MQTT-3.1.3-7]
+            properties.put_text(PropertyId::assigned_client_identifier, assigned_client_id);
+        if (settings_.topic_alias_max != 0)
+            properties.put_integer(PropertyId::topic_alias_maximum, settings_.topic_alias_max);
+        put_missing(PropertyId::wildcard_subscription_available,
+                    settings_.wildcard_subscription_available);
+        put_missing(PropertyId::subscription_identifier_available,
+                    settings_.subscription_identifier_available);
+        put_missing(PropertyId::shared_subscription_available,
+                    settings_.shared_subscription_available);
+        if (terms.keep_alive_s != connect.keep_alive_s)
+            properties.put_integer(PropertyId::server_keep_alive, terms.keep_alive_s);
+        connack.properties = properties.view();
+    }
+    built_.clear();
+    wire::encode(built_, connack, connect.version);
+    client.session.send(context_, built_);
+}
+
+// --- The end of connections ---------------------------------------------------------------------------
+
+Broker::Core::Handled Broker::Core::on_disconnect(ConnectionId id, Client& client,
+                                                  const wire::Frame& frame) {
+    auto& session = client.session;
+    return with(id, wire::decode_disconnect(frame, session.terms().version),
+                [&](const wire::Disconnect& disconnect) {
+        if (const auto expiry_s =
+                disconnect.properties.integer(PropertyId::session_expiry_interval)) {
+            if (*expiry_s != 0 && session.terms().expiry_was_zero_at_connect)
+                return fail(id, ReasonCode::protocol_error);  // §3.14.2.2.2
+            session.terms().session_expiry_s =
+                std::min(*expiry_s, settings_.session_expiry_s_max);
+        }
+        // Only a normal end drops the Will [MQTT-3.14.4-3].
+        if (disconnect.reason == ReasonCode::success &&
+            !options_.defects.will_on_normal_disconnect)
+            session.drop_will();
+        network_.close(id);
+        forget_connection(id);
+        detach(client);
+        return Handled::gone;
+    });
+}
+
+Broker::Core::Handled Broker::Core::fail(ConnectionId id, ReasonCode reason) {
+    counters_.add(Counter::protocol_violations);
+    auto* const client = open_connection(id).client;
+    // A server sends no DISCONNECT before a CONNACK with success [MQTT-3.14.0-1].
+    if (client != nullptr)
+        send_disconnect(*client, reason);
+    else
+        counters_.add(Counter::clients_refused);
+    network_.close(id);  // [MQTT-4.13.1-1]
+    forget_connection(id);
+    if (client != nullptr) detach(*client);
+    return Handled::gone;
+}
+
+void Broker::Core::send_disconnect(Client& client, ReasonCode reason) {
+    if (!client.session.is_v5()) return;  // before v5 only clients send it
+    built_.clear();
+    wire::encode(built_, wire::Disconnect{.reason = reason}, ProtocolVersion::v5);
+    client.session.send(context_, built_);
+}
+
+void Broker::Core::forget_connection(ConnectionId id) {
+    auto& connection = open_connection(id);
+    connection.state = ConnectionState::closed;
+    connection.client = nullptr;
+    if (const auto pending = std::exchange(connection.pending, nullptr)) {
+        for (const auto& [filter, share_name] : pending->routes)
+            route_exchange_.release(filter, share_name);
+        std::erase(waiting_subscribes_, id);
+    }
+    --connection_count_;
+    counters_.add(Counter::connections_closed);
+}
+
+void Broker::Core::detach(Client& client) {
+    auto& session = client.session;
+    session.detach();
+    const auto expiry_s = session.terms().session_expiry_s;
+    const auto* const will = session.will();
+    if (expiry_s == 0) {
+        publish_will(client);
+        end_session(client);
+        return;
+    }
+    client.ends_at = after_s(context_.now, expiry_s);
+    if (will != nullptr && will->delay_s == 0)
+        publish_will(client);
+    else if (will != nullptr)
+        client.will_due_at = std::min(after_s(context_.now, will->delay_s), client.ends_at);
+    remind(client, std::min(client.ends_at, client.will_due_at));
+}
+
+void Broker::Core::end_session(Client& client) {
+    counters_.add(Counter::sessions_ended);
+    if (const auto* const outbox = client.session.outbox()) {
+        const auto unreleased = static_cast<std::uint64_t>(
+            std::count_if(outbox->flows().begin(), outbox->flows().end(),
+                          [](const auto& flow) { return !flow.released; }));
+        counters_.add(Counter::dropped_session_ended, outbox->waiting().size() + unreleased);
+    }
+    while (!client.subscriptions.empty()) {
+        // The list, and so the text, may go with its last subscriber.
+        const auto text = client.subscriptions.back().list->text();
+        auto name = FilterName::parse(text, true);
+        if (!name || router_.find_group(*name) != client.subscriptions.back().list)
+            name = FilterName{text, {}, text};  // `$share/…` of a v3 client is an ordinary filter
+        unsubscribe(client, *name);
+    }
+    slots_[client.slot] = nullptr;
+    free_slots_.push_back(client.slot);
+    const auto found = clients_.find(client.session.client_id());
+    if (found != clients_.end() && found->second.get() == &client)
+        clients_.erase(found);
+    else
+        std::erase_if(ghosts_, [&](const auto& ghost) { return ghost.get() == &client; });
+}
+
+// --- Will Messages, deadlines -------------------------------------------------------------------------
+
+void Broker::Core::publish_will(Client& client) {
+    client.will_due_at = never;
+    const auto will = client.session.take_will();
+    if (!will || options_.defects.will_never_published) return;
+    Publication publication{MessageFields{
+        .topic = will->topic,
+        .payload = will->payload,
+        .properties = will->properties,
+        .qos = will->qos,
+        .retain = will->retain,
+        .expires_at = will->message_expiry_s
+                          ? context_.now + std::chrono::seconds{*will->message_expiry_s}
+                          : never,
+        .publisher = client.publisher}};
+    counters_.add(Counter::wills_published);
+    publish(publication, &client);
+    if (options_.defects.will_twice) publish(publication, &client);
+}
+
+void Broker::Core::remind(Client& client, Instant at) {
+    if (at == never) return;
+    timers_.add(at, {Reminder::What::session, client.slot, slot_generations_[client.slot]});
+}
+
+void Broker::Core::on_connect_timeout(ConnectionId id, const Connection& connection) {
+    if (connection.client != nullptr) return;
+    // No CONNECT within a reasonable time (§3.1.4).
+    network_.close(id);
+    forget_connection(id);
+}
+
+void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connection) {
+    const auto keep_alive_s = connection.client->session.terms().keep_alive_s;
+    if (keep_alive_s == 0 || options_.defects.keep_alive_ignored) return;
+    const auto deadline = connection.last_packet_at + keep_alive_limit(keep_alive_s);
+    if (deadline > context_.now) {
+        timers_.add(deadline, {Reminder::What::keep_alive, id.raw(), connection.generation});
+        return;
+    }
+    counters_.add(Counter::keep_alive_timeouts);
+    auto& client = *connection.client;
+    send_disconnect(client, ReasonCode::keep_alive_timeout);
+    network_.close(id);
+    forget_connection(id);
+    detach(client);
+}
+
+void Broker::Core::on_session_reminder(Client& client) {
+    if (client.session.is_connected()) return;
+    if (client.will_due_at <= context_.now) publish_will(client);
+    if (client.ends_at <= context_.now) {
+        publish_will(client);
+        end_session(client);
+        return;
+    }
+    remind(client, std::min(client.ends_at, client.will_due_at));
+}
+
+}  // namespace touchstone

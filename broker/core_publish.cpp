@@ -1,0 +1,329 @@
+#include <algorithm>
+#include <bit>
+
+#include "broker/base/check.hpp"
+#include "broker/core.hpp"
+
+namespace touchstone {
+namespace {
+
+using wire::PropertyId;
+
+/// Before v5 a SUBACK has one code for all failures (v3.1.1 §3.9.3).
+std::byte suback_code(ReasonCode reason, ProtocolVersion version) {
+    if (version == ProtocolVersion::v5) return static_cast<std::byte>(reason);
+    if (!is_failure(reason)) return static_cast<std::byte>(reason);
+    // MQTT 3.1 knows no failure: a granted QoS 0 that never delivers is what it prescribes.
+    return version == ProtocolVersion::v3_1 ? std::byte{0} : std::byte{0x80};
+}
+
+ReasonCode granted(QoS qos) {
+    switch (qos) {
+        case QoS::at_most_once: return ReasonCode::success;
+        case QoS::at_least_once: return ReasonCode::granted_qos_1;
+        case QoS::exactly_once: return ReasonCode::granted_qos_2;
+    }
+    UNREACHABLE();
+}
+
+}  // namespace
+
+bool Broker::Core::has_too_many_levels(std::string_view topic) const {
+    return std::count(topic.begin(), topic.end(), '/') >= settings_.topic_levels_max;
+}
+
+// --- PUBLISH ----------------------------------------------------------------------------------------
+
+Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
+                                               wire::Publish& packet) {
+    auto& session = client.session;
+    if (packet.qos > settings_.maximum_qos)
+        return fail(id, ReasonCode::qos_not_supported);  // [MQTT-3.2.2-11]
+    if (packet.retain && !settings_.retain_available)
+        return fail(id, ReasonCode::retain_not_supported);  // [MQTT-3.2.2-14]
+    if (const auto accepted = session.accept(context_, packet); !accepted)
+        return fail(id, accepted.error());
+    if (has_too_many_levels(packet.topic)) return fail(id, ReasonCode::topic_name_invalid);
+
+    switch (packet.qos) {
+        case QoS::at_most_once: counters_.add(Counter::publish_received_qos_0); break;
+        case QoS::at_least_once: counters_.add(Counter::publish_received_qos_1); break;
+        case QoS::exactly_once:
+            counters_.add(Counter::publish_received_qos_2);
+            if (!session.receive_qos_2(context_, *packet.packet_id)) {
+                session.acknowledge(context_, packet, ReasonCode::success);  // [MQTT-4.3.3-10]
+                return Handled::done;
+            }
+            break;
+    }
+    if (packet.topic.starts_with("$SYS/") || packet.topic == "$SYS") {
+        // The server's own (§4.7.2): nobody else speaks there.
+        session.acknowledge(context_, packet,
+                            session.is_v5() ? ReasonCode::not_authorized : ReasonCode::success);
+        if (session.is_v5() && packet.qos == QoS::exactly_once)
+            session.unreceive_qos_2(*packet.packet_id);
+        return Handled::done;
+    }
+
+    MessageFields fields{.topic = packet.topic,
+                         .payload = packet.payload,
+                         .properties = packet.properties.raw(),
+                         .qos = packet.qos,
+                         .retain = packet.retain,
+                         .publisher = client.publisher};
+    if (const auto expiry_s = packet.properties.integer(PropertyId::message_expiry_interval))
+        fields.expires_at = context_.now + std::chrono::seconds{*expiry_s};
+    if (fields.expires_at != never || packet.properties.has(PropertyId::topic_alias)) {
+        forwarded_.clear();
+        packet.properties.for_each([&](const wire::Property& property) {
+            if (property.id != PropertyId::message_expiry_interval &&
+                property.id != PropertyId::topic_alias)
+                forwarded_.put_encoded(property.encoded);
+        });
+        fields.properties = forwarded_.view().raw();
+    }
+    Publication publication{fields};
+    const auto receivers = publish(publication, &client);
+    session.acknowledge(context_, packet,
+                        receivers == 0 ? ReasonCode::no_matching_subscribers : ReasonCode::success);
+    return Handled::done;
+}
+
+std::size_t Broker::Core::publish(Publication& publication, const Client* publisher) {
+    const auto& fields = publication.fields();
+    RetainVersion version;
+    if (fields.retain) {
+        last_version_ = {std::max(context_.now.time_since_epoch().count(),
+                                  last_version_.at_us + 1),
+                         options_.self.raw()};
+        version = last_version_;
+        store_retained(publication, version);
+    }
+    auto receivers = deliver_here(publication, publisher);
+    if (options_.shard_count == 1) {
+        groups_.clear();
+        router_.match_groups(fields.topic, groups_);
+        for (auto* const group : groups_) deliver_to_member(publication, group);
+        return receivers + groups_.size();
+    }
+
+    group_routes_.clear();
+    auto shards = router_.match_routes(fields.topic, group_routes_);
+    receivers += static_cast<std::size_t>(std::popcount(shards));
+    if (fields.retain) {
+        // Every shard keeps its own copy, subscribers or not.
+        for (unsigned shard = 0; shard < options_.shard_count; ++shard)
+            if (ShardIndex{shard} != options_.self) shards |= std::uint64_t{1} << shard;
+    }
+    for (; shards != 0; shards &= shards - 1) {
+        const ShardIndex to{static_cast<unsigned>(std::countr_zero(shards))};
+        peers_.send(to, PeerPublication{publication.message(), version});
+    }
+    for (auto* const group : group_routes_) {
+        // The shards with members take turns.
+        const auto count = static_cast<std::uint32_t>(std::popcount(group->shards));
+        auto rest = group->shards;
+        for (auto skip = group->turn++ % count; skip != 0; --skip) rest &= rest - 1;
+        const ShardIndex to{static_cast<unsigned>(std::countr_zero(rest))};
+        ++receivers;
+        if (to != options_.self) {
+            peers_.send(to, PeerSharedPublication{publication.message(), group->text});
+            continue;
+        }
+        deliver_to_member(publication, router_.find_group(*FilterName::parse(group->text, true)));
+    }
+    return receivers;
+}
+
+std::size_t Broker::Core::deliver_here(Publication& publication, const Client* publisher) {
+    receivers_.clear();
+    router_.match(publication.fields().topic, publisher, receivers_);
+    for (auto& receiver : receivers_) {
+        // RETAIN says "old news" to a new subscriber only, unless the subscriber asked to see it as
+        // it was published ([MQTT-3.3.1-12], [MQTT-3.3.1-13]).
+        const bool retain = publication.fields().retain && receiver.retain_as_published;
+        deliver(static_cast<Client&>(*receiver.who), publication,
+                {.qos = receiver.qos,
+                 .retain = retain,
+                 .identifier = receiver.identifier,
+                 .more_identifiers = &receiver.more_identifiers});
+    }
+    return receivers_.size();
+}
+
+void Broker::Core::deliver_to_member(Publication& publication, SubscriberList* group) {
+    const auto* const member = router_.next_member(group, [this](const SubscriberBase& who) {
+        return static_cast<const Client&>(who).session.is_ready(settings_);
+    });
+    if (member == nullptr) return;  // the last member left while the message was under way
+    deliver(static_cast<Client&>(*member->who), publication,
+            {.qos = member->options.qos,
+             .retain = publication.fields().retain && member->options.retain_as_published,
+             .identifier = member->identifier});
+}
+
+void Broker::Core::deliver(Client& client, Publication& publication,
+                           const Session::Grant& grant) {
+    client.session.deliver(context_, publication, grant);
+    time_retry(client);
+}
+
+void Broker::Core::time_retry(Client& client) {
+    if (client.retry_is_timed || !client.session.wants_retry(settings_)) return;
+    client.retry_is_timed = true;
+    timers_.add(context_.now + settings_.retry_interval,
+                {Reminder::What::retry, client.slot, slot_generations_[client.slot]});
+}
+
+void Broker::Core::store_retained(Publication& publication, RetainVersion version) {
+    last_version_.at_us = std::max(last_version_.at_us, version.at_us);
+    if (retained_.store(publication.message(), version, context_.now) ==
+        RetainedMessages::Stored::full)
+        counters_.add(Counter::dropped_retained_full);
+    // One reminder is enough: sweep() says when it is wanted next.
+    const auto next = retained_.sweep(context_.now);
+    if (next < retained_reminder_at_ || retained_reminder_at_ <= context_.now) {
+        retained_reminder_at_ = next;
+        if (next != never) timers_.add(next, {Reminder::What::retained, 0, 0});
+    }
+}
+
+// --- SUBSCRIBE, UNSUBSCRIBE -----------------------------------------------------------------------------
+
+Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client,
+                                                 const wire::Subscribe& subscribe) {
+    const bool v5 = client.session.is_v5();
+    const auto version = client.session.terms().version;
+    const auto identifier =
+        subscribe.properties.integer(PropertyId::subscription_identifier).value_or(0);
+    if (identifier != 0 && !settings_.subscription_identifier_available)
+        return fail(id, ReasonCode::subscription_identifiers_not_supported);
+
+    names_.clear();
+    std::optional<ReasonCode> error;
+    subscribe.for_each([&](const wire::Subscription& entry) {
+        const auto name = FilterName::parse(entry.filter, v5);
+        if (!name)
+            error = ReasonCode::topic_filter_invalid;
+        else if (!name->share_name.empty() && !settings_.shared_subscription_available)
+            error = ReasonCode::shared_subscriptions_not_supported;
+        else if (wire::has_wildcard(name->filter) && !settings_.wildcard_subscription_available)
+            error = ReasonCode::wildcard_subscriptions_not_supported;
+        if (name) names_.push_back(*name);
+    });
+    if (error) return fail(id, *error);
+    if (!acquire_routes(id, names_)) return Handled::stalled;
+    // From here on the subscriptions hold the routes.
+    const auto pending = std::exchange(open_connection(id).pending, nullptr);
+
+    struct Send {
+        FilterName name;
+        wire::SubscriptionOptions options;
+    };
+    std::vector<Send> to_send;
+    reasons_.clear();
+    std::size_t index = 0;
+    subscribe.for_each([&](const wire::Subscription& entry) {
+        const auto& name = names_[index++];
+        counters_.add(Counter::subscribes);
+        if (has_too_many_levels(name.filter)) {
+            reasons_.push_back(suback_code(ReasonCode::topic_filter_invalid, version));
+            return;
+        }
+        const bool had = router_.has(name);
+        if (client.subscriptions.size() >= settings_.subscriptions_max) {
+            auto* const list = router_.find_group(name);
+            if (list == nullptr || list->find(client) == nullptr) {
+                reasons_.push_back(suback_code(ReasonCode::quota_exceeded, version));
+                return;
+            }
+        }
+        auto options = entry.options;
+        options.qos = min(options.qos, settings_.maximum_qos);
+        const auto subscribed = router_.subscribe(client, name, options, identifier);
+        if (!had && options_.shard_count > 1) {
+            route_exchange_.acquire(name.filter, name.share_name);
+            if (!name.share_name.empty())
+                router_.add_route(options_.self, name.filter, name.share_name);
+        }
+        reasons_.push_back(suback_code(granted(options.qos), version));
+        const bool is_new = subscribed == Router::Subscribed::new_subscription;
+        // [MQTT-3.3.1-9] … [MQTT-3.3.1-11]; before v5 always (v3.1.1 §3.8.4).
+        const bool send = entry.options.retain_handling == 0 ||
+                          (entry.options.retain_handling == 1 && is_new);
+        if (send && name.share_name.empty()) to_send.push_back({name, options});
+    });
+    if (pending)
+        for (const auto& [filter, share_name] : pending->routes)
+            route_exchange_.release(filter, share_name);
+
+    built_.clear();
+    wire::encode_suback(built_, {.packet_id = subscribe.packet_id, .reasons = reasons_}, version);
+    client.session.send(context_, built_);
+    for (const auto& one : to_send) send_retained(client, one.name, one.options, identifier);
+    return Handled::done;
+}
+
+bool Broker::Core::acquire_routes(ConnectionId id, const std::vector<FilterName>& names) {
+    if (options_.shard_count == 1) return true;
+    auto& connection = open_connection(id);
+    if (!connection.pending) {
+        auto pending = std::make_unique<PendingSubscribe>();
+        for (const auto& name : names) {
+            pending->sequence = std::max(
+                pending->sequence, route_exchange_.acquire(name.filter, name.share_name));
+            pending->routes.emplace_back(name.filter, name.share_name);
+        }
+        connection.pending = std::move(pending);
+    }
+    if (route_exchange_.is_known_everywhere(connection.pending->sequence)) return true;
+    if (std::find(waiting_subscribes_.begin(), waiting_subscribes_.end(), id) ==
+        waiting_subscribes_.end())
+        waiting_subscribes_.push_back(id);
+    return false;
+}
+
+void Broker::Core::send_retained(Client& client, const FilterName& name,
+                                 wire::SubscriptionOptions options, std::uint32_t identifier) {
+    snapshot_.clear();
+    retained_.collect(name.filter, context_.now, snapshot_);
+    for (auto& message : snapshot_) {
+        if (options.no_local && message->publisher() == client.publisher) continue;
+        Publication publication{std::move(message)};
+        deliver(client, publication,
+                {.qos = options.qos,
+                 .retain = !options_.defects.retain_flag_lost,  // [MQTT-3.3.1-8]
+                 .snapshot = true,
+                 .identifier = identifier});
+    }
+    snapshot_.clear();
+}
+
+Broker::Core::Handled Broker::Core::on_unsubscribe(Client& client,
+                                                   const wire::Unsubscribe& packet) {
+    const auto version = client.session.terms().version;
+    reasons_.clear();
+    packet.for_each([&](std::string_view filter) {
+        counters_.add(Counter::unsubscribes);
+        const auto name = FilterName::parse(filter, client.session.is_v5());
+        auto* const list = name ? router_.find_group(*name) : nullptr;
+        const bool existed = list != nullptr && list->find(client) != nullptr;
+        if (existed) unsubscribe(client, *name);
+        reasons_.push_back(static_cast<std::byte>(
+            existed ? ReasonCode::success : ReasonCode::no_subscription_existed));
+    });
+    built_.clear();
+    wire::encode_unsuback(built_, {.packet_id = packet.packet_id, .reasons = reasons_}, version);
+    client.session.send(context_, built_);
+    return Handled::done;
+}
+
+void Broker::Core::unsubscribe(Client& client, const FilterName& name) {
+    CHECK(router_.unsubscribe(client, name));
+    if (options_.shard_count == 1 || router_.has(name)) return;
+    route_exchange_.release(name.filter, name.share_name);
+    if (!name.share_name.empty())
+        router_.remove_route(options_.self, name.filter, name.share_name);
+}
+
+}  // namespace touchstone

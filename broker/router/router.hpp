@@ -1,0 +1,128 @@
+// Router: who gets a message. The subscriptions of this shard's sessions, and which other shards
+// have subscriptions that match. It knows sessions only as subscribers and sends nothing itself.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/strong.hpp"
+#include "broker/router/filter_index.hpp"
+#include "broker/router/subscriber_list.hpp"
+
+namespace touchstone {
+
+/// A Topic Filter and, for a Shared Subscription, its Share Name (§4.8.2); views of the client's text.
+struct FilterName {
+    std::string_view text;        // as the client wrote it
+    std::string_view share_name;  // empty: an ordinary subscription
+    std::string_view filter;      // what topics are matched with
+
+    /// Nothing when `text` is no valid Topic Filter. `shared`: `$share/…` has its meaning (v5).
+    static std::optional<FilterName> parse(std::string_view text, bool shared);
+};
+
+/// One session that gets a message, once, whatever number of its subscriptions match (a choice that
+/// v5 §3.3.4 leaves open).
+struct Receiver {
+    SubscriberBase* who = nullptr;
+    QoS qos = QoS::at_most_once;        // the highest granted [MQTT-3.3.4-2]
+    bool retain_as_published = false;
+    // Subscription Identifiers of the matching subscriptions [MQTT-3.3.4-3]: most have none or one.
+    std::uint32_t identifier = 0;
+    std::vector<std::uint32_t> more_identifiers;
+};
+
+/// Which shards have members of a Shared Subscription, and whose turn it is.
+struct GroupRoute {
+    std::string share_name;
+    std::string text;               // "$share/{share_name}/{filter}"
+    std::uint64_t shards = 0;       // bit n: shard n
+    std::uint32_t turn = 0;
+};
+
+class Router {
+public:
+    struct Options {
+        ShardIndex self;
+        unsigned shard_count = 1;    // at most shard_count_max
+        std::uint64_t hash_seed = 0;
+        bool dollar_rule_ignored = false;  // a defect switch (defects.hpp)
+    };
+    static constexpr unsigned shard_count_max = 64;
+
+    explicit Router(const Options& options);
+
+    // Subscriptions of this shard's sessions.
+
+    enum class Subscribed : std::uint8_t { new_subscription, replaced };
+    /// Adds or replaces a subscription [MQTT-3.8.4-3].
+    Subscribed subscribe(SubscriberBase& who, const FilterName& name,
+                         wire::SubscriptionOptions options, std::uint32_t identifier);
+    /// False when there was none.
+    bool unsubscribe(SubscriberBase& who, const FilterName& name);
+    /// Whether any session of this shard has this very subscription.
+    [[nodiscard]] bool has(const FilterName& name);
+    [[nodiscard]] std::size_t subscription_count() const { return subscription_count_; }
+
+    /// Fills `receivers` with the sessions whose ordinary subscriptions match `topic`.
+    /// `publisher`: the subscriber that published it, or null; for No Local [MQTT-3.8.3-3].
+    void match(std::string_view topic, const SubscriberBase* publisher,
+               std::vector<Receiver>& receivers);
+
+    // Other shards.
+
+    void add_route(ShardIndex shard, std::string_view filter, std::string_view share_name);
+    void remove_route(ShardIndex shard, std::string_view filter, std::string_view share_name);
+    /// The other shards with ordinary subscriptions that match, as bits; appends the Shared
+    /// Subscriptions that match, wherever their members are, to `groups`.
+    std::uint64_t match_routes(std::string_view topic, std::vector<GroupRoute*>& groups);
+
+    /// The Shared Subscriptions of this shard's sessions that match, for a node of one shard.
+    void match_groups(std::string_view topic, std::vector<SubscriberList*>& groups);
+
+    /// The member of a Shared Subscription of this shard whose turn it is, the first from there on
+    /// for which `is_available(SubscriberBase&)`; when none is, the one whose turn it is. Null when
+    /// there is no such subscription any more.
+    template <class IsAvailable>
+    const Subscriber* next_member(SubscriberList* group, IsAvailable is_available) {
+        if (group == nullptr || group->members().empty()) return nullptr;
+        const auto& members = group->members();
+        const auto count = static_cast<std::uint32_t>(members.size());
+        const auto begin = group->turn % count;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            const auto at = (begin + i) % count;
+            if (!is_available(*members[at].who)) continue;
+            group->turn = at + 1;
+            return &members[at];
+        }
+        group->turn = begin + 1;
+        return &members[begin];
+    }
+    [[nodiscard]] SubscriberList* find_group(const FilterName& name);
+
+private:
+    struct Local {
+        std::unique_ptr<SubscriberList> direct;
+        std::vector<std::unique_ptr<SubscriberList>> groups;
+    };
+    struct Remote {
+        std::uint64_t shards = 0;
+        std::vector<GroupRoute> groups;
+    };
+
+    static SubscriberList* list_of(Local& local, const FilterName& name);
+    void add_receiver(const Subscriber& subscriber, std::vector<Receiver>& receivers);
+
+    Options options_;
+    FilterIndex<Local> local_;
+    FilterIndex<Remote> remote_;
+    std::size_t subscription_count_ = 0;
+    std::uint64_t match_serial_ = 0;
+    std::vector<SubscriberList*> matched_;  // scratch of match()
+};
+
+}  // namespace touchstone

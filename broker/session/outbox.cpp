@@ -1,0 +1,120 @@
+#include "broker/session/outbox.hpp"
+
+#include <algorithm>
+
+#include "broker/base/check.hpp"
+
+namespace touchstone {
+
+Outbox::Dropped Outbox::enqueue(Delivery delivery, const Settings& settings) {
+    Dropped dropped;
+    if (!delivery.snapshot) {
+        const auto size = delivery.message->size_bytes();
+        while (queue_.size() - snapshot_count_ >= settings.queue_messages_max ||
+               queue_bytes_ + size > settings.queue_bytes_max) {
+            dropped.is_dropped = true;
+            if (queue_.size() == snapshot_count_) {
+                dropped.is_new = true;
+                return dropped;
+            }
+            drop_oldest();
+        }
+        queue_bytes_ += size;
+    }
+    snapshot_count_ += delivery.snapshot ? 1 : 0;
+    waiting_qos_0_ += delivery.qos == QoS::at_most_once ? 1 : 0;
+    queue_.push_back(std::move(delivery));
+    return dropped;
+}
+
+void Outbox::drop_oldest() {
+    const auto oldest = [this](bool only_qos_0) {
+        return std::find_if(queue_.begin(), queue_.end(), [only_qos_0](const Delivery& one) {
+            return !one.snapshot && (!only_qos_0 || one.qos == QoS::at_most_once);
+        });
+    };
+    auto victim = waiting_qos_0_ != 0 ? oldest(true) : queue_.end();
+    if (victim == queue_.end()) victim = oldest(false);
+    CHECK(victim != queue_.end());
+    forget(*victim);
+    queue_.erase(victim);
+}
+
+void Outbox::forget(const Delivery& delivery) {
+    if (delivery.snapshot)
+        --snapshot_count_;
+    else
+        queue_bytes_ -= delivery.message->size_bytes();
+    waiting_qos_0_ -= delivery.qos == QoS::at_most_once ? 1 : 0;
+}
+
+Delivery Outbox::take_front() {
+    auto delivery = std::move(queue_.front());
+    queue_.pop_front();
+    forget(delivery);
+    return delivery;
+}
+
+wire::PacketId Outbox::next_packet_id(std::uint16_t packet_id_max, bool check_in_use) {
+    CHECK(!check_in_use || flows_.size() < packet_id_max);
+    for (;;) {
+        last_packet_id_ = last_packet_id_ >= packet_id_max
+                              ? std::uint16_t{1}
+                              : static_cast<std::uint16_t>(last_packet_id_ + 1);
+        const auto packet_id = wire::PacketId::from_wire(last_packet_id_).value();
+        if (!check_in_use || find(packet_id) == nullptr) return packet_id;
+    }
+}
+
+Outbox::Flow& Outbox::start(Delivery delivery, Instant now, std::uint16_t packet_id_max,
+                            bool check_in_use) {
+    flows_.push_back({.packet_id = next_packet_id(packet_id_max, check_in_use),
+                      .sent_at = now,
+                      .delivery = std::move(delivery)});
+    return flows_.back();
+}
+
+Outbox::Flow* Outbox::find(wire::PacketId packet_id) {
+    // Acknowledgements mostly come in order, so the first flow is the likely one.
+    for (auto& flow : flows_)
+        if (flow.packet_id == packet_id) return &flow;
+    return nullptr;
+}
+
+void Outbox::finish(Flow& flow) {
+    uncount(flow);
+    resent(flow);
+    const auto found =
+        std::find_if(flows_.begin(), flows_.end(), [&](const Flow& one) { return &one == &flow; });
+    CHECK(found != flows_.end());
+    flows_.erase(found);
+}
+
+void Outbox::count_on_connection(Flow& flow) {
+    CHECK(!flow.on_this_connection);
+    flow.on_this_connection = true;
+    ++quota_used_;
+}
+
+void Outbox::uncount(Flow& flow) {
+    if (!flow.on_this_connection) return;
+    flow.on_this_connection = false;
+    --quota_used_;
+}
+
+void Outbox::begin_connection() {
+    for (auto& flow : flows_) {
+        flow.on_this_connection = false;
+        flow.to_resend = true;
+    }
+    quota_used_ = 0;
+    resends_owed_ = flows_.size();
+}
+
+void Outbox::resent(Flow& flow) {
+    if (!flow.to_resend) return;
+    flow.to_resend = false;
+    --resends_owed_;
+}
+
+}  // namespace touchstone

@@ -1,0 +1,94 @@
+// Outbox: the messages on their way to one client. Those in flight keep the order of their first
+// transmission and their Packet Identifiers until the client has acknowledged them (§4.3, §4.6);
+// those that wait keep the order of their arrival. It decides, the session sends.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "broker/base/message.hpp"
+#include "broker/base/settings.hpp"
+#include "broker/wire/types.hpp"
+
+namespace touchstone {
+
+/// A message as one client is to get it.
+struct Delivery {
+    MessageRef message;
+    QoS qos = QoS::at_most_once;
+    bool retain = false;
+    bool snapshot = false;         // a Retained Message for a new subscription
+    std::uint32_t identifier = 0;  // Subscription Identifier; 0: none
+    std::unique_ptr<std::vector<std::uint32_t>> more_identifiers;
+};
+
+class Outbox {
+public:
+    struct Flow {
+        wire::PacketId packet_id;
+        bool released = false;  // PUBREC has come: PUBREL is owed, the message is not needed
+        bool on_this_connection = false;  // PUBLISH was sent on it, so it counts for the send quota
+        bool to_resend = false;           // its packet is owed on this connection
+        Instant sent_at{};
+        Delivery delivery;
+    };
+
+    // --- Waiting messages -----------------------------------------------------------------------
+
+    struct Dropped {
+        bool is_dropped = false;
+        bool is_new = false;  // the one that was to be added; else an older one
+    };
+    /// Adds `delivery` at the end. When the queue is full, the oldest QoS 0 message makes room, or
+    /// else the oldest of all; with room for none, the new one is dropped. The Retained Messages for
+    /// a new subscription do not count and are not dropped: the node holds them anyway, and all of
+    /// them are to be sent (v3.1.1 §3.8.4).
+    Dropped enqueue(Delivery delivery, const Settings& settings);
+    [[nodiscard]] bool has_waiting() const { return !queue_.empty(); }
+    [[nodiscard]] bool has_waiting_qos_0() const { return waiting_qos_0_ != 0; }
+    [[nodiscard]] const Delivery& front() const { return queue_.front(); }
+    Delivery take_front();
+
+    // --- Flows ------------------------------------------------------------------------------------
+
+    /// Starts a flow at the end of the window, with a Packet Identifier not in use [MQTT-2.2.1-4].
+    /// There is room: flows().size() is below `packet_id_max`.
+    Flow& start(Delivery delivery, Instant now, std::uint16_t packet_id_max, bool check_in_use);
+    /// The flow with that identifier; null when there is none.
+    [[nodiscard]] Flow* find(wire::PacketId packet_id);
+    /// Ends `flow`.
+    void finish(Flow& flow);
+    [[nodiscard]] std::deque<Flow>& flows() { return flows_; }
+    [[nodiscard]] const std::deque<Flow>& flows() const { return flows_; }
+    /// PUBLISH packets that count against the send quota of this connection (v5 §4.9).
+    [[nodiscard]] std::size_t quota_used() const { return quota_used_; }
+    void count_on_connection(Flow& flow);
+    void uncount(Flow& flow);
+
+    /// A new connection: nothing counts, and every flow's packet is owed again [MQTT-4.4.0-1].
+    void begin_connection();
+    [[nodiscard]] std::size_t resends_owed() const { return resends_owed_; }
+    void resent(Flow& flow);
+
+    [[nodiscard]] const std::deque<Delivery>& waiting() const { return queue_; }
+    [[nodiscard]] bool is_idle() const { return queue_.empty() && flows_.empty(); }
+
+private:
+    void drop_oldest();
+    void forget(const Delivery& delivery);
+    wire::PacketId next_packet_id(std::uint16_t packet_id_max, bool check_in_use);
+
+    std::deque<Delivery> queue_;
+    std::deque<Flow> flows_;
+    std::size_t queue_bytes_ = 0;     // without the snapshots
+    std::size_t snapshot_count_ = 0;  // of queue_
+    std::size_t waiting_qos_0_ = 0;
+    std::size_t quota_used_ = 0;
+    std::size_t resends_owed_ = 0;
+    std::uint16_t last_packet_id_ = 0;
+};
+
+}  // namespace touchstone

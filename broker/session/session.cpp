@@ -1,0 +1,485 @@
+#include "broker/session/session.hpp"
+
+#include <algorithm>
+
+#include "broker/base/check.hpp"
+
+namespace touchstone {
+namespace {
+
+/// Payloads from this size on are sent from where they lie instead of being copied.
+constexpr std::size_t shared_payload_bytes_min = 2'048;
+
+using wire::PacketType;
+using wire::PropertyId;
+
+/// The Message Expiry Interval that is left, in whole seconds, begun ones included [MQTT-3.3.2-6].
+std::uint32_t remaining_expiry_s(Instant expires_at, Instant now) {
+    if (expires_at <= now) return 0;
+    return static_cast<std::uint32_t>(
+        std::chrono::ceil<std::chrono::seconds>(expires_at - now).count());
+}
+
+bool has_expired(const MessageFields& fields, Instant now) {
+    return fields.expires_at <= now;
+}
+
+MessageFields fields_of(const Message& message) {
+    return {.topic = message.topic(),
+            .payload = message.payload(),
+            .properties = message.properties(),
+            .qos = message.qos(),
+            .retain = message.retain(),
+            .expires_at = message.expires_at(),
+            .publisher = message.publisher()};
+}
+
+void put_publish_properties(wire::PropertiesWriter& to, const MessageFields& fields, Instant now) {
+    to.clear();
+    if (fields.expires_at != never)
+        to.put_integer(PropertyId::message_expiry_interval,
+                       remaining_expiry_s(fields.expires_at, now));
+    if (!fields.properties.empty()) to.put_encoded(fields.properties);
+}
+
+}  // namespace
+
+// --- Life ---------------------------------------------------------------------------------------
+
+void Session::attach(ConnectionId connection, const ConnectionTerms& terms,
+                     std::unique_ptr<StoredWill> will) {
+    CHECK(!connected_);
+    connection_ = connection;
+    connected_ = true;
+    terms_ = terms;
+    unwritten_bytes_ = 0;
+    will_ = std::move(will);
+    if (outbox_) outbox_->begin_connection();
+    if (inbox_) inbox_->begin_connection();
+}
+
+void Session::resume(SessionContext& context) {
+    if (!outbox_) return;
+    if (context.defects.new_before_retransmit) {
+        while (outbox_->has_waiting() && outbox_->quota_used() < window(context.settings))
+            start_flow(context, outbox_->take_front());
+    }
+    advance(context);
+}
+
+void Session::detach() {
+    CHECK(connected_);
+    connected_ = false;
+    if (inbox_) inbox_->begin_connection();
+    free_idle_parts();
+}
+
+Outbox& Session::made_outbox() {
+    if (!outbox_) outbox_ = std::make_unique<Outbox>();
+    return *outbox_;
+}
+
+void Session::free_idle_parts() {
+    // The counter of Packet Identifiers goes with it: with nothing in flight any of them is free.
+    if (!connected_ && outbox_ && outbox_->is_idle()) outbox_.reset();
+    if (inbox_ && inbox_->is_empty()) inbox_.reset();
+}
+
+std::size_t Session::window(const Settings& settings) const {
+    const std::size_t granted = std::min(settings.inflight_max, settings.packet_id_max);
+    return is_v5() ? std::min<std::size_t>(granted, terms_.receive_maximum) : granted;
+}
+
+bool Session::is_ready(const Settings& settings) const {
+    return connected_ && (!outbox_ || (!outbox_->has_waiting() &&
+                                       outbox_->quota_used() < window(settings)));
+}
+
+// --- To the client --------------------------------------------------------------------------------
+
+void Session::send(SessionContext& context, Bytes bytes) {
+    unwritten_bytes_ += bytes.size();
+    context.counters.add(Counter::bytes_sent, bytes.size());
+    context.network.send(connection_, bytes);
+}
+
+void Session::on_written(SessionContext& context, std::size_t size_bytes) {
+    const bool was_congested = is_congested(context);
+    unwritten_bytes_ -= std::min(unwritten_bytes_, size_bytes);
+    if (was_congested && !is_congested(context) && outbox_) advance(context);
+}
+
+void Session::count_publish_sent(SessionContext& context, QoS qos) {
+    switch (qos) {
+        case QoS::at_most_once: context.counters.add(Counter::publish_sent_qos_0); return;
+        case QoS::at_least_once: context.counters.add(Counter::publish_sent_qos_1); return;
+        case QoS::exactly_once: context.counters.add(Counter::publish_sent_qos_2); return;
+    }
+}
+
+void Session::deliver(SessionContext& context, Publication& publication, const Grant& grant) {
+    context.counters.add(Counter::messages_matched);
+    const auto qos = context.defects.qos_not_lowered ? publication.fields().qos
+                                                     : min(grant.qos, publication.fields().qos);
+    const auto make_delivery = [&] {
+        Delivery delivery{.message = publication.message(),
+                          .qos = qos,
+                          .retain = grant.retain,
+                          .snapshot = grant.snapshot,
+                          .identifier = grant.identifier};
+        if (grant.more_identifiers != nullptr && !grant.more_identifiers->empty())
+            delivery.more_identifiers =
+                std::make_unique<std::vector<std::uint32_t>>(*grant.more_identifiers);
+        return delivery;
+    };
+    if (!connected_) {
+        if (qos == QoS::at_most_once && !context.settings.queue_qos_0_offline) {
+            context.counters.add(Counter::dropped_offline_qos_0);
+            return;
+        }
+        keep(context, make_delivery());
+        return;
+    }
+    const bool plain = !is_v5() || grant.identifier == 0;  // others get the same bytes
+    if (qos == QoS::at_most_once) {
+        if (is_congested(context) || (outbox_ && outbox_->has_waiting_qos_0())) {
+            keep(context, make_delivery());
+            return;
+        }
+        const bool sent = plain ? send_shared_publish(context, publication, qos, grant.retain, {})
+                                : send_publish(context, publication.fields(),
+                                               publication.message(), make_delivery(), false, {});
+        context.counters.add(sent ? Counter::publish_sent_qos_0 : Counter::dropped_too_large);
+        return;
+    }
+    auto& box = made_outbox();
+    const bool window_open =
+        context.defects.window_not_enforced || box.quota_used() < window(context.settings);
+    const bool backlog = box.has_waiting() && !context.defects.live_bypasses_backlog;
+    const bool has_identifier =
+        box.flows().size() < context.settings.packet_id_max || context.defects.pid_no_in_use_check;
+    if (backlog || !window_open || !has_identifier || box.resends_owed() != 0 ||
+        is_congested(context)) {
+        keep(context, make_delivery());
+        return;
+    }
+    if (!plain) {
+        start_flow(context, make_delivery());
+        return;
+    }
+    auto& flow = box.start(make_delivery(), context.now, context.settings.packet_id_max,
+                           !context.defects.pid_no_in_use_check);
+    if (!send_shared_publish(context, publication, qos, grant.retain, flow.packet_id)) {
+        context.counters.add(Counter::dropped_too_large);
+        box.finish(flow);
+        return;
+    }
+    box.count_on_connection(flow);
+    count_publish_sent(context, qos);
+}
+
+void Session::keep(SessionContext& context, Delivery delivery) {
+    if (made_outbox().enqueue(std::move(delivery), context.settings).is_dropped)
+        context.counters.add(Counter::dropped_queue_full);
+}
+
+bool Session::send_shared_publish(SessionContext& context, Publication& publication, QoS qos,
+                                  bool retain, std::optional<wire::PacketId> packet_id) {
+    const auto& fields = publication.fields();
+    auto& encoded = publication.encoded(is_v5(), qos, retain);
+    const bool payload_apart = fields.payload.size() >= shared_payload_bytes_min;
+    if (!encoded.made) {
+        encoded.made = true;
+        wire::Publish packet{.qos = qos,
+                             .retain = retain,
+                             .topic = fields.topic,
+                             .packet_id = packet_id,
+                             .payload = fields.payload};
+        if (is_v5()) {
+            put_publish_properties(context.properties, fields, context.now);
+            packet.properties = context.properties.view();
+        }
+        if (payload_apart)
+            wire::encode_head(encoded.bytes, packet, terms_.version);
+        else
+            wire::encode(encoded.bytes, packet, terms_.version);
+        if (packet_id) {
+            // The Packet Identifier stands behind the Topic Name (§3.3.2.2).
+            const auto remaining_length_at = std::size_t{1};
+            auto at = remaining_length_at;
+            while ((std::to_integer<unsigned>(encoded.bytes[at]) & 0x80U) != 0) ++at;
+            encoded.packet_id_at = at + 1 + 2 + fields.topic.size();
+        }
+    } else if (packet_id) {
+        encoded.bytes[encoded.packet_id_at] = static_cast<std::byte>(packet_id->raw() >> 8U);
+        encoded.bytes[encoded.packet_id_at + 1] = static_cast<std::byte>(packet_id->raw() & 0xFFU);
+    }
+    const auto size = encoded.bytes.size() + (payload_apart ? fields.payload.size() : 0);
+    if (size > terms_.packet_size_bytes_max) return false;
+    if (!payload_apart) {
+        send(context, encoded.bytes);
+        return true;
+    }
+    unwritten_bytes_ += size;
+    context.counters.add(Counter::bytes_sent, size);
+    context.network.send(connection_, encoded.bytes, publication.message());
+    return true;
+}
+
+bool Session::send_publish(SessionContext& context, const MessageFields& fields,
+                           const MessageRef& message, const Delivery& delivery, bool dup,
+                           std::optional<wire::PacketId> packet_id) {
+    wire::Publish packet{.dup = dup,
+                         .qos = delivery.qos,
+                         .retain = delivery.retain,
+                         .topic = fields.topic,
+                         .packet_id = packet_id,
+                         .payload = fields.payload};
+    if (is_v5()) {
+        put_publish_properties(context.properties, fields, context.now);
+        if (delivery.identifier != 0)
+            context.properties.put_integer(PropertyId::subscription_identifier,
+                                           delivery.identifier);
+        if (delivery.more_identifiers)
+            for (const auto identifier : *delivery.more_identifiers)
+                context.properties.put_integer(PropertyId::subscription_identifier, identifier);
+        packet.properties = context.properties.view();
+    }
+    const bool payload_apart = fields.payload.size() >= shared_payload_bytes_min;
+    context.scratch.clear();
+    if (payload_apart)
+        wire::encode_head(context.scratch, packet, terms_.version);
+    else
+        wire::encode(context.scratch, packet, terms_.version);
+    const auto size = context.scratch.size() + (payload_apart ? fields.payload.size() : 0);
+    if (size > terms_.packet_size_bytes_max) return false;
+    if (!payload_apart) {
+        send(context, context.scratch);
+        return true;
+    }
+    unwritten_bytes_ += size;
+    context.counters.add(Counter::bytes_sent, size);
+    context.network.send(connection_, context.scratch, message);
+    return true;
+}
+
+void Session::start_flow(SessionContext& context, Delivery delivery) {
+    auto& flow = made_outbox().start(std::move(delivery), context.now, context.settings.packet_id_max,
+                                !context.defects.pid_no_in_use_check);
+    const auto& message = flow.delivery.message;
+    if (!send_publish(context, fields_of(*message), message, flow.delivery, false,
+                      flow.packet_id)) {
+        context.counters.add(Counter::dropped_too_large);
+        outbox_->finish(flow);
+        return;
+    }
+    outbox_->count_on_connection(flow);
+    count_publish_sent(context, flow.delivery.qos);
+}
+
+void Session::advance(SessionContext& context) {
+    if (!connected_) return;
+    resend(context);
+    while (outbox_->has_waiting() && !is_congested(context)) {
+        const auto& front = outbox_->front();
+        const auto fields = fields_of(*front.message);
+        if (has_expired(fields, context.now)) {
+            // Not yet sent to this client, so its time counts [MQTT-3.3.2-5].
+            context.counters.add(Counter::dropped_expired);
+            outbox_->take_front();
+            continue;
+        }
+        if (front.qos == QoS::at_most_once) {
+            const auto delivery = outbox_->take_front();
+            const bool sent = send_publish(context, fields_of(*delivery.message), delivery.message,
+                                           delivery, false, {});
+            context.counters.add(sent ? Counter::publish_sent_qos_0 : Counter::dropped_too_large);
+            continue;
+        }
+        if (outbox_->resends_owed() != 0) break;
+        if (outbox_->flows().size() >= context.settings.packet_id_max) break;
+        if (!context.defects.window_not_enforced &&
+            outbox_->quota_used() >= window(context.settings))
+            break;
+        start_flow(context, outbox_->take_front());
+    }
+}
+
+void Session::resend(SessionContext& context) {
+    if (outbox_->resends_owed() == 0) return;
+    auto& flows = outbox_->flows();
+    std::vector<Outbox::Flow*> order;
+    for (auto& flow : flows)
+        if (flow.to_resend) order.push_back(&flow);
+    if (context.defects.redeliver_unordered) std::reverse(order.begin(), order.end());
+    std::vector<wire::PacketId> too_large;
+    for (auto* const flow : order) {
+        if (flow->released) {
+            // PUBREL takes no send quota (v5 §4.9).
+            if (!context.defects.qos2_pubrel_not_resumed) resend_flow(context, *flow);
+            outbox_->resent(*flow);
+            continue;
+        }
+        // Those behind it wait as well: the order of the first transmission holds
+        // (v5 [MQTT-4.6.0-1] for the server too, v3.1.1 [MQTT-4.6.0-6]).
+        if (outbox_->quota_used() >= window(context.settings)) break;
+        const auto packet_id = flow->packet_id;
+        resend_flow(context, *flow);
+        outbox_->resent(*flow);
+        if (!flow->on_this_connection) too_large.push_back(packet_id);
+    }
+    for (const auto packet_id : too_large)
+        if (auto* const flow = outbox_->find(packet_id)) outbox_->finish(*flow);
+}
+
+void Session::resend_flow(SessionContext& context, Outbox::Flow& flow) {
+    flow.sent_at = context.now;
+    if (flow.released) {
+        context.counters.add(Counter::publish_resent);
+        send_ack(context, PacketType::pubrel, flow.packet_id, ReasonCode::success);
+        return;
+    }
+    auto packet_id = flow.packet_id;
+    if (context.defects.pid_fresh_on_redelivery) {
+        packet_id = wire::PacketId::from_wire(
+                        static_cast<std::uint16_t>(flow.packet_id.raw() % 65'534 + 1000))
+                        .value();
+        flow.packet_id = packet_id;
+    }
+    // DUP says it was sent before [MQTT-3.3.1-1].
+    const bool dup = !context.defects.dup_flag_missing;
+    const auto& message = flow.delivery.message;
+    if (!send_publish(context, fields_of(*message), message, flow.delivery, dup, packet_id)) {
+        context.counters.add(Counter::dropped_too_large);
+        return;
+    }
+    if (!flow.on_this_connection) outbox_->count_on_connection(flow);
+    context.counters.add(Counter::publish_resent);
+    count_publish_sent(context, flow.delivery.qos);
+}
+
+Instant Session::retry(SessionContext& context) {
+    if (!wants_retry(context.settings)) return never;
+    const auto interval = context.settings.retry_interval;
+    std::vector<Outbox::Flow*> due;
+    auto next = never;
+    for (auto& flow : outbox_->flows()) {
+        if (flow.to_resend) continue;  // owed since the resume; goes with the window
+        if (context.now - flow.sent_at >= interval)
+            due.push_back(&flow);
+        else
+            next = std::min(next, flow.sent_at + interval);
+    }
+    if (context.defects.redeliver_unordered) std::reverse(due.begin(), due.end());
+    for (auto* const flow : due) resend_flow(context, *flow);
+    return due.empty() ? next : std::min(next, context.now + interval);
+}
+
+// --- From the client ------------------------------------------------------------------------------
+
+Result<void> Session::accept(SessionContext& context, wire::Publish& publish) {
+    if (is_v5()) {
+        // Only a server sends it [MQTT-3.3.4-6].
+        if (publish.properties.has(PropertyId::subscription_identifier))
+            return ReasonCode::protocol_error;
+        if (const auto alias = publish.properties.integer(PropertyId::topic_alias)) {
+            if (*alias > context.settings.topic_alias_max)  // [MQTT-3.3.2-9]
+                return ReasonCode::topic_alias_invalid;
+            const auto number = static_cast<std::uint16_t>(*alias);
+            if (!inbox_) inbox_ = std::make_unique<Inbox>();
+            if (!publish.topic.empty())
+                inbox_->set_alias(number, publish.topic);
+            else
+                publish.topic = inbox_->topic_of(number);
+            if (publish.topic.empty()) return ReasonCode::protocol_error;  // §3.3.4: unknown alias
+        }
+    }
+    if (publish.qos == QoS::exactly_once && is_v5()) {
+        const auto unreleased = inbox_ ? inbox_->unreleased().size() : 0;
+        if (unreleased >= context.settings.receive_maximum &&
+            !inbox_->has(*publish.packet_id))
+            return ReasonCode::receive_maximum_exceeded;  // §3.3.4
+    }
+    return boost::outcome_v2::success();
+}
+
+bool Session::receive_qos_2(SessionContext& context, wire::PacketId packet_id) {
+    if (!inbox_) inbox_ = std::make_unique<Inbox>();
+    return inbox_->receive(packet_id) || context.defects.qos2_publish_duplicates;
+}
+
+void Session::unreceive_qos_2(wire::PacketId packet_id) {
+    if (inbox_) inbox_->release(packet_id);
+}
+
+void Session::acknowledge(SessionContext& context, const wire::Publish& publish,
+                          ReasonCode reason) {
+    switch (publish.qos) {
+        case QoS::at_most_once: return;
+        case QoS::at_least_once:
+            if (context.defects.puback_missing) return;
+            send_ack(context, PacketType::puback, *publish.packet_id, reason);
+            return;
+        case QoS::exactly_once:
+            send_ack(context, PacketType::pubrec, *publish.packet_id, reason);
+            return;
+    }
+}
+
+void Session::send_ack(SessionContext& context, PacketType type, wire::PacketId packet_id,
+                       ReasonCode reason) {
+    context.scratch.clear();
+    wire::encode(context.scratch, type, {.packet_id = packet_id, .reason = reason},
+                 terms_.version);
+    send(context, context.scratch);
+}
+
+void Session::on_puback(SessionContext& context, const wire::Ack& ack) {
+    auto* const flow = outbox_ ? outbox_->find(ack.packet_id) : nullptr;
+    // Unknown, or of a QoS 2 flow: ends nothing, adds nothing to the quota.
+    if (flow == nullptr || flow->delivery.qos != QoS::at_least_once) return;
+    context.counters.add(Counter::messages_acknowledged);
+    outbox_->finish(*flow);
+    advance(context);
+}
+
+void Session::on_pubrec(SessionContext& context, const wire::Ack& ack) {
+    auto* const flow = outbox_ ? outbox_->find(ack.packet_id) : nullptr;
+    if (flow == nullptr || flow->delivery.qos != QoS::exactly_once) {
+        // v5 has a word for it (§3.6.2.1); before v5 PUBREL is the only answer there is.
+        send_ack(context, PacketType::pubrel, ack.packet_id,
+                 ReasonCode::packet_identifier_not_found);
+        return;
+    }
+    if (is_failure(ack.reason)) {
+        // A PUBREC that refuses the message ends the flow, so the slot is free now, not at PUBCOMP
+        // (§4.9).
+        context.counters.add(Counter::messages_acknowledged);
+        outbox_->finish(*flow);
+        advance(context);
+        return;
+    }
+    flow->released = true;
+    flow->sent_at = context.now;
+    outbox_->resent(*flow);
+    flow->delivery.message = {};
+    flow->delivery.more_identifiers.reset();
+    send_ack(context, PacketType::pubrel, flow->packet_id, ReasonCode::success);
+}
+
+void Session::on_pubrel(SessionContext& context, const wire::Ack& ack) {
+    const bool known = inbox_ && inbox_->release(ack.packet_id);
+    send_ack(context, PacketType::pubcomp, ack.packet_id,
+             known ? ReasonCode::success : ReasonCode::packet_identifier_not_found);
+    free_idle_parts();
+}
+
+void Session::on_pubcomp(SessionContext& context, const wire::Ack& ack) {
+    auto* const flow = outbox_ ? outbox_->find(ack.packet_id) : nullptr;
+    if (flow == nullptr || !flow->released) return;
+    context.counters.add(Counter::messages_acknowledged);
+    outbox_->finish(*flow);
+    advance(context);
+}
+
+}  // namespace touchstone

@@ -1,0 +1,159 @@
+// Session: one client's side of the protocol (§4.1 – §4.6): its flows, its queue, its Will Message,
+// its limits. It knows neither topics nor other sessions: broker.cpp routes, and calls deliver().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker/base/counters.hpp"
+#include "broker/base/defects.hpp"
+#include "broker/base/settings.hpp"
+#include "broker/ports/network.hpp"
+#include "broker/session/inbox.hpp"
+#include "broker/session/outbox.hpp"
+#include "broker/session/publication.hpp"
+#include "broker/wire/packets.hpp"
+
+namespace touchstone {
+
+/// What every session of a shard uses; owned by the Broker.
+struct SessionContext {
+    const Settings& settings;
+    const Defects& defects;
+    Network& network;
+    Counters& counters;
+    Instant now{};
+    Buffer scratch;                     // packets are built here
+    wire::PropertiesWriter properties;  // and their Properties here
+};
+
+/// A Will Message as the client left it (§3.1.2.5, v5 §3.1.3.2).
+struct StoredWill {
+    std::string topic;
+    Buffer payload;
+    Buffer properties;  // those that travel with the message
+    QoS qos = QoS::at_most_once;
+    bool retain = false;
+    std::uint32_t delay_s = 0;
+    std::optional<std::uint32_t> message_expiry_s;
+};
+
+/// What a CONNECT settled for the time of its Network Connection.
+struct ConnectionTerms {
+    ProtocolVersion version = ProtocolVersion::v3_1_1;
+    std::uint16_t receive_maximum = 65'535;       // of the client (v5 §3.1.2.11.3)
+    std::uint32_t packet_size_bytes_max = wire::packet_size_bytes_max;  // of the client
+    std::uint16_t keep_alive_s = 0;               // in force; 0: none
+    std::uint32_t session_expiry_s = 0;           // in force; 0xFFFFFFFF: never
+    bool expiry_was_zero_at_connect = true;       // for v5 §3.14.2.2.2
+};
+
+class Session {
+public:
+    explicit Session(std::string client_id) : client_id_{std::move(client_id)} {}
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // --- Life -----------------------------------------------------------------------------------
+
+    /// A connection takes the session. What the last one left is owed again; nothing is sent yet.
+    void attach(ConnectionId connection, const ConnectionTerms& terms,
+                std::unique_ptr<StoredWill> will);
+    /// After CONNACK: resends what is owed, then what waits (§4.4).
+    void resume(SessionContext& context);
+    /// The connection is gone.
+    void detach();
+
+    [[nodiscard]] bool is_connected() const { return connected_; }
+    [[nodiscard]] ConnectionId connection() const { return connection_; }
+    [[nodiscard]] const std::string& client_id() const { return client_id_; }
+    [[nodiscard]] ConnectionTerms& terms() { return terms_; }
+    [[nodiscard]] const ConnectionTerms& terms() const { return terms_; }
+    [[nodiscard]] bool is_v5() const { return terms_.version == ProtocolVersion::v5; }
+    [[nodiscard]] const StoredWill* will() const { return will_.get(); }
+    std::unique_ptr<StoredWill> take_will() { return std::move(will_); }
+    void drop_will() { will_.reset(); }
+
+    // --- To the client ----------------------------------------------------------------------------
+
+    struct Grant {
+        QoS qos = QoS::at_most_once;
+        bool retain = false;
+        bool snapshot = false;  // a Retained Message for a new subscription
+        std::uint32_t identifier = 0;
+        const std::vector<std::uint32_t>* more_identifiers = nullptr;
+    };
+    /// Sends `publication` or keeps it, as window, queue and limits demand.
+    void deliver(SessionContext& context, Publication& publication, const Grant& grant);
+    /// Bytes built by the caller: CONNACK, SUBACK, PINGRESP, … .
+    void send(SessionContext& context, Bytes bytes);
+    void on_written(SessionContext& context, std::size_t size_bytes);
+    /// Resends what has waited for its acknowledgement longer than the retry interval. Returns when
+    /// it is wanted next; `never` for not.
+    Instant retry(SessionContext& context);
+    [[nodiscard]] bool wants_retry(const Settings& settings) const {
+        return connected_ && !is_v5() && settings.retry_interval > Duration::zero() && outbox_ &&
+               !outbox_->flows().empty();
+    }
+    /// Connected, and a QoS 1 message would go out at once: the better member of a Shared
+    /// Subscription.
+    [[nodiscard]] bool is_ready(const Settings& settings) const;
+
+    // --- From the client --------------------------------------------------------------------------
+
+    /// Puts the Topic Name behind an alias into `publish`, and checks what depends on the session.
+    /// Errors: topic_alias_invalid, protocol_error, receive_maximum_exceeded.
+    Result<void> accept(SessionContext& context, wire::Publish& publish);
+    /// Whether a QoS 2 PUBLISH is new; remembers its identifier.
+    bool receive_qos_2(SessionContext& context, wire::PacketId packet_id);
+    /// A PUBREC that refuses the message ends the flow: its identifier is free again (§4.3.3).
+    void unreceive_qos_2(wire::PacketId packet_id);
+    /// The answer to an accepted PUBLISH of QoS 1 or 2.
+    void acknowledge(SessionContext& context, const wire::Publish& publish, ReasonCode reason);
+
+    void on_puback(SessionContext& context, const wire::Ack& ack);
+    void on_pubrec(SessionContext& context, const wire::Ack& ack);
+    void on_pubrel(SessionContext& context, const wire::Ack& ack);
+    void on_pubcomp(SessionContext& context, const wire::Ack& ack);
+
+    [[nodiscard]] const Outbox* outbox() const { return outbox_.get(); }
+    [[nodiscard]] const Inbox* inbox() const { return inbox_.get(); }
+    /// Most PUBLISH packets of QoS 1 and 2 in flight on this connection.
+    [[nodiscard]] std::size_t window(const Settings& settings) const;
+
+private:
+    Outbox& made_outbox();
+    void free_idle_parts();
+    void send_ack(SessionContext& context, wire::PacketType type, wire::PacketId packet_id,
+                  ReasonCode reason);
+    void keep(SessionContext& context, Delivery delivery);
+    /// Sends what the window and the unwritten bytes allow.
+    void advance(SessionContext& context);
+    void resend(SessionContext& context);
+    void resend_flow(SessionContext& context, Outbox::Flow& flow);
+    [[nodiscard]] bool is_congested(const SessionContext& context) const {
+        return unwritten_bytes_ > context.settings.unwritten_bytes_max;
+    }
+    /// Puts a PUBLISH together and sends it. False when it is too large for the client
+    /// [MQTT-3.1.2-24].
+    bool send_publish(SessionContext& context, const MessageFields& fields, const MessageRef& message,
+                      const Delivery& delivery, bool dup, std::optional<wire::PacketId> packet_id);
+    bool send_shared_publish(SessionContext& context, Publication& publication, QoS qos, bool retain,
+                             std::optional<wire::PacketId> packet_id);
+    void count_publish_sent(SessionContext& context, QoS qos);
+    void start_flow(SessionContext& context, Delivery delivery);
+
+    std::string client_id_;
+    ConnectionId connection_;
+    bool connected_ = false;
+    ConnectionTerms terms_;
+    std::size_t unwritten_bytes_ = 0;
+    std::unique_ptr<Outbox> outbox_;  // while there is something in it
+    std::unique_ptr<Inbox> inbox_;
+    std::unique_ptr<StoredWill> will_;
+};
+
+}  // namespace touchstone

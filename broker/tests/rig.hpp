@@ -1,0 +1,182 @@
+// Rig: a node of N shards without a world: bytes go in by hand, what the core sends is kept, and
+// messages between shards are delivered when the test says so.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/broker.hpp"
+#include "broker/wire/packets.hpp"
+
+namespace touchstone {
+
+class Rig {
+public:
+    struct Options {
+        unsigned shards = 1;
+        Settings settings;
+        Defects defects;
+    };
+    explicit Rig(Options options) : settings{options.settings} {
+        for (unsigned index = 0; index < options.shards; ++index) {
+            auto shard = std::make_unique<Shard>(*this, index);
+            shard->broker = std::make_unique<Broker>(
+                settings,
+                Broker::Options{.self = ShardIndex{index},
+                                .shard_count = options.shards,
+                                .defects = options.defects},
+                *shard, *shard, *shard);
+            shards.push_back(std::move(shard));
+        }
+    }
+    Rig() : Rig{Options{}} {}
+
+    /// One Network Connection, wherever its shard is.
+    struct Peer {
+        unsigned shard = 0;
+        ConnectionId id{};
+        Buffer unread;      // sent by the broker, not looked at yet
+        Buffer unconsumed;  // sent to the broker, not taken yet
+        bool is_open = true;
+        bool is_stalled = false;
+        ProtocolVersion version = ProtocolVersion::v3_1_1;
+    };
+
+    Peer& open(unsigned shard = 0) {
+        peers.push_back(std::make_unique<Peer>());
+        auto& peer = *peers.back();
+        place(peer, shard);
+        return peer;
+    }
+
+    void send(Peer& peer, Bytes bytes) {
+        append(peer.unconsumed, bytes);
+        push(peer);
+    }
+
+    void lose(Peer& peer) {
+        auto& shard = *shards[peer.shard];
+        shard.connections.erase(peer.id.raw());
+        peer.is_open = false;
+        shard.broker->on_close(peer.id, now);
+    }
+
+    /// Delivers messages between shards and moved connections until nothing is left to do.
+    void settle() {
+        for (bool busy = true; busy;) {
+            busy = false;
+            for (auto& [route, queue] : mail) {
+                if (queue.empty()) continue;
+                auto message = std::move(queue.front());
+                queue.pop_front();
+                shards[route.second]->broker->on_peer(ShardIndex{route.first}, std::move(message),
+                                                      now);
+                busy = true;
+            }
+            for (auto* const peer : std::exchange(to_push, {})) {
+                if (!peer->is_open) continue;
+                peer->is_stalled = false;
+                push(*peer);
+                busy = true;
+            }
+        }
+    }
+
+    void advance(Duration by) {
+        const auto until = now + by;
+        for (;;) {
+            Broker* first = nullptr;
+            auto at = until;
+            for (auto& shard : shards) {
+                const auto next = shard->broker->next_tick();
+                if (next && *next <= at && (first == nullptr || *next < at)) {
+                    first = shard->broker.get();
+                    at = *next;
+                }
+            }
+            if (first == nullptr) break;
+            now = std::max(now, at);
+            first->on_tick(now);
+            settle();
+        }
+        now = until;
+    }
+
+    Broker& broker(unsigned shard = 0) { return *shards[shard]->broker; }
+    Broker& owner(std::string_view client_id) {
+        return *shards[owner_of(client_id, static_cast<unsigned>(shards.size())).raw()]->broker;
+    }
+
+    Settings settings;
+    Instant now{std::chrono::seconds{1}};
+    std::map<std::pair<unsigned, unsigned>, std::deque<PeerMessage>> mail;
+
+private:
+    struct Shard final : Network, Peers, Random {
+        Shard(Rig& owner, unsigned own_index) : rig{owner}, index{own_index} {}
+
+        void send(ConnectionId id, Bytes bytes) override {
+            auto& peer = *connections.at(id.raw());
+            append(peer.unread, bytes);
+        }
+        void send(ConnectionId id, Bytes head, const MessageRef& message) override {
+            send(id, head);
+            send(id, message->payload());
+        }
+        void close(ConnectionId id) override {
+            connections.at(id.raw())->is_open = false;
+            connections.erase(id.raw());
+        }
+        void abort(ConnectionId id) override { close(id); }
+        void move(ConnectionId id, ShardIndex owner) override {
+            auto* const peer = connections.at(id.raw());
+            connections.erase(id.raw());
+            moving.push_back({peer, owner.raw()});
+        }
+        void resume(ConnectionId id) override { rig.to_push.push_back(connections.at(id.raw())); }
+        void send(ShardIndex to, PeerMessage message) override {
+            rig.mail[{index, to.raw()}].push_back(std::move(message));
+        }
+        std::uint64_t next() override { return ++draws * 0x9E37'79B9'7F4A'7C15U + index; }
+
+        Rig& rig;
+        unsigned index;
+        std::unique_ptr<Broker> broker;
+        std::map<std::uint32_t, Peer*> connections;
+        std::vector<std::pair<Peer*, unsigned>> moving;
+        std::uint32_t last_id = 0;
+        std::uint64_t draws = 0;
+    };
+
+    void place(Peer& peer, unsigned index) {
+        auto& shard = *shards[index];
+        peer.shard = index;
+        peer.id = ConnectionId{shard.last_id++};
+        shard.connections[peer.id.raw()] = &peer;
+        shard.broker->on_open(peer.id, now);
+    }
+
+    void push(Peer& peer) {
+        if (!peer.is_open || peer.is_stalled) return;
+        auto& shard = *shards[peer.shard];
+        const auto bytes = peer.unconsumed;
+        const auto intake = shard.broker->on_bytes(peer.id, bytes, now);
+        peer.unconsumed.assign(bytes.begin() + static_cast<std::ptrdiff_t>(intake.consumed_bytes),
+                               bytes.end());
+        peer.is_stalled = intake.next == Intake::Next::stalled;
+        for (const auto& [moved, to] : std::exchange(shard.moving, {})) {
+            place(*moved, to);
+            push(*moved);
+        }
+    }
+
+    std::vector<std::unique_ptr<Shard>> shards;
+    std::vector<std::unique_ptr<Peer>> peers;
+    std::vector<Peer*> to_push;
+};
+
+}  // namespace touchstone
