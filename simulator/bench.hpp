@@ -1,8 +1,8 @@
-// Bench: a node of the real core in virtual time, seen through raw bytes. What the conformance suite's
-// `sim` target and small tests use: synchronous, single-threaded, no clients of its own.
+// Bench: a node of the real core in virtual time, seen through raw bytes. What the conformance
+// suite's `sim` target and small tests use: synchronous, single-threaded, no clients of its own.
 //
-// Time passes only inside receive(), advance(), restart() and stop(); between them everything stands
-// still, so an hour of silence costs as little as what happens in it.
+// Time passes only inside receive(), advance(), restart() and stop(); between them everything
+// stands still, so an hour of silence costs as little as what happens in it.
 #pragma once
 
 #include <cstdint>
@@ -26,26 +26,26 @@ public:
     /// What came of a receive().
     struct Arrival {
         enum class Kind : std::uint8_t {
-            bytes,    // `bytes` is not empty
-            closed,   // the broker closed the connection in an orderly way; all it sent was received
-            reset,    // the connection was aborted, by the broker, a restart or abort()
+            bytes,   // `bytes` is not empty
+            closed,  // the broker closed the connection in an orderly way; all it sent was received
+            reset,   // the connection was aborted, by the broker, a restart or abort()
             timeout,  // nothing came within the time given
         };
         Kind kind = Kind::timeout;
         Buffer bytes;
     };
 
-    /// A node of `shard_count` (1 or more) shards that run `settings`. Equal arguments and calls give
-    /// equal bytes at equal instants; `seed` decides the delays between shards and what the core
-    /// draws.
+    /// A node of `shard_count` (1 or more) shards that run `settings`. Equal arguments and calls
+    /// give equal bytes at equal instants; `seed` decides the delays between shards and what the
+    /// core draws.
     Bench(const Settings& settings, unsigned shard_count, std::uint64_t seed,
           const Defects& defects = {});
     ~Bench();
     Bench(const Bench&) = delete;
     Bench& operator=(const Bench&) = delete;
 
-    /// Opens a Network Connection. It reaches the broker after the delay of the link. While the node
-    /// is stopped it is reset.
+    /// Opens a Network Connection. It reaches the broker after the delay of the link. While the
+    /// node is stopped it is reset.
     Handle open();
     /// Bytes to the broker, in order, any part of a packet or several. Without effect once the
     /// connection is closed or reset. Copied.
@@ -58,8 +58,8 @@ public:
     void close(Handle connection);
     /// Ends the connection with a reset: bytes under way are lost, both ends learn.
     void abort(Handle connection);
-    /// A slow reader: from now on nothing is taken off the connection, so the broker's sends stay in
-    /// its buffers, until resume_reading(). receive() gives a timeout meanwhile.
+    /// A slow reader: from now on nothing is taken off the connection, so the broker's sends stay
+    /// in its buffers, until resume_reading(). receive() gives a timeout meanwhile.
     void stall_reading(Handle connection);
     void resume_reading(Handle connection);
 

@@ -1,0 +1,224 @@
+// A simulated client: a whole MQTT client over the codec, for v3.1.1 and v5, with the habits that
+// make trouble for brokers. A state machine like the broker's core: inputs with the time, effects
+// on a port. Its Session State outlives its Network Connections.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/wire/packets.hpp"
+#include "simulator/links.hpp"
+#include "simulator/random.hpp"
+
+namespace touchstone::simulator {
+
+struct Publication {
+    std::string topic;
+    std::string payload;
+    QoS qos = QoS::at_most_once;
+    bool retain = false;
+    std::optional<std::uint32_t> expiry_s;  // v5 Message Expiry Interval
+};
+
+struct WillOptions {
+    Publication message;
+    std::uint32_t delay_s = 0;  // v5 Will Delay Interval
+};
+
+struct Wish {  // a subscription the application wants
+    std::string filter;
+    wire::SubscriptionOptions options;
+};
+
+/// When the client acknowledges. Acknowledgements keep the order of what they answer (§4.6).
+struct AckPolicy {
+    Duration delay_low = Duration::zero();  // uniform between the two
+    Duration delay_high = Duration::zero();
+    /// The application handles one message at a time and takes so long for each.
+    Duration per_message = Duration::zero();
+    /// So many from now on, then none until acknowledge() or another policy; nothing: all.
+    std::optional<std::uint64_t> only_first;
+};
+
+struct ReconnectPolicy {
+    bool enabled = true;
+    Duration delay_low = std::chrono::milliseconds{100};  // uniform between the two
+    Duration delay_high = std::chrono::milliseconds{500};
+};
+
+struct ClientOptions {
+    std::string client_id;  // may be empty: the server assigns one
+    ProtocolVersion version = ProtocolVersion::v5;
+    bool clean_start = true;                              // v3: Clean Session
+    std::uint32_t session_expiry_s = 0;                   // v5; 0xFFFFFFFF: never
+    std::uint16_t receive_maximum = 65'535;               // v5
+    std::uint16_t keep_alive_s = 60;                      // 0: none
+    Duration ping_timeout = std::chrono::seconds{10};     // PINGREQ to PINGRESP
+    Duration connect_timeout = std::chrono::seconds{10};  // CONNECT to CONNACK
+    std::optional<WillOptions> will;
+    /// The largest Packet Identifier the client uses.
+    std::uint16_t packet_id_max = 65'535;
+    /// QoS 1 and 2 messages in flight at most; a server's Receive Maximum lowers it.
+    std::uint16_t inflight_max = 20;
+    AckPolicy acknowledgements;  // PUBACK and PUBREC
+    AckPolicy completions;       // PUBCOMP
+    ReconnectPolicy reconnect;
+    /// After CONNACK without Session Present: subscribe again to what was subscribed, and publish
+    /// unacknowledged messages anew, as other messages.
+    bool restore_subscriptions = true;
+    bool republish_unacknowledged = false;
+    /// Whether QoS 0 messages published while away wait for the connection.
+    bool queue_qos_0_offline = false;
+};
+
+/// What a client does to its world. Nothing calls back.
+class ClientPort {
+public:
+    virtual ConnectionNumber open() = 0;
+    virtual void send(ConnectionNumber connection, Bytes bytes) = 0;
+    virtual void close(ConnectionNumber connection) = 0;
+    virtual void abort(ConnectionNumber connection) = 0;
+    /// A message was handed to the application.
+    virtual void deliver(ConnectionNumber connection, const wire::Publish& publish) = 0;
+    virtual RandomStream& random(Purpose purpose) = 0;
+
+protected:
+    ~ClientPort() = default;
+};
+
+class Client {
+public:
+    Client(ClientOptions options, ClientPort& port);
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    // The application. Changes of the options take effect with the next use of them.
+
+    [[nodiscard]] ClientOptions& options() { return options_; }
+    [[nodiscard]] const ClientOptions& options() const { return options_; }
+
+    /// Opens a connection and sends CONNECT. One that is still there is left alone and not listened
+    /// to any more, as after a change of network: the server has to notice.
+    void connect(Instant now);
+    /// DISCONNECT and the end of the connection; `session_expiry_s` overrides (v5 §3.14.2.2.2). No
+    /// reconnecting before connect().
+    void disconnect(Instant now, ReasonCode reason = ReasonCode::success,
+                    std::optional<std::uint32_t> session_expiry_s = std::nullopt);
+    /// Resets the connection without a word. No reconnecting before connect().
+    void vanish(Instant now);
+    /// Loses the Session State, as a device whose memory is not durable.
+    void forget();
+    void publish(Publication publication, Instant now);
+    void subscribe(const std::vector<Wish>& wishes, Instant now);
+    void unsubscribe(const std::vector<std::string>& filters, Instant now);
+    /// Replaces the policy; what waits is released by the new one. `only_first` counts from now.
+    void set_acknowledgements(const AckPolicy& policy, Instant now);
+    void set_completions(const AckPolicy& policy, Instant now);
+    /// Sends up to `count` withheld PUBACKs and PUBRECs, oldest first, now.
+    void acknowledge(std::uint64_t count, Instant now);
+    /// Bytes as they are, on the present connection.
+    void send_raw(Bytes bytes);
+
+    // The network.
+
+    void on_bytes(ConnectionNumber connection, Bytes bytes, Instant now);
+    void on_ended(ConnectionNumber connection, Instant now);
+    void on_tick(Instant now);
+    [[nodiscard]] std::optional<Instant> next_tick() const;
+
+    // Questions.
+
+    [[nodiscard]] bool is_connected() const { return phase_ == Phase::connected; }
+    /// The present connection, if there is one.
+    [[nodiscard]] std::optional<ConnectionNumber> connection() const { return connection_; }
+    /// As the server knows the client; options().client_id unless it was assigned.
+    [[nodiscard]] const std::string& client_id() const { return client_id_; }
+    /// Publications that are not yet acknowledged or not yet sent.
+    [[nodiscard]] std::size_t unfinished_publications() const {
+        return exchanges_.size() + queue_.size();
+    }
+    /// Answers withheld.
+    [[nodiscard]] std::size_t withheld_acknowledgements() const {
+        return acknowledgements_.pending.size() + completions_.pending.size();
+    }
+
+private:
+    enum class Phase : std::uint8_t { offline, connecting, connected };
+
+    /// A QoS 1 or 2 message to the server, or the PUBREL that is owed for it.
+    struct Exchange {
+        std::uint16_t packet_id = 0;
+        Publication publication;
+        bool is_released = false;       // PUBREC came: PUBREL is what is sent
+        bool was_sent = false;          // ever: DUP from then on
+        bool is_on_connection = false;  // sent on the present connection
+        bool holds_quota = false;       // of the present connection: PUBLISH went out on it
+    };
+
+    struct Answer {
+        wire::PacketType type{};
+        std::uint16_t packet_id = 0;
+        Instant due;
+    };
+    struct Answers {
+        AckPolicy policy;
+        Instant busy_until = run_begin;
+        std::deque<Answer> pending;
+    };
+
+    struct Request {  // SUBSCRIBE or UNSUBSCRIBE
+        std::uint16_t packet_id = 0;
+    };
+
+    void on_packet(const wire::Frame& frame, Instant now);
+    void on_connack(const wire::Connack& connack, Instant now);
+    void on_publish(const wire::Publish& publish, Instant now);
+    void on_ack(wire::PacketType type, const wire::Ack& ack, Instant now);
+    void on_disconnect(const wire::Disconnect& disconnect);
+    /// The connection is gone, by whose doing ever; tries again if `may_reconnect`.
+    void lose_connection(Instant now, bool may_reconnect);
+    void send(Bytes packet, Instant now);
+    void send_connect(Instant now);
+    void send_subscribe(const std::vector<Wish>& wishes, Instant now);
+    void send_publish(Exchange& exchange, Instant now);
+    void send_pubrel(Exchange& exchange, Instant now);
+    /// Sends what may be sent: first what is owed from before, then what waits.
+    void pump(Instant now);
+    void answer(Answers& answers, wire::PacketType type, std::uint16_t packet_id, Instant now);
+    void release(Answers& answers, Instant now);
+    [[nodiscard]] static std::optional<Instant> next_release(const Answers& answers);
+    [[nodiscard]] std::optional<std::uint16_t> free_packet_id();
+    [[nodiscard]] bool is_in_use(std::uint16_t packet_id) const;
+    [[nodiscard]] std::deque<Exchange>::iterator find(std::uint16_t packet_id);
+
+    ClientOptions options_;
+    ClientPort& port_;
+    std::string client_id_;
+    Phase phase_ = Phase::offline;
+    std::optional<ConnectionNumber> connection_;
+    Buffer partial_;
+
+    // Session State of the client (§4.1), with what its application wants.
+    std::deque<Exchange> exchanges_;      // in the order of the first transmission
+    std::set<std::uint16_t> unreleased_;  // QoS 2 received, PUBREL not yet
+    std::deque<Publication> queue_;
+    std::vector<Wish> wishes_;
+    std::uint16_t last_packet_id_ = 0;
+
+    // Of the present connection.
+    std::uint32_t quota_ = 0;
+    std::vector<Request> requests_;
+    Answers acknowledgements_;
+    Answers completions_;
+    Duration keep_alive_ = Duration::zero();  // zero: none
+    Instant last_sent_at_ = run_begin;
+    std::optional<Instant> answer_deadline_;  // of CONNACK or PINGRESP
+    std::optional<Instant> reconnect_at_;
+    bool was_taken_over_ = false;  // coming back would only take the session over in turn
+};
+
+}  // namespace touchstone::simulator

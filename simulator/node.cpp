@@ -1,0 +1,409 @@
+#include "simulator/node.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/base/check.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+template <class... Functions>
+struct Overload : Functions... {
+    using Functions::operator()...;
+};
+template <class... Functions>
+Overload(Functions...) -> Overload<Functions...>;
+
+std::uint64_t hash_of(std::string_view text) {
+    Digest digest;
+    digest.add(as_bytes(text));
+    return digest.value();
+}
+
+void add_message(Digest& digest, const MessageRef& message) {
+    digest.add(hash_of(message->topic()));
+    digest.add(message->payload());
+}
+
+void add_peer_message(Digest& digest, const PeerMessage& message) {
+    digest.add(message.index());
+    std::visit(Overload{
+                   [&](const PeerPublication& one) { add_message(digest, one.message); },
+                   [&](const PeerSharedPublication& one) { add_message(digest, one.message); },
+                   [&](const PeerAddRoute& one) { digest.add(hash_of(one.filter)); },
+                   [&](const PeerRouteAdded& one) { digest.add(one.sequence); },
+                   [&](const PeerRemoveRoute& one) { digest.add(hash_of(one.filter)); },
+               },
+               message);
+}
+
+}  // namespace
+
+/// One Broker with its three ports. Effects go to the links at once, which call nobody back.
+class Node::Shard final : public Network, public Peers, public Random {
+public:
+    Shard(Node& node, unsigned index)
+        : node_{node},
+          index_{index},
+          random_{node.engine_.stream(Domain::node, node.entity_ << 16U | index, Purpose::core)},
+          broker_{node.options_.settings,
+                  {.self = ShardIndex{index},
+                   .shard_count = node.options_.shard_count,
+                   .defects = node.options_.defects},
+                  *this,
+                  *this,
+                  *this} {}
+    Shard(const Shard&) = delete;
+    Shard& operator=(const Shard&) = delete;
+
+    [[nodiscard]] Broker& broker() { return broker_; }
+
+    /// A ConnectionId for the connection: the one that became free last, so that reuse is common.
+    ConnectionId enter(ConnectionNumber number) {
+        if (free_.empty()) {
+            free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+            slots_.emplace_back();
+        }
+        const auto slot = free_.back();
+        free_.pop_back();
+        slots_[slot] = {number, false};
+        return ConnectionId{slot};
+    }
+    void leave(ConnectionId id) {
+        slots_[id.raw()].number.reset();
+        free_.push_back(id.raw());
+    }
+    [[nodiscard]] ConnectionNumber number_of(ConnectionId id) const {
+        CHECK(id.raw() < slots_.size());
+        CHECK(slots_[id.raw()].number.has_value());
+        return *slots_[id.raw()].number;
+    }
+
+    /// Connections that were sent something since the last call, in the order of the first send.
+    [[nodiscard]] std::vector<ConnectionNumber> take_unwritten() {
+        std::vector<ConnectionNumber> taken;
+        for (const auto id : std::exchange(unwritten_, {})) {
+            auto& slot = slots_[id.raw()];
+            slot.is_unwritten = false;
+            // Closed meanwhile: the link writes the rest on its own.
+            if (slot.number) taken.push_back(*slot.number);
+        }
+        return taken;
+    }
+
+    std::optional<Instant> tick_at;  // of the tick that counts; others are outdated
+    unsigned ticks_at_one_instant = 0;
+
+    // Network
+    void send(ConnectionId connection, Bytes bytes) override {
+        node_.links_.put(number_of(connection), Direction::to_client, bytes);
+        if (std::exchange(slots_[connection.raw()].is_unwritten, true)) return;
+        unwritten_.push_back(connection);
+    }
+    void send(ConnectionId connection, Bytes head, const MessageRef& message) override {
+        Buffer whole{head.begin(), head.end()};
+        append(whole, message->payload());
+        send(connection, whole);
+    }
+    void close(ConnectionId connection) override {
+        const auto number = number_of(connection);
+        detach(connection);
+        node_.links_.close(number, Direction::to_client);
+    }
+    void abort(ConnectionId connection) override {
+        const auto number = number_of(connection);
+        detach(connection);
+        node_.links_.abort(number, Direction::to_client);
+    }
+    void move(ConnectionId connection, ShardIndex owner) override {
+        CHECK(owner.raw() != index_);
+        CHECK(owner.raw() < node_.options_.shard_count);
+        const auto number = number_of(connection);
+        leave(connection);
+        node_.attachments_.at(number).is_moving = true;
+        node_.put(index_, owner.raw(), Move{number});
+    }
+    void resume(ConnectionId connection) override {
+        const auto number = number_of(connection);
+        node_.attachments_.at(number).is_stalled = false;
+        node_.engine_.schedule_in(Duration::zero(),
+                                  {node_.owner_, Node::resume, number.raw(), node_.incarnation_});
+    }
+
+    // Peers
+    void send(ShardIndex to, PeerMessage message) override {
+        CHECK(to.raw() != index_);
+        CHECK(to.raw() < node_.options_.shard_count);
+        node_.put(index_, to.raw(), std::move(message));
+    }
+
+    // Random
+    std::uint64_t next() override { return random_.next(); }
+
+private:
+    struct Slot {
+        std::optional<ConnectionNumber> number;
+        bool is_unwritten = false;
+    };
+
+    void detach(ConnectionId connection) {
+        node_.attachments_.erase(number_of(connection));
+        leave(connection);
+    }
+
+    Node& node_;
+    unsigned index_;
+    RandomStream random_;
+    std::vector<Slot> slots_;  // by ConnectionId
+    std::vector<std::uint32_t> free_;
+    std::vector<ConnectionId> unwritten_;
+    Broker broker_;
+};
+
+Node::Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions options)
+    : engine_{engine},
+      links_{links},
+      entity_{entity},
+      options_{std::move(options)},
+      owner_{engine.add_handler(*this)},
+      accepts_{engine.stream(Domain::node, entity, Purpose::accept)} {
+    CHECK(options_.shard_count >= 1);
+    CHECK(options_.peer_delay_low <= options_.peer_delay_high);
+    const std::uint64_t pair_count = std::uint64_t{options_.shard_count} * options_.shard_count;
+    for (std::uint64_t pair = 0; pair < pair_count; ++pair) {
+        channels_.push_back({.underway = {},
+                             .delays = engine.stream(Domain::shard_pair, entity << 32U | pair,
+                                                     Purpose::peer_delay)});
+    }
+}
+
+Node::~Node() = default;
+
+void Node::start() {
+    CHECK(!is_up());
+    ++incarnation_;
+    for (unsigned index = 0; index < options_.shard_count; ++index) {
+        shards_.push_back(std::make_unique<Shard>(*this, index));
+    }
+    for (unsigned index = 0; index < options_.shard_count; ++index) finish_turn(index);
+}
+
+void Node::crash(bool is_silent) {
+    CHECK(is_up());
+    shards_.clear();
+    for (auto& one : channels_) one.underway.clear();
+    for (const auto& [number, attachment] : std::exchange(attachments_, {})) {
+        // Without a machine nothing answers: to a client that is the same as silence.
+        if (!is_silent) links_.abort(number, Direction::to_client);
+    }
+}
+
+void Node::stop() {
+    CHECK(is_up());
+    for (unsigned index = 0; index < options_.shard_count; ++index) {
+        shards_[index]->broker().on_stop(engine_.now());
+        finish_turn(index);
+    }
+    crash(false);
+}
+
+std::optional<SessionView> Node::session(std::string_view client_id) const {
+    if (!is_up()) return std::nullopt;
+    const auto owner = owner_of(client_id, options_.shard_count);
+    return shards_[owner.raw()]->broker().session(client_id);
+}
+
+std::vector<std::string> Node::client_ids() const {
+    std::vector<std::string> all;
+    for (const auto& shard : shards_)
+        std::ranges::move(shard->broker().client_ids(), std::back_inserter(all));
+    std::ranges::sort(all);
+    return all;
+}
+
+MessageRef Node::retained(unsigned shard, std::string_view topic) const {
+    if (!is_up()) return {};
+    return shards_[shard]->broker().retained(topic);
+}
+
+Counters Node::counters() const {
+    Counters sum;
+    for (const auto& shard : shards_) sum += shard->broker().counters();
+    return sum;
+}
+
+Gauges Node::gauges() const {
+    Gauges sum;
+    for (const auto& shard : shards_) {
+        const Gauges one = shard->broker().gauges();
+        sum.connections += one.connections;
+        sum.sessions += one.sessions;
+        sum.subscriptions += one.subscriptions;
+        sum.queued_messages += one.queued_messages;
+        sum.inflight_messages += one.inflight_messages;
+        // Every shard has a copy.
+        sum.retained_messages = std::max(sum.retained_messages, one.retained_messages);
+    }
+    return sum;
+}
+
+std::size_t Node::peer_messages_underway() const {
+    std::size_t sum = 0;
+    for (const auto& one : channels_) sum += one.underway.size();
+    return sum;
+}
+
+void Node::on_opened(ConnectionNumber connection) {
+    attachments_[connection];
+    attach(connection, static_cast<unsigned>(accepts_.below(options_.shard_count)));
+}
+
+void Node::on_bytes_ready(ConnectionNumber connection) {
+    deliver(connection);
+}
+
+void Node::on_written(ConnectionNumber connection, std::size_t size_bytes) {
+    const auto found = attachments_.find(connection);
+    // Nobody waits for the bytes of a connection that was closed; a moving one has sent none.
+    if (found == attachments_.end() || found->second.is_moving) return;
+    const auto [shard, id] = std::pair{found->second.shard, found->second.id};
+    shards_[shard]->broker().on_written(id, size_bytes, engine_.now());
+    finish_turn(shard);
+}
+
+void Node::on_ended(ConnectionNumber connection, Ending ending) {
+    const auto found = attachments_.find(connection);
+    if (found == attachments_.end()) return;
+    auto& attachment = found->second;
+    // A driver that does not read does not see an orderly end before it reads again.
+    if (attachment.is_moving || (attachment.is_stalled && ending == Ending::orderly)) {
+        attachment.has_ended = true;
+        return;
+    }
+    const auto [shard, id] = std::pair{attachment.shard, attachment.id};
+    attachments_.erase(found);
+    shards_[shard]->leave(id);
+    shards_[shard]->broker().on_close(id, engine_.now());
+    finish_turn(shard);
+}
+
+void Node::on_event(const Event& event) {
+    switch (static_cast<EventKind>(event.kind)) {
+        case tick: {
+            if (event.detail != incarnation_ || !is_up()) return;
+            auto& shard = *shards_[event.subject];
+            if (shard.tick_at != engine_.now()) return;
+            shard.tick_at.reset();
+            shard.broker().on_tick(engine_.now());
+            finish_turn(event.subject);
+            return;
+        }
+        case peer: {
+            if (event.detail != incarnation_ || !is_up()) return;
+            const unsigned from = event.subject / options_.shard_count;
+            const unsigned to = event.subject % options_.shard_count;
+            auto& underway = channel(from, to).underway;
+            CHECK(!underway.empty());
+            Item item = std::move(underway.front());
+            underway.pop_front();
+            return arrive(from, to, std::move(item));
+        }
+        case resume:
+            if (event.detail == incarnation_ && is_up()) deliver(ConnectionNumber{event.subject});
+            return;
+    }
+    UNREACHABLE();
+}
+
+void Node::deliver(ConnectionNumber number) {
+    const auto found = attachments_.find(number);
+    if (found == attachments_.end()) return;
+    auto& attachment = found->second;
+    // What is not taken stays in the link, so that the client gets stuck as it should.
+    if (attachment.is_moving || attachment.is_stalled) return;
+    append(attachment.unconsumed, links_.take(number, Direction::to_broker));
+    if (attachment.unconsumed.empty()) {
+        if (attachment.has_ended) on_ended(number, Ending::orderly);
+        return;
+    }
+    const unsigned shard = attachment.shard;
+    // The core may close the connection, and the attachment with its bytes, before it returns.
+    Buffer bytes = std::exchange(attachment.unconsumed, {});
+    // A move takes along all from the CONNECT on; how much that is only the return value tells.
+    const Intake intake = shards_[shard]->broker().on_bytes(attachment.id, bytes, engine_.now());
+    CHECK(intake.consumed_bytes <= bytes.size());
+    if (const auto still = attachments_.find(number); still != attachments_.end()) {
+        bytes.erase(bytes.begin(),
+                    bytes.begin() + static_cast<std::ptrdiff_t>(intake.consumed_bytes));
+        still->second.unconsumed = std::move(bytes);
+        CHECK((intake.next == Intake::Next::gone) == still->second.is_moving);
+        if (intake.next == Intake::Next::stalled) still->second.is_stalled = true;
+    } else {
+        CHECK(intake.next == Intake::Next::gone);
+    }
+    finish_turn(shard);
+    const auto still = attachments_.find(number);
+    if (still == attachments_.end() || !still->second.has_ended) return;
+    if (!still->second.is_moving) on_ended(number, Ending::orderly);
+}
+
+void Node::attach(ConnectionNumber number, unsigned shard) {
+    auto& attachment = attachments_.at(number);
+    attachment.shard = shard;
+    attachment.is_moving = false;
+    attachment.id = shards_[shard]->enter(number);
+    shards_[shard]->broker().on_open(attachment.id, engine_.now());
+    finish_turn(shard);
+    deliver(number);
+}
+
+void Node::arrive(unsigned from, unsigned to, Item item) {
+    std::visit(Overload{
+                   [&](PeerMessage& message) {
+                       add_peer_message(engine_.digest(), message);
+                       shards_[to]->broker().on_peer(ShardIndex{from}, std::move(message),
+                                                     engine_.now());
+                       finish_turn(to);
+                   },
+                   [&](Move& move) { attach(move.connection, to); },
+               },
+               item);
+}
+
+void Node::put(unsigned from, unsigned to, Item item) {
+    auto& one = channel(from, to);
+    const Duration delay = one.delays.between(options_.peer_delay_low, options_.peer_delay_high);
+    one.last_due = std::max(one.last_due, engine_.now() + delay);
+    one.underway.push_back(std::move(item));
+    engine_.schedule(one.last_due, {owner_, peer, from * options_.shard_count + to, incarnation_});
+}
+
+void Node::finish_turn(unsigned index) {
+    auto& shard = *shards_[index];
+    // What on_written lets the core send is written in the same turn.
+    for (auto unwritten = shard.take_unwritten(); !unwritten.empty();
+         unwritten = shard.take_unwritten()) {
+        for (const auto number : unwritten) {
+            const auto entered_bytes = links_.flush(number, Direction::to_client);
+            const auto found = attachments_.find(number);
+            if (entered_bytes == 0 || found == attachments_.end() || found->second.is_moving) {
+                continue;
+            }
+            shard.broker().on_written(found->second.id, entered_bytes, engine_.now());
+        }
+    }
+    const auto next_tick = shard.broker().next_tick();
+    if (!next_tick) return;
+    const Instant at = std::max(*next_tick, engine_.now());
+    if (shard.tick_at && *shard.tick_at <= at) return;
+    // A core whose tick leaves something due at once for ever would stop virtual time.
+    constexpr unsigned ticks_at_one_instant_max = 100'000;
+    shard.ticks_at_one_instant = at == engine_.now() ? shard.ticks_at_one_instant + 1 : 0;
+    CHECK(shard.ticks_at_one_instant < ticks_at_one_instant_max);
+    shard.tick_at = at;
+    engine_.schedule(at, {owner_, tick, index, incarnation_});
+}
+
+}  // namespace touchstone::simulator

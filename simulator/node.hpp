@@ -1,0 +1,115 @@
+// A broker process in virtual time: N shards of the real core, each a Broker with its ports, and
+// the channels between them. Plays the part that broker/asio plays in the real world. Which shard
+// takes a connection and how long a message between shards travels is drawn from the seed, so every
+// interleaving of shards is some seed's.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "broker/broker.hpp"
+#include "simulator/links.hpp"
+
+namespace touchstone::simulator {
+
+struct NodeOptions {
+    Settings settings;
+    unsigned shard_count = 1;  // 1 or more
+    Defects defects;
+    /// Delay of a message between two shards, uniform; messages of one pair keep their order.
+    Duration peer_delay_low = std::chrono::microseconds{5};
+    Duration peer_delay_high = std::chrono::microseconds{500};
+};
+
+class Node final : public Acceptor, private EventHandler {
+public:
+    /// `entity` tells the nodes of a run apart in random streams. All references outlive the Node.
+    Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions options);
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    /// Brings the process up, with an empty memory. It is down.
+    void start();
+    /// The process is gone at once, with its memory. Its connections are reset by the operating
+    /// system; when `is_silent` the machine went with it, and nobody tells the clients.
+    void crash(bool is_silent);
+    /// Stops in an orderly way (Broker::on_stop on every shard), then the process is gone.
+    void stop();
+    [[nodiscard]] bool is_up() const { return !shards_.empty(); }
+
+    [[nodiscard]] const NodeOptions& options() const { return options_; }
+    /// Nothing when the node is down or has no such session.
+    [[nodiscard]] std::optional<SessionView> session(std::string_view client_id) const;
+    /// Of all shards, sorted.
+    [[nodiscard]] std::vector<std::string> client_ids() const;
+    [[nodiscard]] MessageRef retained(unsigned shard, std::string_view topic) const;
+    /// Of all shards together; zeros when the node is down.
+    [[nodiscard]] Counters counters() const;
+    [[nodiscard]] Gauges gauges() const;
+    /// Of messages between shards.
+    [[nodiscard]] std::size_t peer_messages_underway() const;
+
+    // Acceptor
+    [[nodiscard]] bool is_listening() const override { return is_up(); }
+    void on_opened(ConnectionNumber connection) override;
+    void on_bytes_ready(ConnectionNumber connection) override;
+    void on_written(ConnectionNumber connection, std::size_t size_bytes) override;
+    void on_ended(ConnectionNumber connection, Ending ending) override;
+
+private:
+    enum EventKind : std::uint16_t { tick, peer, resume };
+    class Shard;
+
+    /// Where a connection is and what of its bytes the core has not consumed.
+    struct Attachment {
+        unsigned shard = 0;
+        ConnectionId id;
+        bool is_moving = false;   // between two shards
+        bool is_stalled = false;  // the core takes nothing until Network::resume
+        bool has_ended = false;   // the link told so while the connection was moving
+        Buffer unconsumed;
+    };
+
+    struct Move {
+        ConnectionNumber connection;
+    };
+    using Item = std::variant<PeerMessage, Move>;
+
+    struct Channel {
+        std::deque<Item> underway;
+        Instant last_due = run_begin;
+        RandomStream delays;
+    };
+
+    void on_event(const Event& event) override;
+    void deliver(ConnectionNumber number);
+    void attach(ConnectionNumber number, unsigned shard);
+    void arrive(unsigned from, unsigned to, Item item);
+    void put(unsigned from, unsigned to, Item item);
+    /// What a driver does at the end of a turn: writes what was sent, and arms the timer.
+    void finish_turn(unsigned shard);
+    [[nodiscard]] Channel& channel(unsigned from, unsigned to) {
+        return channels_[from * options_.shard_count + to];
+    }
+
+    Engine& engine_;
+    Links& links_;
+    std::uint64_t entity_;
+    NodeOptions options_;
+    std::uint16_t owner_;
+    RandomStream accepts_;
+    std::uint32_t incarnation_ = 0;               // tells events of an earlier process apart
+    std::vector<std::unique_ptr<Shard>> shards_;  // empty: the process is down
+    std::vector<Channel> channels_;
+    std::map<ConnectionNumber, Attachment> attachments_;
+};
+
+}  // namespace touchstone::simulator

@@ -1,0 +1,206 @@
+// The trace of a run: every packet, who saw it when, what the applications did, which faults there
+// were. Written by the links and the clients, read by the checkers and the report. Packets are
+// seen at the border, so a trace says what anybody with a tap could say, and no more.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/bytes.hpp"
+#include "broker/base/instant.hpp"
+#include "broker/base/mqtt.hpp"
+#include "broker/base/reason_code.hpp"
+#include "broker/base/strong.hpp"
+#include "broker/wire/frame.hpp"
+#include "broker/wire/types.hpp"
+
+namespace touchstone::simulator {
+
+/// A Network Connection of the run: dense, never used again.
+using ConnectionNumber = Strong<struct ConnectionNumberTag, std::uint32_t>;
+/// A client or a node, in the order of their making; index into Trace::actors.
+using Actor = Strong<struct ActorTag, std::uint32_t>;
+
+/// Which way along a link; also names the end that receives.
+enum class Direction : std::uint8_t { to_broker = 0, to_client = 1 };
+
+[[nodiscard]] constexpr Direction opposite(Direction direction) {
+    return direction == Direction::to_broker ? Direction::to_client : Direction::to_broker;
+}
+
+/// An Application Message as a publisher's application made it. Payloads are unique in a run
+/// (an empty one, which deletes a Retained Message, is not recorded).
+struct TracedMessage {
+    std::string payload;
+    std::string topic;
+    QoS qos = QoS::at_most_once;
+    bool retain = false;
+    bool is_will = false;
+    Actor publisher;
+    std::uint64_t sequence = 0;  // of the publish() call among those of its publisher, from 1
+};
+
+inline constexpr std::uint32_t no_message = std::numeric_limits<std::uint32_t>::max();
+
+/// One Control Packet, from the sender's decision on.
+struct TracedPacket {
+    ConnectionNumber connection;
+    Direction direction{};
+    bool malformed = false;  // these bytes are no packet; `type` says nothing
+    wire::PacketType type{};
+    bool dup = false;
+    bool retain = false;
+    bool session_present = false;             // CONNACK
+    QoS qos = QoS::at_most_once;              // PUBLISH
+    std::uint16_t packet_id = 0;              // 0: has none
+    ReasonCode reason = ReasonCode::success;  // CONNACK, PUBACK … PUBCOMP, DISCONNECT, AUTH
+    std::uint32_t message = no_message;       // PUBLISH: index into Trace::messages
+    std::string topic;                        // PUBLISH
+    std::uint32_t first_byte = 0;             // in Trace::bytes
+    std::uint32_t size_bytes = 0;
+    Instant sent_at;
+    Instant arrived_at = never;  // never: it was lost
+};
+
+struct TraceEntry {
+    enum class Kind : std::uint8_t {
+        opened,        // the broker has a new connection
+        sent,          // `index`: packet, given to the link by its sender
+        arrived,       // `index`: packet, its last byte taken by its receiver
+        closed,        // the end that receives `direction` ended the connection in order
+        aborted,       // the same end reset it
+        ended,         // the same end learned that the other one closed or that it was lost
+        published,     // `index`: message, the application's call
+        delivered,     // `index`: packet, handed to the application
+        fault_began,   // `index`: fault
+        fault_ended,   // `index`: fault
+        node_crashed,  // `actor` lost its memory and its connections
+        node_stopped,  // `actor` began to stop in order
+        node_started,  // `actor` is up (again)
+        settle_began,  // no faults from here on
+    };
+    Instant at;
+    Kind kind{};
+    Direction direction{};
+    Actor actor;                  // who did or saw it: a client for all that concerns one
+    ConnectionNumber connection;  // where it means anything
+    std::uint32_t index = 0;
+};
+
+struct TracedFault {
+    std::string kind;   // "stall", "drop", …
+    std::string where;  // name of a link or node
+    std::string note;   // its parameters
+    Instant began_at;
+    Instant ended_at = never;
+};
+
+struct TracedConnection {
+    Actor client;
+    Actor node;
+};
+
+/// What a node's settings promise, as far as an observer has to know it.
+struct TracedNode {
+    Actor actor;
+    std::uint16_t inflight_max = 0;          // for clients that announce no lower Receive Maximum
+    std::uint32_t session_expiry_s_v3 = 0;   // Settings::session_expiry_s_v3
+    std::uint32_t session_expiry_s_max = 0;  // Settings::session_expiry_s_max
+    std::uint16_t keep_alive_s_max = 0;      // Settings::keep_alive_s_max
+    Duration connect_timeout{};              // Settings::connect_timeout
+    Duration retry_interval{};               // Settings::retry_interval
+};
+
+/// A session at the end of a run, as its node tells.
+struct TracedSession {
+    std::string client_id;
+    std::vector<std::string> queue;     // payloads, oldest first
+    std::vector<std::string> inflight;  // payloads (empty once released), oldest first
+};
+
+/// What the nodes say about themselves at the end of a run.
+struct TracedEnd {
+    std::vector<TracedSession> sessions;
+    /// Messages accepted for a session and given up, by any counted reason, over all shards since
+    /// the last start.
+    std::uint64_t dropped_messages = 0;
+    /// Per topic with a Retained Message on any shard: the payload on each shard, "" for none.
+    std::map<std::string, std::vector<std::string>> retained;
+    bool known = false;  // false in a trace that was made by hand or broken off
+};
+
+class Trace {
+public:
+    std::vector<std::string> actors;
+    std::vector<TracedNode> nodes;
+    std::vector<TracedConnection> connections;
+    std::vector<TracedMessage> messages;
+    std::deque<TracedPacket> packets;
+    std::vector<TraceEntry> entries;
+    std::vector<TracedFault> faults;
+    TracedEnd end;
+    Buffer bytes;
+
+    Actor add_actor(std::string name);
+    ConnectionNumber add_connection(Actor client, Actor node);
+    /// Registers the message; an empty payload gives no_message.
+    std::uint32_t add_message(TracedMessage message);
+    /// no_message when no such payload was published.
+    [[nodiscard]] std::uint32_t find_message(std::string_view payload) const;
+
+    void add(const TraceEntry& entry) { entries.push_back(entry); }
+
+    /// Decodes and records one whole packet as sent at `at`. `version` is the connection's, as far
+    /// as it is known.
+    std::uint32_t add_packet(Instant at, ConnectionNumber connection, Direction direction,
+                             Bytes packet, ProtocolVersion version);
+
+    [[nodiscard]] Bytes bytes_of(const TracedPacket& packet) const {
+        return Bytes{bytes}.subspan(packet.first_byte, packet.size_bytes);
+    }
+    /// The frame of a well-formed packet, to be decoded again for what TracedPacket leaves out.
+    [[nodiscard]] wire::Frame frame_of(const TracedPacket& packet) const;
+    [[nodiscard]] Actor client_of(ConnectionNumber connection) const {
+        return connections[connection.raw()].client;
+    }
+    [[nodiscard]] const std::string& name_of(Actor actor) const { return actors[actor.raw()]; }
+
+private:
+    std::map<std::string, std::uint32_t, std::less<>> message_by_payload_;
+};
+
+/// Cuts the bytes of one direction of one connection into packets as they are sent, and knows which
+/// of them are complete once so many bytes have been taken at the other end.
+class StreamRecorder {
+public:
+    /// Returns the packets completed by `bytes`, as indices into the trace.
+    void on_sent(Trace& trace, Instant at, ConnectionNumber connection, Direction direction,
+                 Bytes bytes, ProtocolVersion& version);
+    void on_taken(Trace& trace, Instant at, ConnectionNumber connection, Direction direction,
+                  std::size_t size_bytes);
+
+private:
+    struct Underway {
+        std::uint64_t end;  // offset in the stream behind its last byte
+        std::uint32_t packet;
+    };
+    Buffer partial_;
+    std::uint64_t framed_bytes_ = 0;
+    std::uint64_t taken_bytes_ = 0;
+    std::deque<Underway> underway_;
+    bool unreadable_ = false;
+};
+
+/// One line for people: `PUBLISH id=7 q1 dup t='a/b' "payload"`.
+[[nodiscard]] std::string describe(const Trace& trace, const TracedPacket& packet);
+
+/// Printable form of a payload: as it is when it is short printable ASCII, else its size.
+[[nodiscard]] std::string label_of(std::string_view payload);
+
+}  // namespace touchstone::simulator

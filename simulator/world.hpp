@@ -1,0 +1,136 @@
+// The world of a run: engine, links, nodes and simulated clients put together, with the trace of it
+// all. Scenarios and tests drive it; time passes in run_until().
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "simulator/client.hpp"
+#include "simulator/links.hpp"
+#include "simulator/node.hpp"
+
+namespace touchstone::simulator {
+
+using NodeIndex = Strong<struct NodeIndexTag, std::uint32_t>;
+using ClientIndex = Strong<struct ClientIndexTag, std::uint32_t>;
+
+/// Which directions a fault concerns.
+enum class Directions : std::uint8_t { both, to_broker, to_client };
+
+/// Queue and window of a session and what its client received, at one instant.
+struct StateRecord {
+    Instant at;
+    ClientIndex client;
+    std::vector<std::string> queue;     // labels, next to be sent first
+    std::vector<std::string> inflight;  // labels, oldest first
+    std::vector<std::string> received;  // labels, in order, with repetitions
+    std::string caption;
+    std::size_t after_entry = 0;  // entries of the trace before it
+
+    /// `[4,3 || 2,1] -> [1,2]`: queue and window newest left, then what was received.
+    [[nodiscard]] std::string text() const;
+};
+
+class World {
+public:
+    explicit World(std::uint64_t seed);
+    ~World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    // Setting up. Nodes first: a client has a link to one.
+
+    NodeIndex add_node(std::string name, const NodeOptions& options);
+    ClientIndex add_client(std::string name, ClientOptions options, NodeIndex node,
+                           const LinkModel& link);
+
+    // Time.
+
+    [[nodiscard]] Instant now() const { return engine_.now(); }
+    void run_until(Instant until) { engine_.run_until(until); }
+
+    // Clients: what their applications do now.
+
+    void connect(ClientIndex client);
+    void disconnect(ClientIndex client, ReasonCode reason = ReasonCode::success,
+                    std::optional<std::uint32_t> session_expiry_s = std::nullopt);
+    void vanish(ClientIndex client);
+    void forget(ClientIndex client);
+    /// An empty payload means what it means to the standard; others are unique in a run.
+    void publish(ClientIndex client, Publication publication);
+    void subscribe(ClientIndex client, const std::vector<Wish>& wishes);
+    void unsubscribe(ClientIndex client, const std::vector<std::string>& filters);
+    void set_acknowledgements(ClientIndex client, const AckPolicy& policy);
+    void set_completions(ClientIndex client, const AckPolicy& policy);
+    void acknowledge(ClientIndex client, std::uint64_t count);
+    void send_raw(ClientIndex client, Bytes bytes);
+    /// While off the client takes nothing off its connection.
+    void set_reading(ClientIndex client, bool on);
+    /// Replaces the Will of the next CONNECT.
+    void set_will(ClientIndex client, std::optional<WillOptions> will);
+
+    // Faults now. Each begin_… is ended by the end_fault of its number.
+
+    using FaultNumber = std::uint32_t;
+    FaultNumber begin_stall(ClientIndex client, Directions directions);
+    FaultNumber begin_drop(ClientIndex client, Directions directions);
+    /// Resets the client's connections and refuses new ones until it is ended.
+    FaultNumber begin_cut(ClientIndex client);
+    /// Instantaneous: ended at once.
+    void half_open(ClientIndex client, Directions directions);
+    FaultNumber begin_slow_reading(ClientIndex client);
+    /// The node is down until the fault is ended.
+    FaultNumber begin_crash(NodeIndex node, bool is_silent);
+    FaultNumber begin_stop(NodeIndex node);
+    void end_fault(FaultNumber fault);
+    /// Ends what is still on and notes that from here on nothing is disturbed.
+    void settle();
+
+    // Questions.
+
+    [[nodiscard]] Engine& engine() { return engine_; }
+    [[nodiscard]] const Engine& engine() const { return engine_; }
+    [[nodiscard]] const Trace& trace() const { return trace_; }
+    [[nodiscard]] std::size_t node_count() const { return nodes_.size(); }
+    [[nodiscard]] std::size_t client_count() const { return hosts_.size(); }
+    [[nodiscard]] Node& node(NodeIndex node) { return *nodes_[node.raw()].node; }
+    [[nodiscard]] const Client& client(ClientIndex client) const;
+    [[nodiscard]] const std::string& name_of(ClientIndex client) const;
+    /// Labels of what the client's application received, in order, with repetitions.
+    [[nodiscard]] const std::vector<std::string>& received(ClientIndex client) const;
+    [[nodiscard]] StateRecord state(ClientIndex client, std::string caption) const;
+    /// Writes what the nodes say at the end into the trace.
+    void finish();
+
+private:
+    class Host;
+    struct PlacedNode {
+        std::unique_ptr<Node> node;
+        Actor actor;
+        std::uint64_t dropped_before_restart = 0;
+    };
+    struct Fault {
+        enum class Kind : std::uint8_t { stall, drop, cut, slow_reading, down };
+        Kind kind{};
+        std::uint32_t subject = 0;  // client or node
+        Directions directions = Directions::both;
+        bool is_on = true;
+    };
+
+    [[nodiscard]] Host& host(ClientIndex client) { return *hosts_[client.raw()]; }
+    FaultNumber begin(const Fault& fault, std::string kind, std::string where, std::string note);
+    void set_on(const Fault& fault, bool on);
+
+    Engine engine_;
+    Trace trace_;
+    Links links_;
+    std::vector<PlacedNode> nodes_;
+    std::vector<std::unique_ptr<Host>> hosts_;
+    std::vector<Fault> faults_;  // in step with Trace::faults
+};
+
+}  // namespace touchstone::simulator
