@@ -41,6 +41,13 @@ struct Connect {
     std::optional<std::string_view> user_name;
     std::optional<Bytes> password;
     Properties properties;
+    friend bool operator==(const Connect& a, const Connect& b) {
+        return a.version == b.version && a.clean_start == b.clean_start &&
+               a.keep_alive_s == b.keep_alive_s && a.client_id == b.client_id && a.will == b.will &&
+               a.user_name == b.user_name && a.password.has_value() == b.password.has_value() &&
+               as_text(a.password.value_or(Bytes{})) == as_text(b.password.value_or(Bytes{})) &&
+               a.properties == b.properties;
+    }
 };
 
 /// CONNACK (§3.2). Before v5 the code on the wire is connack_return_code(reason).
@@ -60,6 +67,11 @@ struct Publish {
     std::optional<PacketId> packet_id;  // exactly when qos > 0
     Properties properties;
     Bytes payload;
+    friend bool operator==(const Publish& a, const Publish& b) {
+        return a.dup == b.dup && a.qos == b.qos && a.retain == b.retain && a.topic == b.topic &&
+               a.packet_id == b.packet_id && a.properties == b.properties &&
+               as_text(a.payload) == as_text(b.payload);
+    }
 };
 
 /// PUBACK, PUBREC, PUBREL, PUBCOMP (§3.4 – §3.7): the same fields.
@@ -102,6 +114,11 @@ struct Subscribe {
         while (!rest.empty()) visit(take_entry(rest, version));
     }
     static Subscription take_entry(Bytes& trusted, ProtocolVersion version);
+    friend bool operator==(const Subscribe& a, const Subscribe& b) {
+        return a.packet_id == b.packet_id && a.properties == b.properties &&
+               as_text(a.entries) == as_text(b.entries) && a.entry_count == b.entry_count &&
+               a.version == b.version;
+    }
 };
 
 /// UNSUBSCRIBE (§3.10). There is at least one filter.
@@ -118,6 +135,10 @@ struct Unsubscribe {
         while (!rest.empty()) visit(take_entry(rest));
     }
     static std::string_view take_entry(Bytes& trusted);
+    friend bool operator==(const Unsubscribe& a, const Unsubscribe& b) {
+        return a.packet_id == b.packet_id && a.properties == b.properties &&
+               as_text(a.entries) == as_text(b.entries) && a.entry_count == b.entry_count;
+    }
 };
 
 /// SUBACK (§3.9) and UNSUBACK (§3.11): one code for each entry. UNSUBACK has none before v5.
