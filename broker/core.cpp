@@ -18,7 +18,7 @@ Broker::Core::Core(const Settings& settings, const Options& options, Network& ne
       network_{network},
       peers_{peers},
       random_{random},
-      context_{settings, options_.defects, network, counters_, {}, {}, {}},
+      context_{settings, options_.defects, network, counters_, {}, {}, {}, {}},
       router_{{.self = options.self,
                .shard_count = options.shard_count,
                .hash_seed = random.next(),

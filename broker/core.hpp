@@ -145,7 +145,8 @@ private:
     Instant retained_reminder_at_ = never;
 
     // Scratch, kept to spare allocations.
-    std::vector<Receiver> receivers_;
+    Receivers receivers_;
+    std::vector<std::uint32_t> identifiers_;
     std::vector<GroupRoute*> group_routes_;
     std::vector<SubscriberList*> groups_;
     std::vector<MessageRef> snapshot_;

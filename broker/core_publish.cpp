@@ -138,17 +138,23 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
 std::size_t Broker::Core::deliver_here(Publication& publication, const Client* publisher) {
     receivers_.clear();
     router_.match(publication.fields().topic, publisher, receivers_);
-    for (auto& receiver : receivers_) {
+    for (std::uint32_t at = 0; at < receivers_.list.size(); ++at) {
+        const auto& receiver = receivers_.list[at];
         // RETAIN says "old news" to a new subscriber only, unless the subscriber asked to see it as
         // it was published ([MQTT-3.3.1-12], [MQTT-3.3.1-13]).
-        const bool retain = publication.fields().retain && receiver.retain_as_published;
-        deliver(static_cast<Client&>(*receiver.who), publication,
-                {.qos = receiver.qos,
-                 .retain = retain,
-                 .identifier = receiver.identifier,
-                 .more_identifiers = &receiver.more_identifiers});
+        Session::Grant grant{
+            .qos = receiver.qos,
+            .retain = publication.fields().retain && receiver.retain_as_published,
+            .identifier = receiver.identifier};
+        if (receiver.has_more_identifiers) {
+            identifiers_.clear();
+            for (const auto& [place, identifier] : receivers_.more_identifiers)
+                if (place == at) identifiers_.push_back(identifier);
+            grant.more_identifiers = &identifiers_;
+        }
+        deliver(static_cast<Client&>(*receiver.who), publication, grant);
     }
-    return receivers_.size();
+    return receivers_.list.size();
 }
 
 void Broker::Core::deliver_to_member(Publication& publication, SubscriberList* group) {

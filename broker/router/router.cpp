@@ -80,27 +80,30 @@ bool Router::has(const FilterName& name) {
     return local != nullptr && list_of(*local, name) != nullptr;
 }
 
-void Router::add_receiver(const Subscriber& subscriber, std::vector<Receiver>& receivers) {
+void Router::add_receiver(const Subscriber& subscriber, Receivers& receivers) {
     auto& who = *subscriber.who;
     if (who.match_serial != match_serial_) {
         who.match_serial = match_serial_;
-        who.match_position = static_cast<std::uint32_t>(receivers.size());
-        receivers.push_back({&who, subscriber.options.qos, subscriber.options.retain_as_published,
-                             subscriber.identifier, {}});
+        who.match_position = static_cast<std::uint32_t>(receivers.list.size());
+        receivers.list.push_back({&who, subscriber.options.qos,
+                                  subscriber.options.retain_as_published, false,
+                                  subscriber.identifier});
         return;
     }
-    auto& receiver = receivers[who.match_position];
+    auto& receiver = receivers.list[who.match_position];
     receiver.qos = std::max(receiver.qos, subscriber.options.qos);
     receiver.retain_as_published |= subscriber.options.retain_as_published;
     if (subscriber.identifier == 0) return;
-    if (receiver.identifier == 0)
+    if (receiver.identifier == 0) {
         receiver.identifier = subscriber.identifier;
-    else
-        receiver.more_identifiers.push_back(subscriber.identifier);
+        return;
+    }
+    receiver.has_more_identifiers = true;
+    receivers.more_identifiers.emplace_back(who.match_position, subscriber.identifier);
 }
 
 void Router::match(std::string_view topic, const SubscriberBase* publisher,
-                   std::vector<Receiver>& receivers) {
+                   Receivers& receivers) {
     ++match_serial_;
     local_.match(topic, [&](Local& local) {
         if (!local.direct) return;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "broker/base/strong.hpp"
@@ -31,9 +32,21 @@ struct Receiver {
     SubscriberBase* who = nullptr;
     QoS qos = QoS::at_most_once;        // the highest granted [MQTT-3.3.4-2]
     bool retain_as_published = false;
-    // Subscription Identifiers of the matching subscriptions [MQTT-3.3.4-3]: most have none or one.
+    bool has_more_identifiers = false;  // in Receivers::more_identifiers
+    // Of the matching subscriptions [MQTT-3.3.4-3]: most have none or one.
     std::uint32_t identifier = 0;
-    std::vector<std::uint32_t> more_identifiers;
+};
+
+/// The result of a match. Kept from one to the next, so that matching allocates nothing.
+struct Receivers {
+    std::vector<Receiver> list;
+    /// (place in `list`, Subscription Identifier), for those with several.
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> more_identifiers;
+
+    void clear() {
+        list.clear();
+        more_identifiers.clear();
+    }
 };
 
 /// Which shards have members of a Shared Subscription, and whose turn it is.
@@ -71,7 +84,7 @@ public:
     /// Fills `receivers` with the sessions whose ordinary subscriptions match `topic`.
     /// `publisher`: the subscriber that published it, or null; for No Local [MQTT-3.8.3-3].
     void match(std::string_view topic, const SubscriberBase* publisher,
-               std::vector<Receiver>& receivers);
+               Receivers& receivers);
 
     // Other shards.
 
@@ -115,7 +128,7 @@ private:
     };
 
     static SubscriberList* list_of(Local& local, const FilterName& name);
-    void add_receiver(const Subscriber& subscriber, std::vector<Receiver>& receivers);
+    void add_receiver(const Subscriber& subscriber, Receivers& receivers);
 
     Options options_;
     FilterIndex<Local> local_;

@@ -1,5 +1,6 @@
 // Publication: one Application Message while it is handed to its receivers. The message is copied
-// only when somebody has to keep it, and encoded once for all who get the same bytes.
+// only when somebody has to keep it, and encoded once for all who get the same bytes
+// (EncodedPublishes).
 #pragma once
 
 #include <array>
@@ -33,21 +34,34 @@ public:
         return message_;
     }
 
-    /// PUBLISH as it goes to a receiver without Subscription Identifiers, for a first transmission:
-    /// the whole packet, or its head when the payload is sent from where it lies.
-    struct Encoded {
-        Buffer bytes;
-        std::size_t packet_id_at = 0;  // offset of the Packet Identifier; 0: QoS 0
-        bool made = false;
-    };
-    Encoded& encoded(bool v5, QoS qos, bool retain) {
-        return encoded_[(v5 ? 6U : 0U) + static_cast<unsigned>(qos) * 2 + (retain ? 1 : 0)];
-    }
+    /// Names this publication among those that EncodedPublishes has seen; 0: not seen yet.
+    std::uint64_t serial = 0;
 
 private:
     MessageFields fields_;
     MessageRef message_;
-    std::array<Encoded, 12> encoded_;
+};
+
+/// PUBLISH packets as they go to receivers without Subscription Identifiers, for a first transmission:
+/// made once for each form a publication is sent in. The buffers are kept from one publication to the
+/// next.
+class EncodedPublishes {
+public:
+    struct Encoded {
+        Buffer bytes;  // the whole packet, or its head when the payload is sent from where it lies
+        std::size_t packet_id_at = 0;  // offset of the Packet Identifier; 0: QoS 0
+        std::uint64_t serial = 0;      // of the publication it was made for
+    };
+
+    /// The place for one form of `publication`; to be filled when its serial is another one.
+    Encoded& of(Publication& publication, bool v5, QoS qos, bool retain) {
+        if (publication.serial == 0) publication.serial = ++last_serial_;
+        return forms_[(v5 ? 6U : 0U) + static_cast<unsigned>(qos) * 2 + (retain ? 1 : 0)];
+    }
+
+private:
+    std::array<Encoded, 12> forms_;
+    std::uint64_t last_serial_ = 0;
 };
 
 }  // namespace touchstone

@@ -186,10 +186,11 @@ void Session::keep(SessionContext& context, Delivery delivery) {
 bool Session::send_shared_publish(SessionContext& context, Publication& publication, QoS qos,
                                   bool retain, std::optional<wire::PacketId> packet_id) {
     const auto& fields = publication.fields();
-    auto& encoded = publication.encoded(is_v5(), qos, retain);
+    auto& encoded = context.encoded.of(publication, is_v5(), qos, retain);
     const bool payload_apart = fields.payload.size() >= shared_payload_bytes_min;
-    if (!encoded.made) {
-        encoded.made = true;
+    if (encoded.serial != publication.serial) {
+        encoded.serial = publication.serial;
+        encoded.bytes.clear();
         wire::Publish packet{.qos = qos,
                              .retain = retain,
                              .topic = fields.topic,

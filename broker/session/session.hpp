@@ -28,6 +28,7 @@ struct SessionContext {
     Instant now{};
     Buffer scratch;                     // packets are built here
     wire::PropertiesWriter properties;  // and their Properties here
+    EncodedPublishes encoded;
 };
 
 /// A Will Message as the client left it (§3.1.2.5, v5 §3.1.3.2).

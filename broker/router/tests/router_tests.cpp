@@ -12,10 +12,10 @@ FilterName name_of(std::string_view text) {
 }
 
 std::vector<SubscriberBase*> receivers_of(Router& router, std::string_view topic) {
-    std::vector<Receiver> receivers;
+    Receivers receivers;
     router.match(topic, nullptr, receivers);
     std::vector<SubscriberBase*> who;
-    for (const auto& receiver : receivers) who.push_back(receiver.who);
+    for (const auto& receiver : receivers.list) who.push_back(receiver.who);
     return who;
 }
 
