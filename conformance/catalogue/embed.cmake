@@ -1,0 +1,16 @@
+# Writes the tables of statements into a C++ source, so that the executable needs no file beside it.
+# Called with -DOUTPUT=file.cpp -DFOLDER=this folder -DTABLES="v5 v5_unnumbered …" (names without .tsv).
+separate_arguments(tables UNIX_COMMAND "${TABLES}")
+set(source "// Written by conformance/catalogue/embed.cmake.\n#include \"conformance/catalogue/catalogue.hpp\"\n\n")
+string(APPEND source "namespace touchstone::conformance::detail {\n\n")
+foreach(table IN LISTS tables)
+    file(READ ${FOLDER}/${table}.tsv text)
+    string(FIND "${text}" ")tsv\"" end_of_literal)
+    if(NOT end_of_literal EQUAL -1)
+        message(FATAL_ERROR "${table}.tsv contains the end of a raw string literal")
+    endif()
+    string(APPEND source "extern const char* const table_${table};\n")
+    string(APPEND source "const char* const table_${table} = R\"tsv(${text})tsv\";\n\n")
+endforeach()
+string(APPEND source "}  // namespace touchstone::conformance::detail\n")
+file(WRITE ${OUTPUT} "${source}")

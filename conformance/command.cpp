@@ -1,0 +1,419 @@
+// `touchstone conform`: arguments, progress on the terminal, and the files of the report.
+#include "conformance/command.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "broker/base/exit_code.hpp"
+#include "conformance/catalogue/catalogue.hpp"
+#include "conformance/suite/report.hpp"
+#include "conformance/suite/runner.hpp"
+#include "conformance/targets/sim.hpp"
+#include "conformance/targets/tcp.hpp"
+#include "reports/result_directory.hpp"
+#include "reports/summary.hpp"
+
+namespace touchstone::conformance {
+
+namespace {
+
+constexpr std::string_view examples = R"(
+Examples:
+  touchstone conform --target sim
+      the reference broker in virtual time
+  touchstone conform --target mqtt://127.0.0.1:1883 --out out/mine
+      any broker; results in out/mine: report.html, junit.xml, run.json
+  touchstone conform --target mqtt://127.0.0.1:1883 --only v5/MQTT-3.3.4-9 'v3.1.1/MQTT-4.3*'
+      the cases of these statements; * stands for any characters
+  touchstone conform --target sim --section v5/4.3
+      the cases of a section
+  touchstone conform --list --json
+      every statement with its cases, or the reason why it has none
+
+Exit code: 0 no case failed, 1 one failed or is flaky, 2 bad arguments, 3 broker unreachable,
+  6 no case came to a verdict, 7 time budget used up, 130 interrupted
+)";
+
+struct Arguments {
+    std::string target;
+    unsigned shards = 1;
+    std::optional<std::uint64_t> seed{};
+    std::vector<std::string> only{};
+    std::vector<std::string> sections{};
+    bool list = false;
+    bool json = false;
+    std::string name{};
+    std::string out{};
+    double slow = 1.0;
+    std::optional<unsigned> time_budget_s{};
+    unsigned jobs = 32;
+};
+
+/// One line on stderr and the exit code that goes with it.
+struct Refusal {
+    std::string line;
+};
+
+std::atomic<bool> is_interrupted{false};
+
+extern "C" void on_interrupt(int /*signal*/) {
+    is_interrupted = true;
+}
+
+/// While it lives, SIGINT and SIGTERM ask the run to end with a partial report.
+class InterruptGuard {
+public:
+    InterruptGuard() {
+        is_interrupted = false;
+        interrupt_ = std::signal(SIGINT, on_interrupt);
+        terminate_ = std::signal(SIGTERM, on_interrupt);
+    }
+    InterruptGuard(const InterruptGuard&) = delete;
+    InterruptGuard& operator=(const InterruptGuard&) = delete;
+    ~InterruptGuard() {
+        std::signal(SIGINT, interrupt_);
+        std::signal(SIGTERM, terminate_);
+    }
+
+private:
+    using Handler = void (*)(int);
+    Handler interrupt_ = nullptr;
+    Handler terminate_ = nullptr;
+};
+
+/// "127.0.0.1:1883", "[::1]:1883", "broker.example" (port 1883).
+std::unique_ptr<TargetSource> parse_address(const std::string& address) {
+    std::string host = address;
+    unsigned long port = 1883;
+    const auto bracket = address.rfind(']');
+    const auto colon = address.rfind(':');
+    const bool has_port =
+        colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
+    if (has_port) {
+        host = address.substr(0, colon);
+        const auto digits = address.substr(colon + 1);
+        const bool is_number = !digits.empty() && digits.size() <= 5 &&
+                               digits.find_first_not_of("0123456789") == std::string::npos;
+        port = is_number ? std::stoul(digits) : 0;
+        if (port == 0 || port > 65'535) {
+            throw Refusal{"--target mqtt://" + address + ": '" + digits +
+                          "' is no port; expected 1 to 65535"};
+        }
+    }
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    if (host.empty()) throw Refusal{"--target mqtt://" + address + ": the host is missing"};
+    return make_tcp_source(host, static_cast<std::uint16_t>(port));
+}
+
+std::unique_ptr<TargetSource> make_source(const Arguments& arguments) {
+    constexpr std::string_view scheme = "mqtt://";
+    const auto& target = arguments.target;
+    if (target == "sim") return make_sim_source({.shards = arguments.shards});
+    if (target.starts_with(scheme)) {
+        auto address = target.substr(scheme.size());
+        if (address.ends_with('/')) address.pop_back();
+        return parse_address(address);
+    }
+    throw Refusal{"--target '" + target + "' is neither 'sim' nor mqtt://HOST:PORT"};
+}
+
+/// `pattern` with * for any characters.
+bool matches(std::string_view pattern, std::string_view text) {
+    const auto star = pattern.find('*');
+    if (star == std::string_view::npos) return pattern == text;
+    if (!text.starts_with(pattern.substr(0, star))) return false;
+    const auto rest = pattern.substr(star + 1);
+    for (auto tail = text.substr(star);; tail.remove_prefix(1)) {
+        if (matches(rest, tail)) return true;
+        if (tail.empty()) return false;
+    }
+}
+
+bool is_selected_by_id(const CaseEntry& entry, const std::string& pattern) {
+    return matches(pattern, entry.id) ||
+           std::ranges::any_of(entry.statements,
+                               [&](const auto& statement) { return matches(pattern, statement); });
+}
+
+/// `section` is "v5/4.3", or "4.3" for both versions.
+bool is_in_section_of(const CaseEntry& entry, std::string_view section) {
+    const auto slash = section.find('/');
+    const auto number = slash == std::string_view::npos ? section : section.substr(slash + 1);
+    const auto version = slash == std::string_view::npos ? "" : section.substr(0, slash);
+    return std::ranges::any_of(entry.statements, [&](const auto& id) {
+        const auto* statement = find_statement(id);
+        return statement != nullptr && (version.empty() || statement->version() == version) &&
+               is_in_section(statement->section, number);
+    });
+}
+
+std::vector<const CaseEntry*> select(const Arguments& arguments) {
+    std::vector<const CaseEntry*> chosen;
+    std::vector<bool> has_matched(arguments.only.size() + arguments.sections.size());
+    for (const auto& entry : all_cases()) {
+        bool is_chosen = has_matched.empty();
+        for (std::size_t i = 0; i < has_matched.size(); ++i) {
+            const bool is_section = i >= arguments.only.size();
+            const bool fits =
+                is_section ? is_in_section_of(entry, arguments.sections[i - arguments.only.size()])
+                           : is_selected_by_id(entry, arguments.only[i]);
+            if (!fits) continue;
+            has_matched[i] = true;
+            is_chosen = true;
+        }
+        if (is_chosen) chosen.push_back(&entry);
+    }
+    for (std::size_t i = 0; i < has_matched.size(); ++i) {
+        if (has_matched[i]) continue;
+        const bool is_section = i >= arguments.only.size();
+        const auto& wanted =
+            is_section ? arguments.sections[i - arguments.only.size()] : arguments.only[i];
+        const auto* statement = is_section ? nullptr : find_statement(wanted);
+        if (statement != nullptr) {
+            throw Refusal{"--only " + wanted +
+                          ": no case judges it: " + statement->reason_without_case};
+        }
+        throw Refusal{std::string{is_section ? "--section " : "--only "} + wanted +
+                      ": no case fits; `touchstone conform --list` shows all"};
+    }
+    return chosen;
+}
+
+void print_list(const Arguments& arguments) {
+    results::Run run;
+    add_statements(run);
+    if (arguments.json) {
+        std::printf("%s", to_json(run).c_str());
+        return;
+    }
+    std::size_t with_case = 0;
+    for (const auto& statement : run.statements()) {
+        std::printf("%s  %s  %s\n", statement.id().c_str(), statement.section().c_str(),
+                    statement.level().c_str());
+        if (statement.case_ids().empty()) {
+            std::printf("    no case: %s\n", statement.reason().c_str());
+            continue;
+        }
+        ++with_case;
+        for (const auto& id : statement.case_ids()) {
+            const auto& cases = all_cases();
+            const auto entry = std::ranges::find(cases, id, &CaseEntry::id);
+            std::printf("    %s: %s\n", id.c_str(), entry->demand.c_str());
+        }
+    }
+    std::printf("%d statements, %zu with cases; %zu cases\n", run.statements_size(), with_case,
+                all_cases().size());
+}
+
+/// Prints a line for each section when its last case is done. Called by one thread at a time.
+class Progress {
+public:
+    Progress(const std::vector<const CaseEntry*>& cases, std::FILE* out) : out_{out} {
+        for (const auto* entry : cases) ++left_[section_of(*entry)];
+    }
+
+    void on_case(const CaseEntry& entry, const CaseOutcome& outcome) {
+        const auto section = section_of(entry);
+        ++counts_[section][outcome.verdict];
+        if (--left_[section] > 0) return;
+        std::string text;
+        for (const auto& [verdict, count] : counts_[section]) {
+            if (!text.empty()) text += ", ";
+            text += std::to_string(count) + " " + text_of(verdict);
+        }
+        std::fprintf(out_, "%-14s %s\n", section.c_str(), text.c_str());
+        std::fflush(out_);
+    }
+
+private:
+    /// "v5 3.3": version and the first two numbers.
+    static std::string section_of(const CaseEntry& entry) {
+        const auto* statement = find_statement(entry.statements.front());
+        if (statement == nullptr) return "unknown";
+        auto number = statement->section_number();
+        const auto first_dot = number.find('.');
+        if (first_dot != std::string_view::npos) {
+            number = number.substr(0, number.find_first_of(".,", first_dot + 1));
+        }
+        return std::string{statement->version()} + ' ' + std::string{number};
+    }
+
+    std::FILE* out_;
+    std::map<std::string, std::size_t> left_;
+    std::map<std::string, std::map<Verdict, std::size_t>> counts_;
+};
+
+/// `text` as one word for a shell.
+std::string shell_word(const std::string& text) {
+    constexpr std::string_view harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789-_./:[]=";
+    if (!text.empty() && text.find_first_not_of(harmless) == std::string::npos) return text;
+    std::string out = "'";
+    for (const char character : text) {
+        if (character == '\'') {
+            out += "'\\''";
+        } else {
+            out += character;
+        }
+    }
+    return out + "'";
+}
+
+RunHeader make_header(const Arguments& arguments, const TargetSource& source, std::uint64_t seed) {
+    RunHeader header;
+    header.url = source.url();
+    header.transport = source.transport();
+    header.has_virtual_time = source.has_virtual_time();
+    header.name = arguments.name.empty() ? header.url : arguments.name;
+    header.shards = header.has_virtual_time ? arguments.shards : 0;
+    header.seed = seed;
+    std::string base = "touchstone conform --target " + shell_word(header.url);
+    if (arguments.target == "sim" && arguments.shards != 1) {
+        base += " --shards " + std::to_string(arguments.shards);
+    }
+    base += " --seed " + std::to_string(seed);
+    if (arguments.slow != 1.0) {
+        std::string factor = std::to_string(arguments.slow);
+        factor.erase(factor.find_last_not_of('0') + 1);
+        if (factor.ends_with('.')) factor.pop_back();
+        base += " --slow " + factor;
+    }
+    header.again_prefix = base + " --only ";
+    header.reproduce = base;
+    for (const auto& pattern : arguments.only) header.reproduce += " --only " + shell_word(pattern);
+    for (const auto& section : arguments.sections) {
+        header.reproduce += " --section " + shell_word(section);
+    }
+    return header;
+}
+
+ExitCode run(const Arguments& arguments) {
+    if (const auto mistakes = check_cases(); !mistakes.empty()) {
+        for (const auto& mistake : mistakes)
+            std::fprintf(stderr, "touchstone: %s\n", mistake.c_str());
+        return ExitCode::run_invalid;
+    }
+    const auto source = make_source(arguments);
+    const auto cases = select(arguments);
+    const auto seed = arguments.seed.value_or(std::random_device{}());
+    auto header = make_header(arguments, *source, seed);
+    const std::filesystem::path directory =
+        arguments.out.empty() ? reports::default_result_directory("conform", header.name)
+                              : std::filesystem::path{arguments.out};
+    if (const auto problem = reports::prepare_result_directory(directory)) {
+        std::fprintf(stderr, "touchstone conform: %s\n", problem->line.c_str());
+        return problem->exit_code;
+    }
+
+    auto* const out = arguments.json ? stderr : stdout;
+    std::fprintf(out, "seed=%llu target=%s cases=%zu\n", static_cast<unsigned long long>(seed),
+                 header.url.c_str(), cases.size());
+    std::fflush(out);
+    Progress progress{cases, out};
+    const auto began_wall = std::chrono::system_clock::now().time_since_epoch();
+    const auto began = std::chrono::steady_clock::now();
+    header.started_unix_ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(began_wall).count();
+
+    RunSettings settings;
+    settings.seed = seed;
+    // A shared broker may still hold what an earlier run with this seed left there.
+    settings.nonce =
+        header.has_virtual_time ? 0 : static_cast<std::uint64_t>(header.started_unix_ms);
+    settings.slow = arguments.slow;
+    settings.jobs = arguments.jobs;
+    if (arguments.time_budget_s.has_value()) {
+        settings.time_budget = std::chrono::seconds{*arguments.time_budget_s};
+    }
+    settings.is_interrupted = &is_interrupted;
+    settings.on_case = [&progress](const CaseEntry& entry, const CaseOutcome& outcome) {
+        progress.on_case(entry, outcome);
+    };
+    const InterruptGuard guard;
+    const auto record = run_cases(*source, cases, settings);
+    header.duration_ms =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                       std::chrono::steady_clock::now() - began)
+                                       .count());
+
+    auto results = to_results(header, record);
+    for (const auto& result : results.cases()) {
+        if (reports::is_failure(result) || result.verdict() == results::Verdict::flaky) {
+            std::fprintf(out, "\n%s", failure_text(result).c_str());
+        }
+    }
+    std::fprintf(out, "\n");
+    if (!record.problem.empty()) {
+        std::fprintf(stderr, "touchstone conform: %s\n", record.problem.c_str());
+    }
+    if (!arguments.json) return reports::finish_run(results, directory, record.exit_code);
+
+    reports::complete(results);
+    std::printf("%s", to_json(results).c_str());
+    std::fflush(stdout);
+    if (const auto problem = reports::write_results(results, directory)) {
+        std::fprintf(stderr, "touchstone conform: %s\n", problem->line.c_str());
+        return record.exit_code == ExitCode::as_expected ? problem->exit_code : record.exit_code;
+    }
+    std::fprintf(stderr, "%s\n", reports::last_line(results, directory / "report.html").c_str());
+    return record.exit_code;
+}
+
+}  // namespace
+
+int conform_command(int argument_count, char** arguments) {
+    Arguments parsed;
+    CLI::App app{"Judges a broker by the statements of MQTT 3.1.1 and 5.0.", "touchstone conform"};
+    app.footer(std::string{examples});
+    app.add_option("--target", parsed.target, "sim, or mqtt://HOST:PORT");
+    app.add_option("--shards", parsed.shards, "shards of the simulated node, with --target sim")
+        ->check(CLI::Range(1U, 64U));
+    app.add_option("--seed", parsed.seed, "order of the cases, and the simulated world");
+    app.add_option("--only", parsed.only,
+                   "ids of statements or cases; * stands for any characters");
+    app.add_option("--section", parsed.sections, "sections, like v5/4.3 or 3.3.4");
+    app.add_flag("--list", parsed.list, "print statements and cases, run nothing");
+    app.add_flag("--json", parsed.json, "results on stdout as JSON, progress on stderr");
+    app.add_option("--name", parsed.name, "name of the run in reports");
+    app.add_option("--out", parsed.out, "result directory (default out/conform-NAME)");
+    app.add_option("--slow", parsed.slow, "factor on every patience, for slow machines")
+        ->check(CLI::Range(1.0, 100.0));
+    app.add_option("--time-budget", parsed.time_budget_s, "seconds after which no case is begun")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--jobs", parsed.jobs, "cases side by side, of those that have to wait")
+        ->check(CLI::Range(1U, 256U))
+        ->capture_default_str();
+    try {
+        app.parse(argument_count, arguments);
+        if (parsed.list) {
+            print_list(parsed);
+            return to_int(ExitCode::as_expected);
+        }
+        if (parsed.target.empty()) {
+            throw Refusal{"--target is missing: sim, or mqtt://HOST:PORT"};
+        }
+        return to_int(run(parsed));
+    } catch (const CLI::CallForHelp&) {
+        std::printf("%s", app.help().c_str());
+        return to_int(ExitCode::as_expected);
+    } catch (const CLI::ParseError& error) {
+        std::fprintf(stderr,
+                     "touchstone conform: %s; `touchstone conform --help` shows the options\n",
+                     error.what());
+    } catch (const Refusal& refusal) {
+        std::fprintf(stderr, "touchstone conform: %s\n", refusal.line.c_str());
+    }
+    return to_int(ExitCode::usage_error);
+}
+
+}  // namespace touchstone::conformance

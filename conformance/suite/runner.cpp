@@ -1,0 +1,379 @@
+#include "conformance/suite/runner.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace touchstone::conformance {
+
+namespace {
+
+/// After so many connections that could not be opened in a row, the broker is gone for good.
+constexpr unsigned unreachable_in_a_row_max = 3;
+/// A failing case is run again so often: what changes its verdict is flaky.
+constexpr unsigned repetitions = 2;
+constexpr unsigned probe_round_trips = 20;
+constexpr std::uint32_t probe_session_expiry_s = 600;
+
+/// The finishing function of SplitMix64 (Steele, Lea, Flood 2014).
+std::uint64_t scramble(std::uint64_t value) {
+    value ^= value >> 30U;
+    value *= 0xBF58476D1CE4E5B9ULL;
+    value ^= value >> 27U;
+    value *= 0x94D049BB133111EBULL;
+    return value ^ (value >> 31U);
+}
+
+std::string to_word(std::uint64_t value) {
+    constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuvwxyz";
+    std::string word = "k";
+    for (int i = 0; i < 9; ++i) {
+        word += digits[value % digits.size()];
+        value /= digits.size();
+    }
+    return word;
+}
+
+void shuffle(std::vector<const CaseEntry*>& cases, std::uint64_t seed) {
+    for (std::size_t i = cases.size(); i > 1; --i) {
+        std::swap(cases[i - 1], cases[mix(seed, "order", i) % i]);
+    }
+}
+
+/// A conversation that every broker has to be able to lead.
+void converse(Context& context) {
+    auto client = Peer{context.actor("sanity")}.connect({});
+    client.subscribe("sanity", QoS::at_most_once);
+    client.publish("sanity", QoS::at_most_once, "hello");
+    client.expect_publish({.topic = "sanity", .payload = "hello"});
+    client.disconnect();
+}
+
+CaseOutcome run_guarded(Context& context, const std::function<void(Context&)>& body) {
+    try {
+        return context.run(body);
+    } catch (const Interrupted&) {
+        throw;
+    } catch (const std::exception& mistake) {
+        CaseOutcome outcome;
+        outcome.verdict = Verdict::inconclusive;
+        outcome.reason = std::string{"a defect of the suite: "} + mistake.what();
+        return outcome;
+    }
+}
+
+std::string last_packet_sent(const CaseOutcome& outcome) {
+    for (auto step = outcome.trace.rbegin(); step != outcome.trace.rend(); ++step) {
+        if (step->kind == TraceStep::Kind::packet && step->to == "broker") return step->text;
+    }
+    return "none";
+}
+
+void probe_version(Context& context, Probe& found) {
+    const auto version = context.version();
+    auto& capabilities = found.surroundings.capabilities;
+    auto client = Peer{context.actor("probe")};
+    const ConnectOptions options{.clean_start = CleanStart::no,
+                                 .session_expiry_s = probe_session_expiry_s};
+    client.connect(options);
+    if (version != ProtocolVersion::v5) {
+        capabilities.speaks_v3_1_1 = true;
+    } else {
+        using enum PropertyId;
+        capabilities.speaks_v5 = true;
+        const auto& announced = client.connack().properties;
+        const auto flag = [&announced](PropertyId id) {
+            return number_of(announced, id).value_or(1) != 0;
+        };
+        capabilities.maximum_qos =
+            static_cast<std::uint8_t>(number_of(announced, maximum_qos).value_or(2));
+        capabilities.retain_available = flag(retain_available);
+        capabilities.wildcards_available = flag(wildcard_subscription_available);
+        capabilities.subscription_identifiers_available = flag(subscription_identifier_available);
+        capabilities.shared_subscriptions_available = flag(shared_subscription_available);
+        capabilities.receive_maximum =
+            static_cast<std::uint16_t>(number_of(announced, receive_maximum).value_or(65'535));
+        capabilities.topic_alias_maximum =
+            static_cast<std::uint16_t>(number_of(announced, topic_alias_maximum).value_or(0));
+        capabilities.maximum_packet_size_bytes = number_of(announced, maximum_packet_size);
+        if (const auto keep_alive = number_of(announced, server_keep_alive)) {
+            capabilities.server_keep_alive_s = static_cast<std::uint16_t>(*keep_alive);
+        }
+        if (const auto expiry = number_of(announced, session_expiry_interval)) {
+            capabilities.session_expiry_s_max = *expiry;
+        }
+        found.notes.push_back("CONNACK of 5.0: " + describe(client.connack()));
+    }
+    Duration slowest{0};
+    for (unsigned i = 0; i < probe_round_trips; ++i) {
+        const auto before = context.now();
+        client.ping();
+        slowest = std::max(slowest, context.now() - before);
+    }
+    found.surroundings.tolerances.round_trip = slowest;
+    client.disconnect();
+}
+
+/// State that the threads of a run share.
+class Run {
+public:
+    Run(TargetSource& source, const RunSettings& settings, Surroundings surroundings)
+        : source_{source},
+          settings_{settings},
+          surroundings_{surroundings},
+          began_{std::chrono::steady_clock::now()} {}
+
+    void run_all(std::vector<const CaseEntry*> cases);
+    RunRecord finish(std::size_t wanted);
+
+private:
+    enum class Stop : std::uint8_t { no, interrupted, unreachable, time_budget };
+
+    void run_list(const std::vector<const CaseEntry*>& cases, std::atomic<std::size_t>& next);
+    void run_one(const CaseEntry& entry);
+    CaseOutcome run_and_look(const CaseEntry& entry, std::uint64_t attempt);
+    CaseOutcome run_and_repeat(const CaseEntry& entry);
+    [[nodiscard]] bool is_out_of_time() const;
+    void count_reachability(bool was_reachable);
+
+    TargetSource& source_;
+    const RunSettings& settings_;
+    Surroundings surroundings_;
+    std::chrono::steady_clock::time_point began_;
+    std::atomic<Stop> stop_{Stop::no};
+    std::atomic<unsigned> unreachable_in_a_row_{0};
+    std::mutex mutex_;
+    std::vector<CaseRecord> records_;  // under mutex_
+};
+
+void Run::run_all(std::vector<const CaseEntry*> cases) {
+    shuffle(cases, settings_.seed);
+    const auto first_quick = std::ranges::stable_partition(cases, [this](const auto* entry) {
+        return source_.may_run_side_by_side() && settings_.jobs > 1 &&
+               entry->requested.real_time.count() > 0;
+    });
+    std::vector<const CaseEntry*> waiting{cases.begin(), first_quick.begin()};
+    const std::vector<const CaseEntry*> quick{first_quick.begin(), cases.end()};
+    // The longest first: they decide when the run is over.
+    std::ranges::stable_sort(waiting, std::ranges::greater{},
+                             [](const auto* entry) { return entry->requested.real_time; });
+
+    std::atomic<std::size_t> next_waiting{0};
+    std::atomic<std::size_t> next_quick{0};
+    std::vector<std::jthread> threads;
+    const auto thread_count = std::min<std::size_t>(settings_.jobs, waiting.size());
+    for (std::size_t i = 0; i < thread_count; ++i) {
+        threads.emplace_back([&] { run_list(waiting, next_waiting); });
+    }
+    run_list(quick, next_quick);
+}
+
+void Run::run_list(const std::vector<const CaseEntry*>& cases, std::atomic<std::size_t>& next) {
+    while (stop_ == Stop::no) {
+        const auto index = next++;
+        if (index >= cases.size()) return;
+        if (is_out_of_time()) {
+            stop_ = Stop::time_budget;
+            return;
+        }
+        try {
+            run_one(*cases[index]);
+        } catch (const Interrupted&) {
+            stop_ = Stop::interrupted;
+        }
+    }
+}
+
+void Run::run_one(const CaseEntry& entry) {
+    const auto before = std::chrono::steady_clock::now();
+    CaseRecord record{.entry = &entry, .outcome = run_and_repeat(entry)};
+    record.wall_time = std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now() - before);
+    const std::scoped_lock lock{mutex_};
+    if (settings_.on_case) settings_.on_case(entry, record.outcome);
+    records_.push_back(std::move(record));
+}
+
+CaseOutcome Run::run_and_repeat(const CaseEntry& entry) {
+    auto first = run_and_look(entry, 0);
+    if (first.verdict != Verdict::fail) return first;
+    for (unsigned i = 1; i <= repetitions && stop_ == Stop::no; ++i) {
+        const auto again = run_and_look(entry, i);
+        if (again.verdict == first.verdict) continue;
+        first.reason = std::string{text_of(first.verdict)} + " at first (" + first.reason +
+                       "), then " + text_of(again.verdict);
+        first.verdict = again.verdict == Verdict::crash ? Verdict::crash : Verdict::flaky;
+        return first;
+    }
+    return first;
+}
+
+CaseOutcome Run::run_and_look(const CaseEntry& entry, std::uint64_t attempt) {
+    if (const auto reason =
+            unmet_need(entry.requested, surroundings_.capabilities, entry.version)) {
+        CaseOutcome outcome;
+        outcome.verdict = Verdict::not_applicable;
+        outcome.reason = *reason;
+        return outcome;
+    }
+    const auto case_seed = mix(mix(settings_.seed, entry.id, attempt), "", settings_.nonce);
+    const auto target = source_.make(case_seed);
+    Context context{*target, surroundings_, entry.version, to_word(case_seed)};
+    auto outcome = run_guarded(context, [&entry](Context& running) { entry.make(running)->run(); });
+    count_reachability(!outcome.was_unreachable);
+    if (outcome.verdict != Verdict::fail && !outcome.was_unreachable) return outcome;
+
+    // Is it the broker, or is the broker gone?
+    Context sanity{*target, surroundings_, entry.version, to_word(scramble(case_seed))};
+    const auto after = run_guarded(sanity, converse);
+    count_reachability(!after.was_unreachable);
+    if (after.was_unreachable) {
+        outcome.verdict = Verdict::crash;
+        outcome.reason = "the broker accepts no connection any more; last packet sent: " +
+                         last_packet_sent(outcome) +
+                         (outcome.reason.empty() ? "" : "; before: " + outcome.reason);
+    } else if (after.verdict == Verdict::fail) {
+        outcome.reason += "; afterwards not even the sanity case passes: " + after.reason;
+    }
+    return outcome;
+}
+
+bool Run::is_out_of_time() const {
+    return settings_.time_budget.has_value() &&
+           std::chrono::steady_clock::now() - began_ > *settings_.time_budget;
+}
+
+void Run::count_reachability(bool was_reachable) {
+    if (was_reachable) {
+        unreachable_in_a_row_ = 0;
+    } else if (++unreachable_in_a_row_ >= unreachable_in_a_row_max) {
+        stop_ = Stop::unreachable;
+    }
+}
+
+RunRecord Run::finish(std::size_t wanted) {
+    RunRecord record;
+    record.cases = std::move(records_);
+    std::ranges::sort(record.cases, {}, [](const CaseRecord& one) { return one.entry->id; });
+    record.not_run = wanted - record.cases.size();
+    const auto has = [&record](auto&& is_wanted) {
+        return std::ranges::any_of(record.cases, is_wanted);
+    };
+    // A case that changes its verdict would let a defect through by luck: it does not pass the
+    // gate.
+    const bool has_failed = has([](const CaseRecord& one) {
+        return is_failure(one.outcome.verdict) || one.outcome.verdict == Verdict::flaky;
+    });
+    const bool has_judged = has([](const CaseRecord& one) {
+        return one.outcome.verdict != Verdict::inconclusive &&
+               one.outcome.verdict != Verdict::not_applicable;
+    });
+    const std::string left_out = std::to_string(record.not_run) + " cases were not run";
+    switch (stop_) {
+        case Stop::interrupted:
+            record.exit_code = ExitCode::interrupted;
+            record.problem = "interrupted; " + left_out;
+            return record;
+        case Stop::unreachable:
+            record.exit_code = ExitCode::target_unreachable;
+            record.problem = "the broker accepts no connections any more; " + left_out;
+            return record;
+        case Stop::time_budget:
+            record.exit_code =
+                has_failed ? ExitCode::expectation_failed : ExitCode::time_budget_used_up;
+            record.problem = "the time budget is used up; " + left_out;
+            return record;
+        case Stop::no: break;
+    }
+    record.exit_code = has_failed    ? ExitCode::expectation_failed
+                       : !has_judged ? ExitCode::run_invalid
+                                     : ExitCode::as_expected;
+    if (!has_failed && !has_judged) record.problem = "no case came to a verdict";
+    return record;
+}
+
+}  // namespace
+
+std::uint64_t mix(std::uint64_t seed, std::string_view text, std::uint64_t number) {
+    auto value = scramble(seed + 0x9E3779B97F4A7C15ULL);
+    for (const char character : text) {
+        value = scramble(value ^ static_cast<unsigned char>(character));
+    }
+    return scramble(value + number * 0x9E3779B97F4A7C15ULL);
+}
+
+Probe probe(TargetSource& source, const RunSettings& settings) {
+    Probe found;
+    found.surroundings.is_shared_broker = !source.has_virtual_time();
+    found.surroundings.is_interrupted = settings.is_interrupted;
+    found.surroundings.tolerances.slow = settings.slow;
+    std::string last_reason;
+    for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5}) {
+        const auto seed = mix(mix(settings.seed, "probe", static_cast<std::uint64_t>(version)), "",
+                              settings.nonce);
+        const auto target = source.make(seed);
+        Context context{*target, found.surroundings, version, to_word(seed)};
+        const auto outcome =
+            run_guarded(context, [&found](Context& running) { probe_version(running, found); });
+        if (outcome.was_unreachable) {
+            found.is_reachable = false;
+            found.problem = outcome.reason;
+            return found;
+        }
+        if (outcome.verdict == Verdict::pass) {
+            // The sanity case: what fails here is not the fault of a statement.
+            Context sanity{*target, found.surroundings, version, to_word(scramble(seed))};
+            const auto after = run_guarded(sanity, converse);
+            if (after.verdict == Verdict::pass) continue;
+            found.problem = "the sanity case fails: " + after.reason;
+            return found;
+        }
+        last_reason = outcome.reason;
+        found.notes.push_back(std::string{version == ProtocolVersion::v5 ? "5.0" : "3.1.1"} +
+                              " is not spoken: " + outcome.reason);
+    }
+    const auto& capabilities = found.surroundings.capabilities;
+    if (!capabilities.speaks_v5 && !capabilities.speaks_v3_1_1) {
+        found.problem = "the broker speaks neither 3.1.1 nor 5.0: " + last_reason;
+    }
+    return found;
+}
+
+CaseOutcome run_case_once(TargetSource& source, const CaseEntry& entry,
+                          const Surroundings& surroundings, std::uint64_t seed) {
+    const auto case_seed = mix(seed, entry.id, 0);
+    const auto target = source.make(case_seed);
+    Context context{*target, surroundings, entry.version, to_word(case_seed)};
+    return run_guarded(context, [&entry](Context& running) { entry.make(running)->run(); });
+}
+
+RunRecord run_cases(TargetSource& source, const std::vector<const CaseEntry*>& cases,
+                    const RunSettings& settings) {
+    RunRecord record;
+    try {
+        const auto found = probe(source, settings);
+        if (!found.problem.empty()) {
+            record.not_run = cases.size();
+            record.problem = found.problem;
+            record.exit_code =
+                found.is_reachable ? ExitCode::run_invalid : ExitCode::target_unreachable;
+            record.notes = found.notes;
+            return record;
+        }
+        Run run{source, settings, found.surroundings};
+        run.run_all(cases);
+        record = run.finish(cases.size());
+        record.capabilities = found.surroundings.capabilities;
+        record.tolerances = found.surroundings.tolerances;
+        record.notes = found.notes;
+    } catch (const Interrupted&) {  // during the probe
+        record.exit_code = ExitCode::interrupted;
+        record.problem = "interrupted";
+        record.not_run = cases.size();
+    }
+    return record;
+}
+
+}  // namespace touchstone::conformance
