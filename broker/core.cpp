@@ -166,7 +166,7 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
         Publication here{std::move(shared->message)};
         const auto name = FilterName::parse(shared->group, true);
         CHECK(name.has_value());
-        deliver_to_member(here, router_.find_group(*name));
+        publish_to_group(here, *name, shared->tried);
     } else if (const auto* const route = std::get_if<PeerAddRoute>(&message)) {
         router_.add_route(from, route->filter, route->share_name);
         peers_.send(from, PeerRouteAdded{route->sequence});

@@ -111,7 +111,11 @@ private:
     /// shards it went to.
     std::size_t publish(Publication& publication, const Client* publisher);
     std::size_t deliver_here(Publication& publication, const Client* publisher);
-    void deliver_to_member(Publication& publication, SubscriberList* group);
+    /// To one member of the Shared Subscription, here or on another shard. `tried`: the shards that
+    /// had no member to take it at once.
+    void publish_to_group(Publication& publication, const FilterName& name, std::uint64_t tried);
+    void deliver_to_member(Publication& publication, const FilterName& name,
+                           SubscriberList& group);
     void deliver(Client& client, Publication& publication, const Session::Grant& grant);
     void send_retained(Client& client, const FilterName& name, wire::SubscriptionOptions options,
                        std::uint32_t identifier);

@@ -100,6 +100,9 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
             asked.integer(PropertyId::receive_maximum).value_or(65'535));
         terms.packet_size_bytes_max = asked.integer(PropertyId::maximum_packet_size)
                                           .value_or(wire::packet_size_bytes_max);
+        terms.topic_alias_max = static_cast<std::uint16_t>(
+            std::min<std::uint32_t>(asked.integer(PropertyId::topic_alias_maximum).value_or(0),
+                                    settings_.topic_alias_max_outgoing));
         const auto expiry_s = asked.integer(PropertyId::session_expiry_interval).value_or(0);
         terms.session_expiry_s = std::min(expiry_s, settings_.session_expiry_s_max);
         terms.expiry_was_zero_at_connect = expiry_s == 0;
@@ -259,6 +262,10 @@ void Broker::Core::send_connack(Client& client, const wire::Connect& connect,
                     settings_.shared_subscription_available);
         if (terms.keep_alive_s != connect.keep_alive_s)
             properties.put_integer(PropertyId::server_keep_alive, terms.keep_alive_s);
+        if (connect.properties.integer(PropertyId::request_response_information) == 1 &&
+            !settings_.response_topic_prefix.empty())  // [MQTT-3.1.2-28]
+            properties.put_text(PropertyId::response_information,
+                                settings_.response_topic_prefix + client.session.client_id() + "/");
         connack.properties = properties.view();
     }
     built_.clear();
@@ -345,6 +352,7 @@ void Broker::Core::detach(Client& client) {
 
 void Broker::Core::end_session(Client& client) {
     counters_.add(Counter::sessions_ended);
+    auto shared = client.session.take_shared();
     if (const auto* const outbox = client.session.outbox()) {
         const auto unreleased = static_cast<std::uint64_t>(
             std::count_if(outbox->flows().begin(), outbox->flows().end(),
@@ -358,6 +366,13 @@ void Broker::Core::end_session(Client& client) {
         if (!name || router_.find_group(*name) != client.subscriptions.back().list)
             name = FilterName{text, {}, text};  // `$share/…` of a v3 client is an ordinary filter
         unsubscribe(client, *name);
+    }
+    for (auto& delivery : shared) {
+        // Another member gets what this one did not (§4.8.2).
+        const auto group = std::move(delivery.extras->group);
+        Publication publication{std::move(delivery.message)};
+        counters_.add(Counter::messages_redistributed);
+        publish_to_group(publication, *FilterName::parse(group, true), 0);
     }
     slots_[client.slot] = nullptr;
     free_slots_.push_back(client.slot);

@@ -103,7 +103,8 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
     if (options_.shard_count == 1) {
         groups_.clear();
         router_.match_groups(fields.topic, groups_);
-        for (auto* const group : groups_) deliver_to_member(publication, group);
+        for (auto* const group : groups_)
+            deliver_to_member(publication, *FilterName::parse(group->text(), true), *group);
         return receivers + groups_.size();
     }
 
@@ -130,7 +131,7 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
             peers_.send(to, PeerSharedPublication{publication.message(), group->text});
             continue;
         }
-        deliver_to_member(publication, router_.find_group(*FilterName::parse(group->text, true)));
+        publish_to_group(publication, *FilterName::parse(group->text, true), 0);
     }
     return receivers;
 }
@@ -157,15 +158,57 @@ std::size_t Broker::Core::deliver_here(Publication& publication, const Client* p
     return receivers_.list.size();
 }
 
-void Broker::Core::deliver_to_member(Publication& publication, SubscriberList* group) {
-    const auto* const member = router_.next_member(group, [this](const SubscriberBase& who) {
-        return static_cast<const Client&>(who).session.is_ready(settings_);
-    });
-    if (member == nullptr) return;  // the last member left while the message was under way
+void Broker::Core::publish_to_group(Publication& publication, const FilterName& name,
+                                    std::uint64_t tried) {
+    const auto self = std::uint64_t{1} << options_.self.raw();
+    auto* const group = router_.find_group(name);
+    const bool has_ready =
+        group != nullptr && std::any_of(group->members().begin(), group->members().end(),
+                                        [this](const Subscriber& member) {
+            return static_cast<const Client&>(*member.who).session.is_ready(settings_);
+        });
+    // A shard without a member that can take it at once passes it on, to each shard at most once.
+    // After the last one somebody keeps it for a member that is away or busy.
+    const auto others = has_ready ? 0 : router_.shards_of_group(name) & ~tried & ~self;
+    if (others == 0 && group != nullptr) {
+        deliver_to_member(publication, name, *group);
+        return;
+    }
+    // A shard that has lost its last member says so before it passes a message on, so this ends.
+    const auto next = others != 0 ? others : router_.shards_of_group(name);
+    if (next == 0) {
+        counters_.add(Counter::dropped_no_member);  // the last member has left in the meantime
+        return;
+    }
+    const ShardIndex to{static_cast<unsigned>(std::countr_zero(next))};
+    peers_.send(to, PeerSharedPublication{publication.message(), std::string{name.text},
+                                          tried | self});
+}
+
+void Broker::Core::deliver_to_member(Publication& publication, const FilterName& name,
+                                     SubscriberList& group) {
+    const auto session_of = [](const SubscriberBase& who) -> const Session& {
+        return static_cast<const Client&>(who).session;
+    };
+    // Rather one that gets it now than one that is busy; rather that one than one that is away;
+    // rather any than one whose queue would lose another message for it.
+    const auto* member = Router::next_member(
+        group, [&](const SubscriberBase& who) { return session_of(who).is_ready(settings_); });
+    if (member == nullptr)
+        member = Router::next_member(group, [&](const SubscriberBase& who) {
+            return session_of(who).is_connected() && session_of(who).has_room(settings_);
+        });
+    if (member == nullptr)
+        member = Router::next_member(group, [&](const SubscriberBase& who) {
+            return session_of(who).has_room(settings_);
+        });
+    if (member == nullptr)
+        member = Router::next_member(group, [](const SubscriberBase&) { return true; });
     deliver(static_cast<Client&>(*member->who), publication,
             {.qos = member->options.qos,
              .retain = publication.fields().retain && member->options.retain_as_published,
-             .identifier = member->identifier});
+             .identifier = member->identifier,
+             .group = name.text});
 }
 
 void Broker::Core::deliver(Client& client, Publication& publication,

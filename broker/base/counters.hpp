@@ -39,6 +39,10 @@ namespace touchstone {
     X(dropped_session_ended, "messages_dropped", "reason=session_ended",                          \
       "Messages accepted and not delivered, by reason, counted per receiver.")                     \
     X(dropped_retained_full, "retained_refused", "", "Retained Messages beyond the limit.")       \
+    X(dropped_no_member, "messages_dropped", "reason=no_member",                                  \
+      "Messages accepted and not delivered, by reason, counted per receiver.")                     \
+    X(messages_redistributed, "messages_redistributed", "",                                       \
+      "Messages of ended sessions given to other members of their Shared Subscriptions.")          \
     X(messages_matched, "messages_matched", "", "Receivers found for messages.")                  \
     X(messages_acknowledged, "messages_acknowledged", "", "Flows to clients completed.")          \
     X(wills_published, "wills_published", "", "Will Messages published.")                         \

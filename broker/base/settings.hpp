@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "broker/base/instant.hpp"
 #include "broker/base/mqtt.hpp"
@@ -54,6 +55,9 @@ struct Settings {
     // --- Topics --------------------------------------------------------------------------------
     /// Topic Aliases a client may use, announced as Topic Alias Maximum (§3.2.2.3.8).
     std::uint16_t topic_alias_max = 64;
+    /// Topic Aliases the server uses towards a client that allows them (§3.1.2.11.5): the first topics
+    /// of a connection get one each.
+    std::uint16_t topic_alias_max_outgoing = 16;
     /// Levels of a Topic Name or Topic Filter. Bounds the depth of the index.
     std::uint16_t topic_levels_max = 128;
     /// Retained Messages kept by the node.
@@ -65,6 +69,9 @@ struct Settings {
     bool wildcard_subscription_available = true;
     bool subscription_identifier_available = true;
     bool shared_subscription_available = true;
+    /// Response Information given to a client that asks for it (§3.2.2.3.15): this, the Client
+    /// Identifier and a slash. Empty: none is given.
+    std::string response_topic_prefix;
 };
 
 }  // namespace touchstone

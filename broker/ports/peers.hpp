@@ -30,7 +30,8 @@ struct PeerPublication {
 /// A message for one member of a Shared Subscription that lives on the receiving shard (§4.8.2).
 struct PeerSharedPublication {
     MessageRef message;
-    std::string group;  // "share name/filter"
+    std::string group;        // the Shared Subscription as written: "$share/{share name}/{filter}"
+    std::uint64_t tried = 0;  // bit n: shard n had no member that could take it at once
 };
 
 /// Publications that match `filter` are to be sent to the sender from now on. Answered by

@@ -126,6 +126,15 @@ SubscriberList* Router::find_group(const FilterName& name) {
     return local == nullptr ? nullptr : list_of(*local, name);
 }
 
+std::uint64_t Router::shards_of_group(const FilterName& name) {
+    const auto* const remote = remote_.find(name.filter);
+    if (remote == nullptr) return 0;
+    for (const auto& group : remote->groups)
+        if (group.share_name == name.share_name)
+            return group.shards & ~(std::uint64_t{1} << options_.self.raw());
+    return 0;
+}
+
 void Router::add_route(ShardIndex shard, std::string_view filter, std::string_view share_name) {
     auto& remote = remote_.add(filter);
     const auto bit = std::uint64_t{1} << shard.raw();

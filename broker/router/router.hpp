@@ -97,24 +97,22 @@ public:
     /// The Shared Subscriptions of this shard's sessions that match, for a node of one shard.
     void match_groups(std::string_view topic, std::vector<SubscriberList*>& groups);
 
-    /// The member of a Shared Subscription of this shard whose turn it is, the first from there on
-    /// for which `is_available(SubscriberBase&)`; when none is, the one whose turn it is. Null when
-    /// there is no such subscription any more.
-    template <class IsAvailable>
-    const Subscriber* next_member(SubscriberList* group, IsAvailable is_available) {
-        if (group == nullptr || group->members().empty()) return nullptr;
-        const auto& members = group->members();
+    /// The member of a Shared Subscription whose turn it is, the first from there on for which
+    /// `is_wanted(SubscriberBase&)`. Null when there is none; the turn then stays.
+    template <class IsWanted>
+    static const Subscriber* next_member(SubscriberList& group, IsWanted is_wanted) {
+        const auto& members = group.members();
         const auto count = static_cast<std::uint32_t>(members.size());
-        const auto begin = group->turn % count;
         for (std::uint32_t i = 0; i < count; ++i) {
-            const auto at = (begin + i) % count;
-            if (!is_available(*members[at].who)) continue;
-            group->turn = at + 1;
+            const auto at = (group.turn + i) % count;
+            if (!is_wanted(*members[at].who)) continue;
+            group.turn = at + 1;
             return &members[at];
         }
-        group->turn = begin + 1;
-        return &members[begin];
+        return nullptr;
     }
+    /// The other shards that have members of that Shared Subscription, as bits.
+    [[nodiscard]] std::uint64_t shards_of_group(const FilterName& name);
     [[nodiscard]] SubscriberList* find_group(const FilterName& name);
 
 private:

@@ -55,6 +55,31 @@ Delivery Outbox::take_front() {
     return delivery;
 }
 
+std::vector<Delivery> Outbox::take_shared() {
+    std::vector<Delivery> taken;
+    const auto is_shared = [](const Delivery& one) { return one.extras && !one.extras->group.empty(); };
+    for (auto at = flows_.begin(); at != flows_.end();) {
+        if (!is_shared(at->delivery) || at->delivery.qos != QoS::at_least_once) {
+            ++at;
+            continue;
+        }
+        uncount(*at);
+        resent(*at);
+        taken.push_back(std::move(at->delivery));
+        at = flows_.erase(at);
+    }
+    for (auto at = queue_.begin(); at != queue_.end();) {
+        if (!is_shared(*at)) {
+            ++at;
+            continue;
+        }
+        forget(*at);
+        taken.push_back(std::move(*at));
+        at = queue_.erase(at);
+    }
+    return taken;
+}
+
 wire::PacketId Outbox::next_packet_id(std::uint16_t packet_id_max, bool check_in_use) {
     CHECK(!check_in_use || flows_.size() < packet_id_max);
     for (;;) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "broker/base/message.hpp"
@@ -15,6 +16,12 @@
 
 namespace touchstone {
 
+/// What few deliveries have.
+struct DeliveryExtras {
+    std::vector<std::uint32_t> more_identifiers;  // Subscription Identifiers beyond the first
+    std::string group;  // the Shared Subscription it was sent for, as written; empty: none
+};
+
 /// A message as one client is to get it.
 struct Delivery {
     MessageRef message;
@@ -22,7 +29,7 @@ struct Delivery {
     bool retain = false;
     bool snapshot = false;         // a Retained Message for a new subscription
     std::uint32_t identifier = 0;  // Subscription Identifier; 0: none
-    std::unique_ptr<std::vector<std::uint32_t>> more_identifiers;
+    std::unique_ptr<DeliveryExtras> extras;
 };
 
 class Outbox {
@@ -51,6 +58,15 @@ public:
     [[nodiscard]] bool has_waiting_qos_0() const { return waiting_qos_0_ != 0; }
     [[nodiscard]] const Delivery& front() const { return queue_.front(); }
     Delivery take_front();
+    /// Whether one more message would push none out.
+    [[nodiscard]] bool has_room(const Settings& settings) const {
+        return queue_.size() - snapshot_count_ < settings.queue_messages_max &&
+               queue_bytes_ < settings.queue_bytes_max;
+    }
+    /// Takes out the messages that may go to another member of their Shared Subscription when this
+    /// session ends: those never sent and, of QoS 1, those not acknowledged (§4.8.2,
+    /// [MQTT-4.8.2-5]).
+    std::vector<Delivery> take_shared();
 
     // --- Flows ------------------------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ void Session::attach(ConnectionId connection, const ConnectionTerms& terms,
     terms_ = terms;
     unwritten_bytes_ = 0;
     will_ = std::move(will);
+    aliases_.reset();  // they are of one Network Connection [MQTT-3.3.2-7]
     if (outbox_) outbox_->begin_connection();
     if (inbox_) inbox_->begin_connection();
 }
@@ -70,6 +71,7 @@ void Session::resume(SessionContext& context) {
 void Session::detach() {
     CHECK(connected_);
     connected_ = false;
+    aliases_.reset();
     if (inbox_) inbox_->begin_connection();
     free_idle_parts();
 }
@@ -127,9 +129,12 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
                           .retain = grant.retain,
                           .snapshot = grant.snapshot,
                           .identifier = grant.identifier};
-        if (grant.more_identifiers != nullptr && !grant.more_identifiers->empty())
-            delivery.more_identifiers =
-                std::make_unique<std::vector<std::uint32_t>>(*grant.more_identifiers);
+        if (grant.more_identifiers != nullptr || !grant.group.empty()) {
+            delivery.extras = std::make_unique<DeliveryExtras>();
+            if (grant.more_identifiers != nullptr)
+                delivery.extras->more_identifiers = *grant.more_identifiers;
+            delivery.extras->group = grant.group;
+        }
         return delivery;
     };
     if (!connected_) {
@@ -140,7 +145,8 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
         keep(context, make_delivery());
         return;
     }
-    const bool plain = !is_v5() || grant.identifier == 0;  // others get the same bytes
+    // Others get the same bytes.
+    const bool plain = !is_v5() || (grant.identifier == 0 && terms_.topic_alias_max == 0);
     if (qos == QoS::at_most_once) {
         if (is_congested(context) || (outbox_ && outbox_->has_waiting_qos_0())) {
             keep(context, make_delivery());
@@ -236,14 +242,20 @@ bool Session::send_publish(SessionContext& context, const MessageFields& fields,
                          .topic = fields.topic,
                          .packet_id = packet_id,
                          .payload = fields.payload};
+    std::optional<Alias> alias;
     if (is_v5()) {
         put_publish_properties(context.properties, fields, context.now);
         if (delivery.identifier != 0)
             context.properties.put_integer(PropertyId::subscription_identifier,
                                            delivery.identifier);
-        if (delivery.more_identifiers)
-            for (const auto identifier : *delivery.more_identifiers)
+        if (delivery.extras)
+            for (const auto identifier : delivery.extras->more_identifiers)
                 context.properties.put_integer(PropertyId::subscription_identifier, identifier);
+        alias = alias_for(fields.topic);
+        if (alias) {
+            context.properties.put_integer(PropertyId::topic_alias, alias->number);
+            if (alias->is_known) packet.topic = {};
+        }
         packet.properties = context.properties.view();
     }
     const bool payload_apart = fields.payload.size() >= shared_payload_bytes_min;
@@ -254,6 +266,7 @@ bool Session::send_publish(SessionContext& context, const MessageFields& fields,
         wire::encode(context.scratch, packet, terms_.version);
     const auto size = context.scratch.size() + (payload_apart ? fields.payload.size() : 0);
     if (size > terms_.packet_size_bytes_max) return false;
+    if (alias && !alias->is_known) note_alias(fields.topic);
     if (!payload_apart) {
         send(context, context.scratch);
         return true;
@@ -262,6 +275,22 @@ bool Session::send_publish(SessionContext& context, const MessageFields& fields,
     context.counters.add(Counter::bytes_sent, size);
     context.network.send(connection_, context.scratch, message);
     return true;
+}
+
+std::optional<Session::Alias> Session::alias_for(std::string_view topic) const {
+    // A short Topic Name is no longer than the Property that would replace it.
+    constexpr std::size_t topic_size_min = 4;
+    if (terms_.topic_alias_max == 0 || topic.size() < topic_size_min) return std::nullopt;
+    if (!aliases_) return Alias{1, false};
+    if (const auto found = aliases_->find(topic); found != aliases_->end())
+        return Alias{found->second, true};
+    if (aliases_->size() >= terms_.topic_alias_max) return std::nullopt;
+    return Alias{static_cast<std::uint16_t>(aliases_->size() + 1), false};
+}
+
+void Session::note_alias(std::string_view topic) {
+    if (!aliases_) aliases_ = std::make_unique<std::remove_reference_t<decltype(*aliases_)>>();
+    aliases_->emplace(topic, static_cast<std::uint16_t>(aliases_->size() + 1));
 }
 
 void Session::start_flow(SessionContext& context, Delivery delivery) {
@@ -464,7 +493,7 @@ void Session::on_pubrec(SessionContext& context, const wire::Ack& ack) {
     flow->sent_at = context.now;
     outbox_->resent(*flow);
     flow->delivery.message = {};
-    flow->delivery.more_identifiers.reset();
+    flow->delivery.extras.reset();
     send_ack(context, PacketType::pubrel, flow->packet_id, ReasonCode::success);
 }
 

@@ -46,6 +46,7 @@ struct StoredWill {
 struct ConnectionTerms {
     ProtocolVersion version = ProtocolVersion::v3_1_1;
     std::uint16_t receive_maximum = 65'535;       // of the client (v5 §3.1.2.11.3)
+    std::uint16_t topic_alias_max = 0;            // that the server may use (v5 §3.1.2.11.5)
     std::uint32_t packet_size_bytes_max = wire::packet_size_bytes_max;  // of the client
     std::uint16_t keep_alive_s = 0;               // in force; 0: none
     std::uint32_t session_expiry_s = 0;           // in force; 0xFFFFFFFF: never
@@ -86,6 +87,7 @@ public:
         bool snapshot = false;  // a Retained Message for a new subscription
         std::uint32_t identifier = 0;
         const std::vector<std::uint32_t>* more_identifiers = nullptr;
+        std::string_view group;  // the Shared Subscription it is sent for; empty: none
     };
     /// Sends `publication` or keeps it, as window, queue and limits demand.
     void deliver(SessionContext& context, Publication& publication, const Grant& grant);
@@ -102,6 +104,14 @@ public:
     /// Connected, and a QoS 1 message would go out at once: the better member of a Shared
     /// Subscription.
     [[nodiscard]] bool is_ready(const Settings& settings) const;
+    /// A QoS 1 message would be sent or kept, and push out none.
+    [[nodiscard]] bool has_room(const Settings& settings) const {
+        return !outbox_ || outbox_->has_room(settings);
+    }
+    /// When the session ends: see Outbox::take_shared.
+    std::vector<Delivery> take_shared() {
+        return outbox_ ? outbox_->take_shared() : std::vector<Delivery>{};
+    }
 
     // --- From the client --------------------------------------------------------------------------
 
@@ -146,6 +156,14 @@ private:
                              std::optional<wire::PacketId> packet_id);
     void count_publish_sent(SessionContext& context, QoS qos);
     void start_flow(SessionContext& context, Delivery delivery);
+    /// The alias to send `topic` with, and whether it stands for the topic already; nothing when
+    /// there is none left. A new one counts only once its packet is sent (note_alias).
+    struct Alias {
+        std::uint16_t number;
+        bool is_known;
+    };
+    [[nodiscard]] std::optional<Alias> alias_for(std::string_view topic) const;
+    void note_alias(std::string_view topic);
 
     std::string client_id_;
     ConnectionId connection_;
@@ -154,6 +172,8 @@ private:
     std::size_t unwritten_bytes_ = 0;
     std::unique_ptr<Outbox> outbox_;  // while there is something in it
     std::unique_ptr<Inbox> inbox_;
+    // Topic Aliases this server has set on the connection; the first is 1 (v5 §3.3.2.3.4).
+    std::unique_ptr<boost::container::flat_map<std::string, std::uint16_t, std::less<>>> aliases_;
     std::unique_ptr<StoredWill> will_;
 };
 

@@ -409,6 +409,71 @@ TEST_P(broker_of_shards, gives_each_message_to_one_member_of_a_shared_subscripti
     EXPECT_EQ(seen(publisher), Texts{"PUBACK 1 no_matching_subscribers"});
 }
 
+TEST_P(broker_of_shards, gives_shared_messages_to_members_that_can_take_them) {
+    const ConnectWith stays{.clean_start = false, .session_expiry_s = 100};
+    auto& away = connected("m1", stays);
+    subscribe(away, "$share/group/t", QoS::at_least_once);
+    rig->lose(away);
+    auto& here = connected("m2");
+    subscribe(here, "$share/group/t", QoS::at_least_once);
+    seen(here);
+    auto& publisher = connected("p");
+    for (std::uint16_t i = 1; i <= 4; ++i)
+        publish(publisher, "t", std::to_string(i), QoS::at_least_once, i);
+    EXPECT_EQ(seen(here).size(), 4U);
+    EXPECT_TRUE(rig->owner("m1").session("m1")->queue.empty());
+}
+
+TEST_P(broker_of_shards, passes_on_what_an_ended_member_has_not_acknowledged) {
+    auto& first = connected("m1", {.receive_maximum = 1});
+    subscribe(first, "$share/group/t", QoS::at_least_once);
+    seen(first);
+    auto& publisher = connected("p");
+    for (std::uint16_t i = 1; i <= 3; ++i)
+        publish(publisher, "t", std::to_string(i), QoS::at_least_once, i);
+    EXPECT_EQ(seen(first), Texts{"PUBLISH q1 t=1 id=1"});
+    auto& second = connected("m2");
+    subscribe(second, "$share/group/t", QoS::at_least_once);
+    seen(second);
+    rig->lose(first);
+    rig->settle();
+    EXPECT_EQ(seen(second), (Texts{"PUBLISH q1 t=1 id=1", "PUBLISH q1 t=2 id=2",
+                                   "PUBLISH q1 t=3 id=3"}));
+}
+
+TEST_P(broker_of_shards, uses_topic_aliases_towards_a_client_that_allows_them) {
+    auto& subscriber = rig->open();
+    subscriber.version = ProtocolVersion::v5;
+    wire::PropertiesWriter properties;
+    properties.put_integer(PropertyId::topic_alias_maximum, 1);
+    Buffer bytes;
+    wire::encode(bytes, wire::Connect{.client_id = "s", .properties = properties.view()});
+    rig->send(subscriber, bytes);
+    rig->settle();
+    subscribe(subscriber, "#", QoS::at_least_once);
+    seen(subscriber);
+    auto& publisher = connected("p");
+    const auto topics_and_aliases = [&] {
+        std::vector<std::pair<std::string, std::uint32_t>> all;
+        Bytes rest = subscriber.unread;
+        while (const auto frame = wire::take_frame(rest, wire::packet_size_bytes_max,
+                                                   ProtocolVersion::v5)
+                                      .value()) {
+            const auto packet = wire::decode_publish(*frame, ProtocolVersion::v5).value();
+            all.emplace_back(packet.topic,
+                             packet.properties.integer(PropertyId::topic_alias).value_or(0));
+        }
+        subscriber.unread.clear();
+        return all;
+    };
+    publish(publisher, "first/topic", "1", QoS::at_most_once);
+    publish(publisher, "first/topic", "2", QoS::at_least_once, 1);
+    publish(publisher, "second/topic", "3", QoS::at_most_once);
+    using Pairs = std::vector<std::pair<std::string, std::uint32_t>>;
+    EXPECT_EQ(topics_and_aliases(),
+              (Pairs{{"first/topic", 1}, {"", 1}, {"second/topic", 0}}));
+}
+
 TEST_P(broker_of_shards, resends_on_a_live_connection_only_when_told_to_and_only_before_v5) {
     rig = make({.retry_interval = std::chrono::seconds{5}});
     auto& v3 = connected("three", {.version = ProtocolVersion::v3_1_1});
