@@ -40,8 +40,7 @@ FixedHeader read_fixed_header(Bytes input) {
 
 Result<std::optional<Frame>> take_frame(Bytes& input, std::uint32_t size_bytes_max,
                                         ProtocolVersion version) {
-    std::optional<Frame> frame;
-    if (input.empty()) return frame;
+    if (input.empty()) return std::nullopt;
     const auto first = std::to_integer<unsigned>(input.front());
     const auto type = static_cast<PacketType>(first >> 4U);
     if (first >> 4U == 0) return ReasonCode::malformed_packet;  // §2.1.2: forbidden
@@ -51,20 +50,22 @@ Result<std::optional<Frame>> take_frame(Bytes& input, std::uint32_t size_bytes_m
 
     const auto header = read_fixed_header(input);
     if (header.state == FixedHeader::State::too_long) return ReasonCode::malformed_packet;
-    if (header.state == FixedHeader::State::incomplete) return frame;
+    if (header.state == FixedHeader::State::incomplete) return std::nullopt;
     if (!header.is_shortest && version == ProtocolVersion::v5) {
         return ReasonCode::malformed_packet;  // v5 [MQTT-1.5.5-1]; v3.1.1 has no such rule
     }
     const auto size_bytes = header.size_bytes + header.remaining_length;
     if (size_bytes > size_bytes_max) return ReasonCode::packet_too_large;  // §3.1.2.11.4
-    if (size_bytes > input.size()) return frame;
+    if (size_bytes > input.size()) return std::nullopt;
 
-    frame = Frame{.type = type,
-                  .flags = static_cast<std::uint8_t>(first & 0x0FU),
-                  .body = input.subspan(header.size_bytes, header.remaining_length),
-                  .size_bytes = size_bytes};
+    const auto body = input.subspan(header.size_bytes, header.remaining_length);
     input = input.subspan(size_bytes);
-    return frame;
+    return Result<std::optional<Frame>>{boost::outcome_v2::in_place_type<std::optional<Frame>>,
+                                        std::in_place,
+                                        Frame{.type = type,
+                                              .flags = static_cast<std::uint8_t>(first & 0x0FU),
+                                              .body = body,
+                                              .size_bytes = size_bytes}};
 }
 
 std::optional<std::size_t> announced_size_bytes(Bytes input) {

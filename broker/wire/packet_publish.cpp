@@ -44,28 +44,9 @@ unsigned publish_flags(const Publish& packet) {
            (packet.retain ? flag_retain : 0);
 }
 
-enum class Payload { written, sent_separately };
-
-void encode_publish(Buffer& to, const Publish& packet, ProtocolVersion version, Payload payload) {
-    const bool has_packet_id = packet.qos != QoS::at_most_once;
-    CHECK(packet.packet_id.has_value() == has_packet_id);  // [MQTT-2.2.1-2]
-    const auto length = length_prefixed_size_bytes(packet.topic.size()) +
-                        (has_packet_id ? 2U : 0U) +
-                        properties_size_bytes(packet.properties, version) + packet.payload.size();
-    const auto separate = payload == Payload::sent_separately ? packet.payload.size() : 0;
-    Writer writer{to, PacketType::publish, publish_flags(packet), length, separate};
-    writer.put_string(packet.topic);
-    if (has_packet_id) writer.put_u16(packet.packet_id->raw());
-    if (version == ProtocolVersion::v5) writer.put_properties(packet.properties);
-    if (payload == Payload::written) writer.put_raw(packet.payload);
-}
-
-}  // namespace
-
-Result<Publish> decode_publish(const Frame& frame, ProtocolVersion version, Sender sender) {
-    CHECK(frame.type == PacketType::publish);
+Result<void> read_publish(const Frame& frame, ProtocolVersion version, Sender sender,
+                          Publish& packet) {
     auto rest = frame.body;
-    Publish packet;
     BOOST_OUTCOME_TRYV(take_publish_flags(frame.flags, version, packet));
     BOOST_OUTCOME_TRY(packet.topic, take_string(rest));  // [MQTT-3.3.2-1]
     if (packet.qos != QoS::at_most_once) {               // v5 [MQTT-2.2.1-2], v3.1.1 [MQTT-2.3.1-5]
@@ -75,15 +56,37 @@ Result<Publish> decode_publish(const Frame& frame, ProtocolVersion version, Send
                       take_properties(rest, PacketType::publish, version, sender));
     BOOST_OUTCOME_TRYV(check_topic(packet));
     packet.payload = rest;
+    return boost::outcome_v2::success();
+}
+
+}  // namespace
+
+Result<Publish> decode_publish(const Frame& frame, ProtocolVersion version, Sender sender) {
+    CHECK(frame.type == PacketType::publish);
+    // Read into the result itself: to copy a packet right after its fields were written costs as
+    // much as to decode it.
+    Result<Publish> packet{boost::outcome_v2::in_place_type<Publish>};
+    const auto read = read_publish(frame, version, sender, packet.assume_value());
+    if (!read.has_value()) packet = read.error();
     return packet;
 }
 
 void encode(Buffer& to, const Publish& packet, ProtocolVersion version) {
-    encode_publish(to, packet, version, Payload::written);
+    encode_head(to, packet, version);
+    // Not by resize and copy, which would write a long payload's memory twice.
+    to.insert(to.end(), packet.payload.begin(), packet.payload.end());
 }
 
 void encode_head(Buffer& to, const Publish& packet, ProtocolVersion version) {
-    encode_publish(to, packet, version, Payload::sent_separately);
+    const bool has_packet_id = packet.qos != QoS::at_most_once;
+    CHECK(packet.packet_id.has_value() == has_packet_id);  // [MQTT-2.2.1-2]
+    const auto length = length_prefixed_size_bytes(packet.topic.size()) +
+                        (has_packet_id ? 2U : 0U) +
+                        properties_size_bytes(packet.properties, version) + packet.payload.size();
+    Writer writer{to, PacketType::publish, publish_flags(packet), length, packet.payload.size()};
+    writer.put_string(packet.topic);
+    if (has_packet_id) writer.put_u16(packet.packet_id->raw());
+    if (version == ProtocolVersion::v5) writer.put_properties(packet.properties);
 }
 
 Result<Ack> decode_ack(const Frame& frame, ProtocolVersion version, Sender sender) {
@@ -105,13 +108,12 @@ Result<Ack> decode_ack(const Frame& frame, ProtocolVersion version, Sender sende
 
 void encode(Buffer& to, PacketType type, const Ack& packet, ProtocolVersion version) {
     CHECK(type >= PacketType::puback && type <= PacketType::pubcomp);
-    const auto flags = type == PacketType::pubrel ? 0b0010U : 0b0000U;
     const bool has_properties = version == ProtocolVersion::v5 && !packet.properties.empty();
     const bool has_reason =
         version == ProtocolVersion::v5 && (has_properties || packet.reason != ReasonCode::success);
     const auto length = 2 + (has_reason ? 1U : 0U) +
                         (has_properties ? properties_size_bytes(packet.properties, version) : 0U);
-    Writer writer{to, type, flags, length};
+    Writer writer{to, type, reserved_flags(type), length};
     writer.put_u16(packet.packet_id.raw());
     if (has_reason) writer.put_u8(static_cast<std::uint8_t>(packet.reason));
     if (has_properties) writer.put_properties(packet.properties);

@@ -88,10 +88,10 @@ Result<Head> take_head(Bytes& input, const Frame& frame, ProtocolVersion version
 }
 
 /// Writes a packet that is a head and, after it, bytes that are encoded already.
-void encode_with_head(Buffer& to, PacketType type, unsigned flags, PacketId packet_id,
-                      const Properties& properties, Bytes encoded, ProtocolVersion version) {
+void encode_with_head(Buffer& to, PacketType type, PacketId packet_id, const Properties& properties,
+                      Bytes encoded, ProtocolVersion version) {
     const auto length = 2 + properties_size_bytes(properties, version) + encoded.size();
-    Writer writer{to, type, flags, length};
+    Writer writer{to, type, reserved_flags(type), length};
     writer.put_u16(packet_id.raw());
     if (version == ProtocolVersion::v5) writer.put_properties(properties);
     writer.put_raw(encoded);
@@ -137,8 +137,8 @@ Result<Subscribe> decode_subscribe(const Frame& frame, ProtocolVersion version) 
 }
 
 void encode(Buffer& to, const Subscribe& packet, ProtocolVersion version) {
-    encode_with_head(to, PacketType::subscribe, 0b0010, packet.packet_id, packet.properties,
-                     packet.entries, version);
+    encode_with_head(to, PacketType::subscribe, packet.packet_id, packet.properties, packet.entries,
+                     version);
 }
 
 Result<SubscribeAck> decode_suback(const Frame& frame, ProtocolVersion version) {
@@ -155,8 +155,8 @@ Result<SubscribeAck> decode_suback(const Frame& frame, ProtocolVersion version) 
 }
 
 void encode_suback(Buffer& to, const SubscribeAck& packet, ProtocolVersion version) {
-    encode_with_head(to, PacketType::suback, 0b0000, packet.packet_id, packet.properties,
-                     packet.reasons, version);
+    encode_with_head(to, PacketType::suback, packet.packet_id, packet.properties, packet.reasons,
+                     version);
 }
 
 Result<Unsubscribe> decode_unsubscribe(const Frame& frame, ProtocolVersion version) {
@@ -172,7 +172,7 @@ Result<Unsubscribe> decode_unsubscribe(const Frame& frame, ProtocolVersion versi
 }
 
 void encode(Buffer& to, const Unsubscribe& packet, ProtocolVersion version) {
-    encode_with_head(to, PacketType::unsubscribe, 0b0010, packet.packet_id, packet.properties,
+    encode_with_head(to, PacketType::unsubscribe, packet.packet_id, packet.properties,
                      packet.entries, version);
 }
 
@@ -196,7 +196,7 @@ Result<SubscribeAck> decode_unsuback(const Frame& frame, ProtocolVersion version
 
 void encode_unsuback(Buffer& to, const SubscribeAck& packet, ProtocolVersion version) {
     const auto reasons = version == ProtocolVersion::v5 ? packet.reasons : Bytes{};
-    encode_with_head(to, PacketType::unsuback, 0b0000, packet.packet_id, packet.properties, reasons,
+    encode_with_head(to, PacketType::unsuback, packet.packet_id, packet.properties, reasons,
                      version);
 }
 

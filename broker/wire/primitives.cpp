@@ -38,20 +38,6 @@ std::size_t multibyte_character_size_bytes(const unsigned char* text, std::size_
 
 }  // namespace
 
-Result<std::uint8_t> take_u8(Bytes& input) {
-    if (input.empty()) return ReasonCode::malformed_packet;
-    const auto value = static_cast<std::uint8_t>(input.front());
-    input = input.subspan(1);
-    return value;
-}
-
-Result<std::uint16_t> take_u16(Bytes& input) {
-    if (input.size() < 2) return ReasonCode::malformed_packet;
-    const auto value = static_cast<std::uint16_t>(byte_at(input, 0) << 8U | byte_at(input, 1));
-    input = input.subspan(2);
-    return value;
-}
-
 Result<std::uint32_t> take_u32(Bytes& input) {
     if (input.size() < 4) return ReasonCode::malformed_packet;
     const auto value = byte_at(input, 0) << 24U | byte_at(input, 1) << 16U |
@@ -82,23 +68,6 @@ Result<std::string_view> take_string(Bytes& input) {
     if (!is_utf8_string(text)) return ReasonCode::malformed_packet;
     input = rest;
     return text;
-}
-
-Result<Bytes> take_binary(Bytes& input) {
-    if (input.size() < 2) return ReasonCode::malformed_packet;
-    const std::size_t size = byte_at(input, 0) << 8U | byte_at(input, 1);
-    if (input.size() - 2 < size) return ReasonCode::malformed_packet;
-    const auto bytes = input.subspan(2, size);
-    input = input.subspan(2 + size);
-    return bytes;
-}
-
-Result<PacketId> take_packet_id(Bytes& input) {
-    auto rest = input;
-    BOOST_OUTCOME_TRY(const auto raw, take_u16(rest));
-    BOOST_OUTCOME_TRY(const auto packet_id, PacketId::from_wire(raw));
-    input = rest;
-    return packet_id;
 }
 
 void put_u8(Buffer& to, std::uint8_t value) {
@@ -132,13 +101,6 @@ void put_binary(Buffer& to, Bytes bytes) {
     CHECK(bytes.size() <= 65'535);  // §1.5.4, §1.5.6: the length is two bytes
     put_u16(to, static_cast<std::uint16_t>(bytes.size()));
     append(to, bytes);
-}
-
-std::size_t variable_byte_integer_size_bytes(std::uint32_t value) {
-    if (value < 1U << 7U) return 1;
-    if (value < 1U << 14U) return 2;
-    if (value < 1U << 21U) return 3;
-    return 4;
 }
 
 bool is_utf8_string(std::string_view text) {

@@ -2,6 +2,7 @@
 // on; `put_…` appends to a buffer. A `take_…` that fails leaves its input unchanged.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "broker/base/bytes.hpp"
@@ -10,20 +11,48 @@
 namespace touchstone::wire {
 
 /// Errors of all `take_…`: malformed_packet when the input is too short or ill-formed.
-Result<std::uint8_t> take_u8(Bytes& input);
+inline Result<std::uint8_t> take_u8(Bytes& input) {
+    if (input.empty()) return ReasonCode::malformed_packet;
+    const auto value = static_cast<std::uint8_t>(input.front());
+    input = input.subspan(1);
+    return value;
+}
+
 /// Two Byte Integer (§1.5.2), big-endian.
-Result<std::uint16_t> take_u16(Bytes& input);
+inline Result<std::uint16_t> take_u16(Bytes& input) {
+    if (input.size() < 2) return ReasonCode::malformed_packet;
+    const auto high = std::to_integer<unsigned>(input[0]);
+    const auto low = std::to_integer<unsigned>(input[1]);
+    input = input.subspan(2);
+    return static_cast<std::uint16_t>(high << 8U | low);
+}
+
 /// Four Byte Integer (§1.5.3), big-endian.
 Result<std::uint32_t> take_u32(Bytes& input);
 /// Variable Byte Integer (§1.5.5). Also an error: more than four bytes, or not the shortest form.
 Result<std::uint32_t> take_variable_byte_integer(Bytes& input);
+
+/// Binary Data (§1.5.6).
+inline Result<Bytes> take_binary(Bytes& input) {
+    auto rest = input;
+    BOOST_OUTCOME_TRY(const auto size, take_u16(rest));
+    if (rest.size() < size) return ReasonCode::malformed_packet;
+    input = rest.subspan(size);
+    return rest.first(size);
+}
+
 /// UTF-8 Encoded String (§1.5.4). Also an error: ill-formed UTF-8, surrogates, U+0000
 /// ([MQTT-1.5.4-1], [MQTT-1.5.4-2]). The discouraged characters pass.
 Result<std::string_view> take_string(Bytes& input);
-/// Binary Data (§1.5.6).
-Result<Bytes> take_binary(Bytes& input);
+
 /// Packet Identifier. Also an error: protocol_error for 0.
-Result<PacketId> take_packet_id(Bytes& input);
+inline Result<PacketId> take_packet_id(Bytes& input) {
+    auto rest = input;
+    BOOST_OUTCOME_TRY(const auto raw, take_u16(rest));
+    BOOST_OUTCOME_TRY(const auto packet_id, PacketId::from_wire(raw));
+    input = rest;
+    return packet_id;
+}
 
 void put_u8(Buffer& to, std::uint8_t value);
 void put_u16(Buffer& to, std::uint16_t value);
@@ -36,7 +65,12 @@ void put_string(Buffer& to, std::string_view text);
 void put_binary(Buffer& to, Bytes bytes);
 
 /// How many bytes put_variable_byte_integer would append: 1 … 4.
-[[nodiscard]] std::size_t variable_byte_integer_size_bytes(std::uint32_t value);
+[[nodiscard]] constexpr std::size_t variable_byte_integer_size_bytes(std::uint32_t value) {
+    if (value < 1U << 7U) return 1;
+    if (value < 1U << 14U) return 2;
+    if (value < 1U << 21U) return 3;
+    return 4;
+}
 
 /// Whether `text` may be a UTF-8 Encoded String: well-formed, no surrogates, no U+0000 (§1.5.4).
 [[nodiscard]] bool is_utf8_string(std::string_view text);

@@ -13,18 +13,26 @@ bool has_valid_size(std::string_view text) {
     return !text.empty() && text.size() <= topic_size_bytes_max;  // [MQTT-4.7.3-1]
 }
 
-/// Takes the topic level at the front of `text` and the separator that ends it. Nothing is left
-/// to take when `text` has become nothing; an empty text has one (empty) level.
-std::string_view take_level(std::optional<std::string_view>& text) {
-    const auto separator = text->find('/');
-    const auto level = text->substr(0, separator);
-    if (separator == std::string_view::npos) {
-        text.reset();
-    } else {
-        text->remove_prefix(separator + 1);
+/// Goes through the levels of a text; a text has at least one, which may be empty.
+class Levels {
+public:
+    explicit Levels(std::string_view text) : rest_{text} {}
+
+    [[nodiscard]] bool is_at_end() const { return is_at_end_; }
+    /// What the levels not yet taken are made of.
+    [[nodiscard]] std::string_view rest() const { return rest_; }
+    std::string_view take() {
+        const auto separator = rest_.find('/');
+        const auto level = rest_.substr(0, separator);
+        is_at_end_ = separator == std::string_view::npos;
+        rest_.remove_prefix(is_at_end_ ? rest_.size() : separator + 1);
+        return level;
     }
-    return level;
-}
+
+private:
+    std::string_view rest_;
+    bool is_at_end_ = false;
+};
 
 }  // namespace
 
@@ -34,11 +42,11 @@ bool is_topic_name(std::string_view text) {
 
 bool is_topic_filter(std::string_view text) {
     if (!has_valid_size(text)) return false;
-    for (std::optional rest{text}; rest.has_value();) {
-        const auto level = take_level(rest);
+    for (Levels levels{text}; !levels.is_at_end();) {
+        const auto level = levels.take();
         if (!has_wildcard(level)) continue;
-        if (level.size() != 1) return false;                 // v5 [MQTT-4.7.1-2], v3.1.1 -3
-        if (level == "#" && rest.has_value()) return false;  // v5 [MQTT-4.7.1-1], v3.1.1 -2
+        if (level.size() != 1) return false;                    // v5 [MQTT-4.7.1-2], v3.1.1 -3
+        if (level == "#" && !levels.is_at_end()) return false;  // v5 [MQTT-4.7.1-1], v3.1.1 -2
     }
     return true;
 }
@@ -50,16 +58,16 @@ bool has_wildcard(std::string_view filter) {
 bool matches(std::string_view filter, std::string_view name) {
     const bool begins_with_wildcard = filter.starts_with('#') || filter.starts_with('+');
     if (begins_with_wildcard && name.starts_with('$')) return false;  // [MQTT-4.7.2-1]
-    std::optional filter_rest{filter};
-    std::optional name_rest{name};
-    while (filter_rest.has_value()) {
-        const auto level = take_level(filter_rest);
+    Levels filter_levels{filter};
+    Levels name_levels{name};
+    while (!filter_levels.is_at_end()) {
+        const auto level = filter_levels.take();
         if (level == "#") return true;  // also when the name has ended: the parent level (§4.7.1.2)
-        if (!name_rest.has_value()) return false;
-        const auto name_level = take_level(name_rest);
+        if (name_levels.is_at_end()) return false;
+        const auto name_level = name_levels.take();
         if (level != "+" && level != name_level) return false;  // byte by byte [MQTT-4.7.3-4]
     }
-    return !name_rest.has_value();
+    return name_levels.is_at_end();
 }
 
 bool is_shared(std::string_view text) {
@@ -68,11 +76,11 @@ bool is_shared(std::string_view text) {
 
 std::optional<SharedFilter> split_shared(std::string_view text) {
     if (!is_shared(text)) return std::nullopt;
-    std::optional rest{text.substr(share_prefix.size())};
-    const auto share_name = take_level(rest);
+    Levels levels{text.substr(share_prefix.size())};
+    const auto share_name = levels.take();
     if (share_name.empty() || has_wildcard(share_name)) return std::nullopt;  // [MQTT-4.8.2-1], -2
-    if (!rest.has_value() || !is_topic_filter(*rest)) return std::nullopt;    // [MQTT-4.8.2-2]
-    return SharedFilter{.share_name = share_name, .filter = *rest};
+    if (levels.is_at_end() || !is_topic_filter(levels.rest())) return std::nullopt;  // -2
+    return SharedFilter{.share_name = share_name, .filter = levels.rest()};
 }
 
 }  // namespace touchstone::wire

@@ -1,6 +1,7 @@
 // Packets as the standard prints them: what is read from them, and that they are written so.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -44,6 +45,28 @@ TEST(every_sample, is_a_packet_of_its_version) {
             const auto frame = take_frame(input, packet_size_bytes_max, version);
             if (frame.has_value()) (void)decode_any(*frame.value(), version, Sender::anyone);
         }
+    }
+}
+
+/// What wire_fuzz reads: a byte for version and sender (anyone), then the packet.
+Buffer seed_of(const SamplePacket& packet) {
+    const int version = static_cast<int>(packet.version) - static_cast<int>(v3_1);
+    return bytes_of(6 + version, packet.bytes);
+}
+
+// With TOUCHSTONE_WRITE_CORPUS=1 the files are written instead of compared.
+TEST(every_sample, is_a_seed_in_the_corpus_of_the_fuzzer) {
+    const char* write = std::getenv("TOUCHSTONE_WRITE_CORPUS");
+    for (const auto& packet : sample_packets()) {
+        const auto path = "broker/wire/fuzz/corpus/" + packet.name;
+        const auto seed = seed_of(packet);
+        if (write != nullptr && write == "1"sv) {
+            std::ofstream{path, std::ios::binary} << as_text(seed);
+        }
+        std::ifstream file{path, std::ios::binary};
+        const std::string content{std::istreambuf_iterator<char>{file}, {}};
+        EXPECT_EQ(content, as_text(seed))
+            << path << " differs: run this test with TOUCHSTONE_WRITE_CORPUS=1";
     }
 }
 
