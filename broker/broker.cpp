@@ -22,8 +22,8 @@ void Broker::on_written(ConnectionId connection, std::size_t size_bytes, Instant
     core_->on_written(connection, size_bytes, now);
 }
 
-void Broker::on_close(ConnectionId connection, Instant now) {
-    core_->on_close(connection, now);
+void Broker::on_close(ConnectionId connection, Instant now, DisconnectReason reason) {
+    core_->on_close(connection, now, reason);
 }
 
 void Broker::on_peer(ShardIndex from, PeerMessage message, Instant now) {

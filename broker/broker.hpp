@@ -78,8 +78,9 @@ public:
     Intake on_bytes(ConnectionId connection, Bytes bytes, Instant now);
     /// `size_bytes` of what was sent have left the driver's own buffers.
     void on_written(ConnectionId connection, std::size_t size_bytes, Instant now);
-    /// The connection is gone, and not by our doing.
-    void on_close(ConnectionId connection, Instant now);
+    /// The connection is gone, and not by our doing. `reason`: closed, etimedout or einval.
+    void on_close(ConnectionId connection, Instant now,
+                  DisconnectReason reason = DisconnectReason::closed);
     /// A message another shard sent here.
     void on_peer(ShardIndex from, PeerMessage message, Instant now);
     /// Something is due. A call too early does nothing.

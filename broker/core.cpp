@@ -89,7 +89,12 @@ Broker::Core::Handled Broker::Core::handle(ConnectionId id, const wire::Frame& f
                              ? ProtocolVersion::v3_1_1
                              : connection.client->session.terms().version;
     const auto step = touchstone::on_packet(connection.state, frame.type, version);
-    if (step.error) return fail(id, *step.error);
+    if (step.error) {
+        const bool second_connect = frame.type == wire::PacketType::connect;
+        return fail(id, *step.error,
+                    second_connect ? DisconnectReason::proto_unexpected_c
+                                   : disconnect_reason_of(*step.error));
+    }
     if (connection.state == ConnectionState::awaiting_connect) return on_connect(id, frame);
     return handle_packet(id, *connection.client, frame);
 }
@@ -149,10 +154,10 @@ void Broker::Core::on_written(ConnectionId id, std::size_t size_bytes, Instant n
     time_retry(*connection.client);
 }
 
-void Broker::Core::on_close(ConnectionId id, Instant now) {
+void Broker::Core::on_close(ConnectionId id, Instant now, DisconnectReason reason) {
     context_.now = now;
     auto* const client = open_connection(id).client;
-    forget_connection(id);
+    forget_connection(id, reason);
     if (client != nullptr) detach(*client);
 }
 
@@ -241,7 +246,7 @@ void Broker::Core::on_stop(Instant now) {
             client->session.drop_will();
         }
         network_.close(id);
-        forget_connection(id);
+        forget_connection(id, DisconnectReason::server_shutdown);
         if (client != nullptr) detach(*client);
     }
 }

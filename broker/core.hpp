@@ -28,7 +28,7 @@ public:
     void on_open(ConnectionId id, Instant now);
     Intake on_bytes(ConnectionId id, Bytes bytes, Instant now);
     void on_written(ConnectionId id, std::size_t size_bytes, Instant now);
-    void on_close(ConnectionId id, Instant now);
+    void on_close(ConnectionId id, Instant now, DisconnectReason reason);
     void on_peer(ShardIndex from, PeerMessage message, Instant now);
     void on_tick(Instant now);
     void on_stop(Instant now);
@@ -91,10 +91,17 @@ private:
                       bool session_present, std::string_view assigned_client_id);
     Handled on_disconnect(ConnectionId id, Client& client, const wire::Frame& frame);
     /// A peer's error: says so where the version can, and ends the connection with its Will.
-    Handled fail(ConnectionId id, ReasonCode reason);
+    Handled fail(ConnectionId id, ReasonCode reason) {
+        return fail(id, reason, disconnect_reason_of(reason));
+    }
+    Handled fail(ConnectionId id, ReasonCode reason, DisconnectReason counted_as);
     void send_disconnect(Client& client, ReasonCode reason);
     /// The core forgets the connection; its client, if any, goes on without one.
     void forget_connection(ConnectionId id);
+    void forget_connection(ConnectionId id, DisconnectReason reason) {
+        counters_.add(reason);
+        forget_connection(id);
+    }
     void detach(Client& client);
     void end_session(Client& client);
     void publish_will(Client& client);

@@ -79,6 +79,7 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
     }
     if (const auto owner = owner_of(client_id, options_.shard_count); owner != options_.self) {
         network_.move(id, owner);
+        counters_.add(Counter::connections_moved);
         forget_connection(id);
         return Handled::moved;
     }
@@ -144,7 +145,7 @@ Broker::Core::Handled Broker::Core::refuse(ConnectionId id, ProtocolVersion vers
     wire::encode(built_, wire::Connack{.reason = reason}, version);
     network_.send(id, built_);
     network_.close(id);
-    forget_connection(id);
+    forget_connection(id, disconnect_reason_of(reason));
     return Handled::gone;
 }
 
@@ -199,7 +200,7 @@ void Broker::Core::take_over(Client& client, bool resumes) {
     const auto old = client.session.connection();
     send_disconnect(client, ReasonCode::session_taken_over);  // [MQTT-3.1.4-3]
     network_.close(old);
-    forget_connection(old);
+    forget_connection(old, resumes ? DisconnectReason::takeovered : DisconnectReason::discarded);
     client.session.detach();
     // The Will is sent, unless a delay was asked for and the session goes on (v5 §3.1.4).
     const auto* const will = client.session.will();
@@ -292,13 +293,14 @@ Broker::Core::Handled Broker::Core::on_disconnect(ConnectionId id, Client& clien
             !options_.defects.will_on_normal_disconnect)
             session.drop_will();
         network_.close(id);
-        forget_connection(id);
+        forget_connection(id, DisconnectReason::normal);
         detach(client);
         return Handled::gone;
     });
 }
 
-Broker::Core::Handled Broker::Core::fail(ConnectionId id, ReasonCode reason) {
+Broker::Core::Handled Broker::Core::fail(ConnectionId id, ReasonCode reason,
+                                         DisconnectReason counted_as) {
     counters_.add(Counter::protocol_violations);
     auto* const client = open_connection(id).client;
     // A server sends no DISCONNECT before a CONNACK with success [MQTT-3.14.0-1].
@@ -307,7 +309,7 @@ Broker::Core::Handled Broker::Core::fail(ConnectionId id, ReasonCode reason) {
     else
         counters_.add(Counter::clients_refused);
     network_.close(id);  // [MQTT-4.13.1-1]
-    forget_connection(id);
+    forget_connection(id, counted_as);
     if (client != nullptr) detach(*client);
     return Handled::gone;
 }
@@ -329,7 +331,6 @@ void Broker::Core::forget_connection(ConnectionId id) {
         std::erase(waiting_subscribes_, id);
     }
     --connection_count_;
-    counters_.add(Counter::connections_closed);
 }
 
 void Broker::Core::detach(Client& client) {
@@ -413,7 +414,7 @@ void Broker::Core::on_connect_timeout(ConnectionId id, const Connection& connect
     if (connection.client != nullptr) return;
     // No CONNECT within a reasonable time (§3.1.4).
     network_.close(id);
-    forget_connection(id);
+    forget_connection(id, DisconnectReason::idle_timeout);
 }
 
 void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connection) {
@@ -428,7 +429,7 @@ void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connectio
     auto& client = *connection.client;
     send_disconnect(client, ReasonCode::keep_alive_timeout);
     network_.close(id);
-    forget_connection(id);
+    forget_connection(id, DisconnectReason::keepalive_timeout);
     detach(client);
 }
 

@@ -7,12 +7,15 @@
 #include <cstdint>
 #include <string_view>
 
+#include "broker/base/disconnect_reason.hpp"
+
 namespace touchstone {
 
 // name, metric family, label "key=value" or "", help text of the family
 #define TOUCHSTONE_COUNTERS(X)                                                                     \
     X(connections_opened, "connections_opened", "", "Network Connections opened.")                \
-    X(connections_closed, "connections_closed", "", "Network Connections ended.")                 \
+    X(connections_moved, "connections_moved", "",                                                 \
+      "Network Connections handed to the shard that owns their client; opened again there.")      \
     X(clients_accepted, "clients_accepted", "", "CONNECT packets answered with success.")         \
     X(clients_refused, "clients_refused", "", "CONNECT packets refused or not understood.")       \
     X(keep_alive_timeouts, "keep_alive_timeouts", "", "Connections closed for silence.")          \
@@ -91,13 +94,21 @@ public:
     [[nodiscard]] std::uint64_t of(Counter counter) const {
         return values_[static_cast<std::size_t>(counter)];
     }
+    void add(DisconnectReason reason) { ++disconnects_[static_cast<std::size_t>(reason)]; }
+    /// Network Connections that ended for that reason.
+    [[nodiscard]] std::uint64_t of(DisconnectReason reason) const {
+        return disconnects_[static_cast<std::size_t>(reason)];
+    }
     Counters& operator+=(const Counters& other) {
         for (std::size_t i = 0; i < values_.size(); ++i) values_[i] += other.values_[i];
+        for (std::size_t i = 0; i < disconnects_.size(); ++i)
+            disconnects_[i] += other.disconnects_[i];
         return *this;
     }
 
 private:
     std::array<std::uint64_t, static_cast<std::size_t>(Counter::count_of_counters)> values_{};
+    std::array<std::uint64_t, disconnect_reason_count> disconnects_{};
 };
 
 }  // namespace touchstone

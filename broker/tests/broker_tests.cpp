@@ -524,6 +524,35 @@ TEST_P(broker_of_shards, accounts_for_every_message) {
     EXPECT_GT(rig->owner("s").counters().of(Counter::dropped_queue_full), 0U);
 }
 
+TEST_P(broker_of_shards, counts_why_connections_end) {
+    const auto sum = [&](DisconnectReason reason) {
+        std::uint64_t count = 0;
+        for (unsigned shard = 0; shard < GetParam(); ++shard)
+            count += rig->broker(shard).counters().of(reason);
+        return count;
+    };
+    disconnect(connected("a"));
+    EXPECT_EQ(sum(DisconnectReason::normal), 1U);
+    rig->lose(connected("b"));
+    EXPECT_EQ(sum(DisconnectReason::closed), 1U);
+    connected("c");
+    connect("c");
+    EXPECT_EQ(sum(DisconnectReason::discarded), 1U);
+    auto& twice = connected("d");
+    Buffer bytes;
+    wire::encode(bytes, wire::Connect{.client_id = "d"});
+    rig->send(twice, bytes);
+    EXPECT_EQ(sum(DisconnectReason::proto_unexpected_c), 1U);
+    rig->open();
+    rig->advance(std::chrono::seconds{20});
+    EXPECT_EQ(sum(DisconnectReason::idle_timeout), 1U);
+    auto& wrong = connected("e");
+    constexpr unsigned char reserved[] = {0x00, 0x00};
+    rig->send(wrong, std::as_bytes(std::span{reserved}));
+    EXPECT_EQ(sum(DisconnectReason::malformed_packet), 1U);
+    EXPECT_EQ(sum(DisconnectReason::internal_error), 0U);
+}
+
 TEST(broker, makes_a_publication_wait_for_nothing_but_a_subscription_for_its_routes) {
     Rig rig{{.shards = 2}};
     // With two shards a SUBACK means that the other shard routes here already.
