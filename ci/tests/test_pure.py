@@ -92,6 +92,15 @@ class Pure(unittest.TestCase):
             rule = re.search(r"/(\w+)_\d", name).group(1)
             self.assertIn(f"{name}:2: {rule}: ", output)
 
+    def test_a_loop_over_a_hash_table_is_seen_in_every_file_of_its_folder(self):
+        header = "boost::unordered_flat_map<std::string,\n    std::vector<int>> table_;\nstd::map<int, int> tree_;\n"
+        loops = "for (auto& [key, value] : tree_) f(key);\nfor (const auto& entry : table_) f(entry);\nauto i = table_.begin();\n"
+        _, output = self.judge({"broker/router/router.hpp": header, "broker/router/router.cpp": loops,
+                                "broker/session/session.cpp": loops})
+        self.assertIn("broker/router/router.cpp:2: walk: the order of table_ is that of a hash", output)
+        self.assertIn("broker/router/router.cpp:3: walk: ", output)
+        self.assertEqual(output.count(": walk: "), 2)
+
     def test_each_rule_is_seen_in_symbols(self):
         code, output = self.judge({}, hidden=HIDDEN)
         self.assertEqual(code, 1)
