@@ -1,4 +1,5 @@
 // Packets that nobody thought of: drawn by RapidCheck, encoded, decoded, cut, bent.
+#include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <deque>
