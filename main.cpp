@@ -79,10 +79,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return row.back();
 }
 
-const Subcommand& nearest(std::string_view name) {
-    return *std::ranges::min_element(subcommands, {}, [name](const Subcommand& known) {
-        return edit_distance(name, known.name);
-    });
+/// The known name that `typed` is the fewest edits away from: an option for an option.
+std::string_view nearest(std::string_view typed) {
+    std::vector<std::string_view> known{"--help", "--version"};
+    if (!typed.starts_with('-')) {
+        known.clear();
+        for (const Subcommand& subcommand : subcommands) known.push_back(subcommand.name);
+    }
+    return *std::ranges::min_element(
+        known, {}, [typed](std::string_view name) { return edit_distance(typed, name); });
 }
 
 int usage_error(const std::string& message) {
@@ -109,7 +114,7 @@ int main(int argument_count, char** arguments) {
     if (known == subcommands.end()) {
         const char* kind = name.starts_with('-') ? "option" : "subcommand";
         return usage_error("unknown " + std::string{kind} + " '" + std::string{name} +
-                           "'; did you mean '" + std::string{nearest(name).name} +
+                           "'; did you mean '" + std::string{nearest(name)} +
                            "'? `touchstone --help` lists all");
     }
     try {

@@ -1,7 +1,7 @@
 """Starts a broker on a free port, waits until it can be reached, and ends it; nothing outlives the `with`.
 
-A broker is a command line with {port_file} where the name of a file goes, into which the broker writes its port when it
-listens. Used by ci/with_broker, ci/mosquitto and ci/interop.
+A broker is a command line with {port_file} where the name of a file goes, into which the broker writes ADDRESS:PORT when
+it listens. Used by ci/with_broker, ci/mosquitto and ci/interop.
 """
 
 import ctypes
@@ -81,7 +81,7 @@ class BrokerProcess:
                         with open(port_file, encoding="ascii") as file:
                             text = file.read().strip()
                         if text:
-                            self.port = int(text)
+                            self.port = int(text.split("\n")[0].rsplit(":", 1)[1])
                             return
                 if ended in ready:
                     raise BrokerError(f"{self.command[0]} ended before it listened, exit code {self.process.wait()}:\n"
