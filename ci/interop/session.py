@@ -29,12 +29,13 @@ class Session(unittest.TestCase):
     """A test with a broker of its own, which must end with 0 on SIGTERM. A subclass has `version`."""
 
     version = None
+    options = []  # of our broker
 
     def setUp(self):
         if BROKER == "mosquitto":
             command = broker_process.mosquitto_command()
         else:
-            command = broker_process.touchstone_command(BROKER, SHARDS)
+            command = broker_process.touchstone_command(BROKER, SHARDS) + self.options
         self.broker = broker_process.BrokerProcess(command)
         self.broker.__enter__()
         self.port = self.broker.port
