@@ -1,0 +1,109 @@
+// Connection: what a shard's driver keeps of one Network Connection. Small, because a node holds
+// very many idle ones: bytes that wait, in either direction, are elsewhere and only while they
+// wait.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "broker/asio/descriptor.hpp"
+#include "broker/asio/output.hpp"
+#include "broker/asio/readiness.hpp"
+#include "broker/base/bytes.hpp"
+#include "broker/base/check.hpp"
+#include "broker/ports/network.hpp"
+
+namespace touchstone::asio_driver {
+
+enum class ConnectionState : std::uint8_t {
+    unused,     // no connection has this number
+    open,       // what arrives goes to the core
+    stalled,    // the core takes no bytes until Network::resume
+    resuming,   // it did; the bytes kept are delivered in the next turn
+    moving,     // the core gave it to another shard; done when its input returns
+    closing,    // the core closed it; done at the end of the turn
+    aborting,   // the same, without writing what was sent
+    draining,   // closed, but what was sent is still to be written
+    lingering,  // all is written and our direction ended; waits for the end of the peer's
+};
+
+/// Bytes the core has not consumed yet.
+struct KeptInput {
+    Buffer bytes;
+    std::size_t begin = 0;         // those before were consumed
+    std::size_t wanted_bytes = 0;  // fewer are of no use to the core; 0: unknown
+
+    [[nodiscard]] Bytes waiting() const { return Bytes{bytes}.subspan(begin); }
+};
+
+struct Connection {
+    Descriptor socket;
+    std::uint32_t generation = 0;  // of the slot: tells a late event from one of its next owner
+    Output output;
+    std::unique_ptr<KeptInput> kept;
+    ConnectionState state = ConnectionState::unused;
+    Interest interest = Interest::nothing;  // as Readiness knows it
+    bool is_gathered = false;               // on the list of connections to be written
+    bool is_output_broken = false;          // the peer takes nothing any more: drop what is sent
+    std::uint32_t gathered_bytes = 0;       // sent since the last attempt to write
+    ShardIndex new_owner;                   // when moving
+
+    /// Waits until the peer has taken what was written before.
+    [[nodiscard]] bool is_blocked() const {
+        return interest == Interest::write || interest == Interest::read_and_write;
+    }
+};
+
+/// The connections of a shard by number. Numbers are dense and used again; places never move.
+class ConnectionTable {
+public:
+    /// A connection in state `open`.
+    ConnectionId add(Descriptor socket) {
+        const ConnectionId id = free_.empty() ? grow() : free_.back();
+        free_.pop_back();
+        Connection& connection = at(id);
+        CHECK(connection.state == ConnectionState::unused);
+        connection.socket = std::move(socket);
+        connection.state = ConnectionState::open;
+        ++size_;
+        return id;
+    }
+    /// Closes the socket. The output was dropped.
+    void remove(ConnectionId id) {
+        Connection& connection = at(id);
+        CHECK(connection.state != ConnectionState::unused);
+        CHECK(connection.output.is_empty());
+        const std::uint32_t generation = connection.generation + 1;
+        connection.~Connection();
+        new (&connection) Connection;
+        connection.generation = generation;
+        free_.push_back(id);
+        --size_;
+    }
+    [[nodiscard]] Connection& at(ConnectionId id) {
+        return blocks_[id.raw() / block_connections][id.raw() % block_connections];
+    }
+    [[nodiscard]] std::size_t size() const { return size_; }
+    /// Every number that was ever used is below.
+    [[nodiscard]] std::uint32_t end() const {
+        return static_cast<std::uint32_t>(blocks_.size() * block_connections);
+    }
+
+private:
+    static constexpr std::uint32_t block_connections = 256;
+
+    ConnectionId grow() {
+        const std::uint32_t begin = end();
+        blocks_.push_back(std::make_unique<Connection[]>(block_connections));
+        for (std::uint32_t i = block_connections; i > 0; --i) free_.emplace_back(begin + i - 1);
+        return free_.back();
+    }
+
+    std::vector<std::unique_ptr<Connection[]>> blocks_;
+    std::vector<ConnectionId> free_;  // used last, used next
+    std::size_t size_ = 0;
+};
+
+}  // namespace touchstone::asio_driver

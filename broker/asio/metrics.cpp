@@ -1,0 +1,225 @@
+#include "broker/asio/metrics.hpp"
+
+#include <prometheus/collectable.h>
+#include <prometheus/exposer.h>
+#include <prometheus/metric_family.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/asio/node.hpp"
+#include "broker/base/counters.hpp"
+
+namespace touchstone::asio_driver {
+
+namespace {
+
+using namespace std::chrono_literals;
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Families = std::vector<MetricFamily>;
+using Labels = std::vector<ClientMetric::Label>;
+using AllFigures = std::vector<std::optional<ShardFigures>>;
+
+constexpr auto answer_wait_max = 1s;
+
+/// Seconds since 1970. The one place where the wall clock is read.
+const double process_start_time_s = static_cast<double>(std::time(nullptr));
+
+struct GaugeDescription {
+    std::string_view name;
+    std::string_view help;
+    double (*value)(const ShardFigures&);
+};
+
+/// Per shard, in the order of the page.
+constexpr auto gauge_descriptions = std::to_array<GaugeDescription>({
+    {"connections", "Network Connections, with and without a session.",
+     [](const ShardFigures& of) { return static_cast<double>(of.gauges.connections); }},
+    {"sessions", "Sessions, connected or waiting for their client.",
+     [](const ShardFigures& of) { return static_cast<double>(of.gauges.sessions); }},
+    {"subscriptions", "Subscriptions of all sessions.",
+     [](const ShardFigures& of) { return static_cast<double>(of.gauges.subscriptions); }},
+    {"retained_messages",
+     "Retained Messages; every shard has a copy of all, so do not add them up.",
+     [](const ShardFigures& of) { return static_cast<double>(of.gauges.retained_messages); }},
+    {"queued_messages", "Messages waiting in sessions.",
+     [](const ShardFigures& of) { return static_cast<double>(of.gauges.queued_messages); }},
+    {"inflight_messages", "Messages sent to clients and not yet acknowledged.",
+     [](const ShardFigures& of) { return static_cast<double>(of.gauges.inflight_messages); }},
+    {"driver_sockets", "Sockets of connections, those being closed included.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.sockets); }},
+    {"driver_output_bytes", "Memory that holds output clients have not taken yet.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.output_bytes); }},
+});
+
+constexpr auto driver_counter_descriptions = std::to_array<GaugeDescription>({
+    {"driver_turns_total", "Turns of the shard's loop.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.turns); }},
+    {"driver_accepted_total", "Connections accepted by the shard's thread.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.accepted); }},
+    {"driver_accept_pauses_total", "Times accepting paused for want of descriptors or memory.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.accept_pauses); }},
+    {"driver_moved_total", "Connections taken over from the shard that accepted them.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.moved_here); }},
+    {"driver_peer_messages_total", "Messages taken from other shards.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.peer_messages); }},
+    {"driver_cpu_seconds_total", "Processor time of the shard's thread.",
+     [](const ShardFigures& of) { return of.driver.cpu_s; }},
+});
+
+/// The family called `name`, made when it is not there yet.
+MetricFamily& family(Families& families, std::string name, std::string_view help, MetricType type) {
+    const auto known = std::ranges::find(families, name, &MetricFamily::name);
+    if (known != families.end()) return *known;
+    return families.emplace_back(MetricFamily{std::move(name), std::string{help}, type, {}});
+}
+
+void add(MetricFamily& to, Labels labels, double value) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    (to.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    to.metric.push_back(std::move(metric));
+}
+
+void add_counters(Families& families, const std::string& shard, const ShardFigures& of) {
+    for (std::size_t i = 0; i < counter_descriptions.size(); ++i) {
+        const CounterDescription& about = counter_descriptions[i];
+        Labels labels{{"shard", shard}};
+        if (const auto equals = about.label.find('='); equals != std::string_view::npos) {
+            labels.push_back({std::string{about.label.substr(0, equals)},
+                              std::string{about.label.substr(equals + 1)}});
+        }
+        const auto value = of.counters.of(static_cast<Counter>(i));
+        add(family(families, "touchstone_" + std::string{about.family} + "_total", about.help,
+                   MetricType::Counter),
+            std::move(labels), static_cast<double>(value));
+    }
+}
+
+void add_shard(Families& families, const std::string& shard, const ShardFigures& of) {
+    add_counters(families, shard, of);
+    const auto add_all = [&](const auto& descriptions, MetricType type) {
+        for (const GaugeDescription& about : descriptions) {
+            add(family(families, "touchstone_" + std::string{about.name}, about.help, type),
+                {{"shard", shard}}, about.value(of));
+        }
+    };
+    add_all(gauge_descriptions, MetricType::Gauge);
+    add_all(driver_counter_descriptions, MetricType::Counter);
+}
+
+double resident_bytes() {
+    std::ifstream pages{"/proc/self/statm"};
+    double total = 0;
+    double resident = 0;
+    pages >> total >> resident;
+    return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+double open_files() {
+    std::error_code error;
+    const std::filesystem::directory_iterator files{"/proc/self/fd", error};
+    if (error) return 0;
+    return static_cast<double>(std::distance(begin(files), end(files)));
+}
+
+double cpu_s() {
+    timespec used{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
+double open_files_max() {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return static_cast<double>(limit.rlim_cur);
+}
+
+/// The metrics every Prometheus exporter has, under their usual names.
+void add_process(Families& families) {
+    const auto add_one = [&](const char* name, const char* help, MetricType type, double value) {
+        add(family(families, name, help, type), {}, value);
+    };
+    add(family(families, "touchstone_build_info", "Always 1; what runs is in the label.",
+               MetricType::Gauge),
+        {{"version", TOUCHSTONE_VERSION}}, 1);
+    add_one("process_start_time_seconds", "When the process began, in seconds since 1970.",
+            MetricType::Gauge, process_start_time_s);
+    add_one("process_cpu_seconds_total", "Processor time used.", MetricType::Counter, cpu_s());
+    add_one("process_resident_memory_bytes", "Memory in use.", MetricType::Gauge, resident_bytes());
+    add_one("process_open_fds", "Open file descriptors.", MetricType::Gauge, open_files());
+    add_one("process_max_fds", "Most file descriptors it may open.", MetricType::Gauge,
+            open_files_max());
+}
+
+class NodeFigures final : public prometheus::Collectable {
+public:
+    explicit NodeFigures(Node& node) : node_{node} {}
+
+    Families Collect() const override {
+        Families families;
+        const AllFigures all = node_.figures(answer_wait_max);
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const std::string shard = std::to_string(i);
+            add(family(
+                    families, "touchstone_shard_answers",
+                    "1 when the shard answered this scrape in time, else 0 and its other figures "
+                    "are missing.",
+                    MetricType::Gauge),
+                {{"shard", shard}}, all[i] ? 1 : 0);
+            if (all[i]) add_shard(families, shard, *all[i]);
+        }
+        add_process(families);
+        return families;
+    }
+
+private:
+    Node& node_;
+};
+
+}  // namespace
+
+class Metrics::Server {
+public:
+    Server(const std::string& address, Node& node)
+        : figures_{std::make_shared<NodeFigures>(node)},
+          exposer_{address} {
+        exposer_.RegisterCollectable(figures_);
+    }
+    [[nodiscard]] std::uint16_t port() const {
+        return static_cast<std::uint16_t>(exposer_.GetListeningPorts().front());
+    }
+
+private:
+    std::shared_ptr<NodeFigures> figures_;
+    prometheus::Exposer exposer_;
+};
+
+Metrics::Metrics(const Endpoint& wanted, Node& node) : endpoint_{wanted} {
+    // The web server does not say what is wrong with an address; opening it once does.
+    Listener::open(wanted);
+    try {
+        server_ = std::make_unique<Server>(wanted.to_text(), node);
+    } catch (const std::exception& failure) {
+        throw OperatorError{"cannot serve metrics on " + wanted.to_text() + ": " + failure.what() +
+                            "; choose another address"};
+    }
+    endpoint_.port = server_->port();
+}
+
+Metrics::~Metrics() = default;
+
+}  // namespace touchstone::asio_driver

@@ -1,0 +1,66 @@
+// Node: the shards of one broker, their threads and their listeners. Usable in-process: the
+// subcommand and the tests are its two users.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "broker/asio/endpoint.hpp"
+#include "broker/asio/shard.hpp"
+#include "broker/base/settings.hpp"
+
+namespace touchstone::asio_driver {
+
+class Node {
+public:
+    struct Options {
+        std::vector<Endpoint> listen;
+        unsigned shard_count = 1;  // 1 … shard_count_max
+        Settings settings;
+        /// How long clients may take to read what is owed to them when the node stops.
+        Duration drain_time_max = std::chrono::seconds{5};
+        /// Called once, in a thread of the node, when all its shards have ended.
+        std::function<void()> on_stopped = [] {};
+    };
+    static constexpr unsigned shard_count_max = 256;
+
+    /// Listens, and serves from start() on. Throws OperatorError, std::system_error.
+    explicit Node(Options options);
+    /// Stops without draining when it was not stopped before.
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    void start();
+
+    // From any thread.
+
+    /// Where it listens, in the order of Options::listen, with the real ports.
+    [[nodiscard]] std::vector<Endpoint> endpoints() const;
+    /// Begins to stop; on_stopped tells the end. Calls after the first do nothing.
+    void stop();
+    /// What each shard has counted; nothing for one that does not answer within `wait_max`.
+    [[nodiscard]] std::vector<std::optional<ShardFigures>>
+    figures(std::chrono::milliseconds wait_max);
+
+private:
+    void stop_within(Duration drain_time_max);
+    void run_shard(Shard& shard);
+
+    const Options options_;
+    std::vector<Listener> listeners_;
+    std::vector<std::unique_ptr<Shard>> shards_;
+    std::atomic<std::size_t> running_{0};
+    std::vector<std::thread> threads_;
+};
+
+/// Lets this process open as many descriptors as the system allows it without a privilege. Returns
+/// that number.
+std::size_t raise_open_files_limit();
+
+}  // namespace touchstone::asio_driver
