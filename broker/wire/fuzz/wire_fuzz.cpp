@@ -1,6 +1,9 @@
 // libFuzzer target: a byte that chooses version and sender, then a stream of bytes from the
 // network. Whatever is decoded is used as the broker would, encoded and decoded again: it has to be
-// the same packet. Run: wire_fuzz -dict=broker/wire/fuzz/wire.dict broker/wire/fuzz/corpus
+// the same packet.
+//
+// New inputs go to the first directory, so let that be one of your own:
+//     wire_fuzz -dict=broker/wire/fuzz/wire.dict out/corpus broker/wire/fuzz/corpus
 #include <cstdint>
 
 #include "broker/wire/primitives.hpp"

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+#include <string>
+
 #include "broker/wire/tests/any_packet.hpp"
 #include "broker/wire/tests/bytes_of.hpp"
 
@@ -29,10 +32,12 @@ inline ReasonCode verdict_on(Bytes bytes, ProtocolVersion version, Sender sender
     return packet.has_value() ? ReasonCode::success : packet.error();
 }
 
-/// The packet of type `Packet` in `bytes`, which must be one.
+/// The packet of type `Packet` in `bytes`; fails the test when there is none.
 template <class Packet>
 Packet decoded(Bytes bytes, ProtocolVersion version, Sender sender = Sender::anyone) {
-    return std::get<Packet>(decode_bytes(bytes, version, sender).value());
+    const auto packet = decode_bytes(bytes, version, sender);
+    if (!packet.has_value()) throw std::runtime_error{std::string{name_of(packet.error())}};
+    return std::get<Packet>(packet.value());
 }
 
 }  // namespace touchstone::wire
