@@ -85,8 +85,7 @@ std::string counts_table(const results::Report& report) {
         const auto number = [](std::uint64_t value) {
             return value == 0 ? std::string{"."} : fmt::format("{}", value);
         };
-        const std::uint32_t judged = statements.total() - statements.not_run() -
-                                     statements.reasoned() - statements.uncovered();
+        const std::uint32_t judged = judged_count(statements.judged());
         rows.push_back(
             {one_line(summary.name()), std::string{verdict_text(summary.verdict())},
              number(counts.pass()), number(counts.non_strict()), number(counts.info()),

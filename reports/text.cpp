@@ -54,6 +54,12 @@ bool is_control(char32_t code_point) {
     return code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0);
 }
 
+/// Line separators, and what reorders the characters after it on the screen.
+bool changes_layout(char32_t code_point) {
+    return (code_point >= 0x2028 && code_point <= 0x202E) ||
+           (code_point >= 0x2066 && code_point <= 0x2069);
+}
+
 }  // namespace
 
 std::string valid_utf8(std::string_view text) {
@@ -78,6 +84,8 @@ std::string one_line(std::string_view text) {
             line += ' ';
         } else if (is_control(*character.code_point)) {
             line += fmt::format("\\x{:02X}", static_cast<unsigned>(*character.code_point));
+        } else if (changes_layout(*character.code_point)) {
+            line += fmt::format("\\u{:04X}", static_cast<unsigned>(*character.code_point));
         } else {
             line += character.bytes;
         }

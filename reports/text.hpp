@@ -11,8 +11,9 @@ namespace touchstone::reports {
 /// `text` with every byte that is not part of well-formed UTF-8 (RFC 3629) replaced by U+FFFD.
 [[nodiscard]] std::string valid_utf8(std::string_view text);
 
-/// One line for a terminal: line ends and tabs become blanks, other control characters `\x1B`, so
-/// that bytes of a peer cannot move the cursor.
+/// One line for a terminal: line ends and tabs become blanks, other control characters `\x1B`,
+/// marks that change the direction of writing `\u202E`, so that bytes of a peer cannot move the
+/// cursor.
 [[nodiscard]] std::string one_line(std::string_view text);
 
 /// Content of an XML 1.0 element: markup escaped, characters that XML cannot hold written as

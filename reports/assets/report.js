@@ -47,6 +47,7 @@
     if (minutes < 60) return `${minutes} min ${Math.floor(us / 1e6) % 60} s`;
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   };
+  const instant = (us) => (us < 10e6 ? `${(us / 1e3).toFixed(3)} ms` : `${(us / 1e6).toFixed(3)} s`);
   const bytesOf = (base64) => (base64 ? Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)) : new Uint8Array());
   const hexDump = (bytes, limit) => {
     const lines = [];
@@ -132,21 +133,29 @@
   const stepText = (step) => step.text || { opened: "connection opened", closed: "connection closed" }[step.kind] ||
     (step.bytes ? `${bytesOf(step.bytes).length} bytes` : "");
 
-  // What happens, in order. A packet that travels has two events; it leaves and arrives. The cursor stops at all others.
-  const eventsOf = (trace, states) => {
+  const travelsLater = (step, at) => !step.lost && number(step.arrived_us) > at;
+
+  // What happens, in order. A packet that travels has two events; it leaves and arrives. The cursor stops at steps and
+  // states; arrivals, and the begin and end of faults, only take their room.
+  const eventsOf = (trace, states, faults) => {
     const events = [];
     let now = 0;
     const sentAt = trace.map((step) => (now = Math.max(now, number(step.time_us))));
     trace.forEach((step, i) => {
       events.push({ kind: "step", at: sentAt[i], order: i, step });
-      const arrived = number(step.arrived_us);
-      if (!step.lost && arrived > sentAt[i]) events.push({ kind: "arrival", at: arrived, order: i + 0.25, step });
+      if (travelsLater(step, sentAt[i])) {
+        events.push({ kind: "arrival", at: number(step.arrived_us), order: i + 0.25, step });
+      }
     });
     states.forEach((state, i) => {
       const after = Math.min(number(state.after_step), trace.length);
       const at = Math.max(number(state.time_us), after > 0 ? sentAt[after - 1] : 0);
       events.push({ kind: "state", at, order: after - 0.5 + i * 1e-6, state });
     });
+    for (const fault of faults) {
+      events.push({ kind: "begin", at: number(fault.from_us), order: -2, fault });
+      if (number(fault.to_us) > number(fault.from_us)) events.push({ kind: "end", at: number(fault.to_us), order: -1, fault });
+    }
     return events.sort((a, b) => a.at - b.at || a.order - b.order);
   };
 
@@ -173,8 +182,8 @@
   const diagram = ({ trace, actors: named, leftOut = 0, states = [], faults = [], availableWidth }) => {
     if (!trace.length && !states.length) return null;
     const actors = actorsOf(named, trace);
-    const events = eventsOf(trace, states);
-    const stops = events.filter((event) => event.kind !== "arrival");
+    const events = eventsOf(trace, states, faults);
+    const stops = events.filter((event) => event.kind === "step" || event.kind === "state");
     const longest = Math.max(0, ...events.map((event) => event.at));
     const [unit, perUnit, digits] = longest < 10e6 ? ["ms", 1e3, 3] : ["s", 1e6, 3];
     const timeText = (us) => (us / perUnit).toFixed(digits);
@@ -184,11 +193,11 @@
       (state.caption || "").length)));
     const stateWidth = states.length ? Math.min(380, widestState * characterWidth + 34) : 0;
     const lanes = Math.max(1, actors.length - 1);
-    const halfActor = Math.max(44, ...actors.map((actor) => actor.length * characterWidth / 2 + 12));
+    const halfActor = Math.min(110, Math.max(44, ...actors.map((actor) => actor.length * characterWidth / 2 + 12)));
     const fixed = gutter + 2 * halfActor + (stateWidth ? stateWidth + 26 : 0) + 20;
     const wanted = Math.min(460, Math.max(230, widestLabel * characterWidth + 40));
     const spare = ((availableWidth || 1000) - fixed) / lanes;
-    const laneGap = Math.max(Math.min(wanted, 300), Math.min(wanted, spare));
+    const laneGap = spare < wanted ? Math.max(Math.min(wanted, 300), spare) : Math.min(spare, Math.max(wanted, 400));
     const laneX = (actor) => gutter + halfActor + Math.max(0, actors.indexOf(actor)) * laneGap;
     const rightLane = gutter + halfActor + (actors.length - 1) * laneGap;
     const stateX = rightLane + halfActor + 10;
@@ -202,6 +211,22 @@
     const where = h("span", { class: "where" });
     const stateView = states.length ? h("div", { class: "states" }) : null;
 
+    // A note starts at the left end of its arrow and may take up to three lines.
+    const noteX = (step) => (actors.length > 1 && step.to ? Math.min(laneX(step.from), laneX(step.to)) : gutter + halfActor) + 12;
+    const noteLines = (step) => {
+      const note = [step.violates && `${step.violates} violated here`, step.note].filter(Boolean).join(": ");
+      if (!note) return [];
+      const room = Math.max(24, Math.floor((width - noteX(step) - 16) / 6.9));
+      const lines = [step.deviates ? "▲" : ""];
+      for (const word of note.split(" ")) {
+        const last = lines[lines.length - 1];
+        if (last === "" || last.length + word.length < room) lines[lines.length - 1] = last ? `${last} ${word}` : word;
+        else lines.push(word);
+      }
+      if (lines.length > 3) lines.splice(3, lines.length, `${lines.splice(2, 1)[0]} …`);
+      return lines.map((line) => shorten(line, room * characterWidth));
+    };
+
     const arrowHead = (x, y, direction) => s("path", { class: "point",
       d: `M ${x} ${y} l ${-8 * direction} -4.2 l 0 8.4 z` });
     const cross = (x, y) => s("path", { class: "cross", d: `M ${x - 5} ${y - 5} l 10 10 m 0 -10 l -10 10` });
@@ -212,9 +237,8 @@
       const text = stepText(step);
       const classes = ["stop", step.kind || "packet", step.deviates && "deviates", step.lost && "lost"];
       const group = s("g", { class: classes.filter(Boolean).join(" ") });
-      const noteWidth = width - 30;
-      group.append(s("rect", { class: "hit", x: 0, y: y - 20, width, height: event.height }));
-      if (step.deviates) group.append(s("rect", { class: "mark", x: 0, y: y - 20, width, height: event.height }));
+      group.append(s("rect", { class: "hit", x: 0, y: event.top, width, height: event.height }));
+      if (step.deviates) group.append(s("rect", { class: "mark", x: 0, y: event.top, width, height: event.height }));
       group.append(s("text", { class: "time", x: gutter - 8, y: y + 4 }, timeText(event.at)));
       const travels = step.to && step.to !== step.from && (step.kind === undefined || step.kind === "packet" ||
         step.kind === "opened" || step.kind === "closed");
@@ -237,11 +261,8 @@
         group.append(s("text", { class: "label", x: x1 + (isLast ? -12 : 12), y: y + 4,
           "text-anchor": isLast ? "end" : "start" }, shorten(text, isLast ? x1 - gutter - 20 : width - x1 - 30)));
       }
-      if (step.note || step.violates) {
-        const note = [step.violates && `${step.violates} violated here`, step.note].filter(Boolean).join(": ");
-        group.append(s("text", { class: "note", x: Math.min(x1, laneX(step.to || step.from)) + 12,
-          y: y + (event.noteDrop || 14) }, `${step.deviates ? "▲ " : ""}${shorten(note, (noteWidth - gutter - halfActor) * 1.05)}`));
-      }
+      event.note.forEach((line, i) => group.append(s("text", { class: "note", x: noteX(step),
+        y: (event.isNoteAbove ? event.top : y + 4) + 13 + 14 * i }, line)));
       group.append(s("title", {}, `${text}${step.note ? `\n${step.note}` : ""}`));
       return group;
     };
@@ -250,7 +271,7 @@
       const { state } = event;
       const caption = state.caption || "";
       return s("g", { class: "stop state" },
-        s("rect", { class: "hit", x: 0, y: y - 20, width, height: event.height }),
+        s("rect", { class: "hit", x: 0, y: event.top, width, height: event.height }),
         s("text", { class: "time", x: gutter - 8, y: y + 4 }, timeText(event.at)),
         s("line", { class: "leader", x1: gutter + halfActor, y1: y, x2: stateX, y2: y }),
         s("rect", { class: "frame", x: stateX, y: y - 13, width: stateWidth, height: 25, rx: 6 }),
@@ -260,70 +281,68 @@
     };
 
     // `where` is an actor, a link that names two of them, or something else, which then spans all lifelines.
-    const drawFault = (fault, yOf, bottom) => {
+    const drawFault = (fault, top, bottom) => {
       const named = actors.filter((actor) => (fault.where || "").includes(actor));
       const [x1, x2] = named.length === 0 ? [gutter + halfActor, Math.max(rightLane, gutter + halfActor + 60)]
         : named.length === 1 && fault.where === named[0] ? [laneX(named[0]) - 13, laneX(named[0]) + 13]
           : named.length === 1 ? [laneX(named[0]) - 22, laneX(named[0]) + 22]
             : [Math.min(...named.map(laneX)) + 6, Math.max(...named.map(laneX)) - 6];
-      const top = yOf(number(fault.from_us));
-      const height = Math.max(15, Math.min(bottom, yOf(number(fault.to_us))) - top);
-      const span = `${duration(number(fault.from_us))} – ${duration(number(fault.to_us))}`;
+      const span = `${instant(number(fault.from_us))} – ${instant(number(fault.to_us))}`;
+      const label = `${fault.kind || "fault"} ${fault.where || ""}`;
       return s("g", { class: "fault" },
-        s("rect", { x: x1, y: top, width: x2 - x1, height, rx: 4 }),
-        s("text", { class: "label", x: x1 + 5, y: top + 12 }, `${fault.kind || "fault"}${x2 - x1 > 90 ? ` ${fault.where || ""}` : ""}`),
-        s("title", {}, `${fault.kind} ${fault.where || ""} ${span} ${fault.note || ""}`));
+        s("rect", { x: x1, y: top, width: x2 - x1, height: Math.max(17, bottom - top), rx: 4 }),
+        s("text", { class: "label", x: x1 + 6, y: top + 12 }, shorten(label, Math.max(x2 - x1 - 8, 90))),
+        s("title", {}, `${label} ${span} ${fault.note || ""}`));
     };
 
     const draw = () => {
       const first = page * stopsPerPage;
       const inPage = stops.slice(first, first + stopsPerPage);
-      const from = events.indexOf(inPage[0]);
+      const from = first === 0 ? 0 : events.indexOf(inPage[0]);
       const to = first + stopsPerPage < stops.length ? events.indexOf(stops[first + stopsPerPage]) : events.length;
       const shown = events.slice(from, to);
+      const fixedHeights = { arrival: 13, begin: 20, end: 10 };
       let y = 46;
       for (const event of shown) {
-        if (event.kind === "arrival") {
-          y += 13;
+        if (fixedHeights[event.kind]) {
+          y += fixedHeights[event.kind];
           event.y = y;
           continue;
         }
-        y += 32;
-        event.y = y;
-        event.height = 32;
-        const hasNote = event.kind === "step" ? event.step.note || event.step.violates : event.state.caption;
-        if (hasNote) { y += 15; event.height += 15; }
+        event.top = y + 12;
+        event.note = event.kind === "step" ? noteLines(event.step) : event.state.caption ? [event.state.caption] : [];
+        // Below a sloping arrow a note would be crossed by it.
+        event.isNoteAbove = event.kind === "step" && travelsLater(event.step, event.at);
+        const noteHeight = 15 * event.note.length;
+        event.y = y + 32 + (event.isNoteAbove ? noteHeight : 0);
+        event.height = 32 + noteHeight;
+        y += event.height;
       }
       const bottom = y + 26;
-      const arrivals = new Map(shown.filter((event) => event.kind === "arrival").map((event) => [event.step, event.y]));
-      const yOf = (us) => {
-        const next = shown.find((event) => event.at >= us);
-        return next ? Math.max(40, next.y - 21) : bottom - 6;
+      const yOfArrival = new Map(shown.filter((event) => event.kind === "arrival").map((event) => [event.step, event.y]));
+      const yEnd = ({ step, at, y: start }) => yOfArrival.get(step) || (travelsLater(step, at) ? bottom : start);
+      const band = (fault) => {
+        const yOf = (kind) => (shown.find((event) => event.kind === kind && event.fault === fault) || {}).y;
+        const begin = yOf("begin");
+        const end = yOf("end");
+        const isInstant = number(fault.to_us) <= number(fault.from_us);
+        const covers = events.findIndex((event) => event.kind === "begin" && event.fault === fault) < from &&
+          events.findIndex((event) => event.kind === "end" && event.fault === fault) >= to;
+        if (begin === undefined && end === undefined && !covers) return null;
+        const top = begin === undefined ? 40 : begin - 14;
+        return drawFault(fault, top, isInstant ? top : end === undefined ? bottom - 4 : end);
       };
-      const yEnd = (event) => {
-        const { step } = event;
-        if (arrivals.has(step)) return arrivals.get(step);
-        if (step.lost) return event.y;
-        return number(step.arrived_us) > event.at ? bottom : event.y;
-      };
-      const first_us = shown.length ? shown[0].at : 0;
-      const last_us = shown.length ? shown[shown.length - 1].at : 0;
-      marks = inPage.map((event, i) => {
-        if (event.kind === "state") return [first + i, drawState(event, event.y)];
-        const slope = yEnd(event) - event.y;
-        event.noteDrop = slope > 4 ? undefined : 15;
-        return [first + i, drawStep(event, event.y, yEnd(event))];
-      });
+      marks = inPage.map((event, i) =>
+        [first + i, event.kind === "state" ? drawState(event, event.y) : drawStep(event, event.y, yEnd(event))]);
       for (const [index, group] of marks) group.addEventListener("click", () => select(index));
       const svg = s("svg", { width, height: bottom, viewBox: `0 0 ${width} ${bottom}`, role: "img",
         "aria-label": `Sequence diagram with ${plural(trace.length, "step")} between ${actors.join(", ")}` },
-      faults.filter((fault) => number(fault.to_us) >= first_us && number(fault.from_us) <= last_us)
-        .map((fault) => drawFault(fault, yOf, bottom)),
+      faults.map(band),
       actors.map((actor) => [
         s("line", { class: "lane", x1: laneX(actor), y1: 34, x2: laneX(actor), y2: bottom }),
         s("g", { class: "actor" },
           s("rect", { x: laneX(actor) - halfActor + 6, y: 8, width: 2 * halfActor - 12, height: 26, rx: 7 }),
-          s("text", { x: laneX(actor), y: 25 }, actor))]),
+          s("text", { x: laneX(actor), y: 25 }, shorten(actor, 2 * halfActor - 14)), s("title", {}, actor))]),
       s("text", { class: "time", x: gutter - 8, y: 25 }, unit),
       marks.map(([, group]) => group));
       scroll.replaceChildren(svg);
@@ -398,8 +417,8 @@
     const button = (text, title, action) => h("button", { type: "button", title, "aria-label": title, onclick: action }, text);
     const step = (direction) => () => select(cursor < 0 && direction < 0 ? stops.length - 1 : Math.max(0, cursor + direction));
     const tools = h("div", { class: "tools" },
-      button("⏮", "First step", () => select(0)), button("◀ back", "One step back", step(-1)),
-      button("step ▶", "One step forward", step(1)), button("⏭", "Last step", () => select(stops.length - 1)),
+      button("|◀", "First step", () => select(0)), button("◀ back", "One step back", step(-1)),
+      button("step ▶", "One step forward", step(1)), button("▶|", "Last step", () => select(stops.length - 1)),
       states.length > 0 && [button("‹ state", "Previous state", () => nextState(-1)),
         button("state ›", "Next state", () => nextState(1))],
       where, h("span", { class: "hint" }, "arrow keys step; a click on a packet shows its bytes"));
@@ -471,13 +490,12 @@
     const demanded = result.expected_received || [];
     const received = result.received || [];
     return [
-      result.description && h("p", { class: "demand" }, result.description),
       result.reason && h("p", { class: `reason ${verdictOf(result)}` }, result.reason),
       invariants.length > 0 && [h("h3", {}, "Invariants"), h("table", { class: "plain" },
         h("tbody", {}, invariants.map((invariant) => h("tr", {},
           h("td", { class: "id mono" }, invariant.invariant || ""), h("td", {}, chip(verdictOf(invariant))),
           h("td", {}, invariant.title || "", invariant.explanation && h("div", { class: "small muted" }, invariant.explanation)),
-          h("td", { class: "number" }, invariant.at_us !== undefined && `at ${duration(number(invariant.at_us))} `,
+          h("td", { class: "number" }, invariant.at_us !== undefined && `at ${instant(number(invariant.at_us))} `,
             invariant.at_step !== undefined && trace[invariant.at_step] && h("button", { type: "button", class: "small",
               onclick: () => picture.showStep(trace[invariant.at_step]) }, "show packet"))))))],
       (received.length > 0 || demanded.length > 0) && [h("h3", {}, "Received by the client's application"),
@@ -486,7 +504,7 @@
       picture && [h("h3", {}, "What happened"), picture],
       (result.faults || []).length > 0 && [h("h3", {}, "Faults"), h("table", { class: "plain" }, h("tbody", {},
         result.faults.map((fault) => h("tr", {}, h("td", { class: "mono" }, fault.kind || ""), h("td", {}, fault.where || ""),
-          h("td", {}, `${duration(number(fault.from_us))} – ${duration(number(fault.to_us))}`), h("td", {}, fault.note || "")))))],
+          h("td", {}, `${instant(number(fault.from_us))} – ${instant(number(fault.to_us))}`), h("td", {}, fault.note || "")))))],
       (result.measures || []).length > 0 && [h("h3", {}, "Measures"), measureTable([result.measures], [""])],
       facts([["seed", String(result.seed || 0)], ["virtual time", duration(number(result.virtual_duration_us))],
         ["events", number(result.events) ? number(result.events).toLocaleString("en") : ""], ["fidelity", result.fidelity || ""],
@@ -611,7 +629,7 @@
     return { search, reset, parts: [
       h("div", { class: "filters" }, search, version, group,
         differing && h("label", {}, differing, "only where the runs differ"), verdicts, shown),
-      h("div", { class: "sheet" }, h("table", { class: "matrix" },
+      h("div", { class: columns.length > 4 ? "sheet wide" : "sheet" }, h("table", { class: "matrix" },
         h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)),
           columns.map((name) => h("th", { class: "run", scope: "col" }, name)))), body))] };
   };
@@ -640,7 +658,9 @@
     const statements = summary.statements || {};
     const judged = statements.judged || {};
     const total = number(statements.total);
-    const judgedCount = Object.values(judged).reduce((sum, n) => sum + n, 0);
+    // As judged_count() in summary.cpp: what could not be judged says nothing about the target.
+    const judgedCount = Object.entries(judged).reduce((sum, [verdict, n]) =>
+      sum + (verdict === "not_applicable" || verdict === "inconclusive" ? 0 : n), 0);
     const results = Object.values(summary.counts || {}).reduce((sum, n) => sum + n, 0);
     const kind = { conformance: "Conformance", simulation: "Simulation" }[summary.kind] || "Run";
     const noun = summary.kind === "simulation" ? "scenario" : "case";
@@ -652,7 +672,7 @@
       total > 0 && [h("div", { class: "figure" }, h("strong", {}, String(judgedCount)),
         h("span", { class: "muted" }, `of ${plural(total, "statement")} judged`)),
       bar({ ...judged, not_run: statements.not_run, reasoned: statements.reasoned, uncovered: statements.uncovered })],
-      facts([["seed", String(summary.seed || 0)], ["duration", duration(number(summary.duration_ms) * 1e3)],
+      facts([["seed", String(summary.seed || 0)], ["duration", number(summary.duration_ms) ? duration(number(summary.duration_ms) * 1e3) : ""],
         ["started", number(run.started_unix_ms) ? `${new Date(number(run.started_unix_ms)).toISOString().slice(0, 19).replace("T", " ")} UTC` : ""],
         ["unexpected", number(summary.unexpected) ? plural(summary.unexpected, "result") : ""],
         ["digest", summary.digest && h("code", {}, summary.digest)], ["tool", run.tool_version && `touchstone ${run.tool_version}`]]),
@@ -724,19 +744,20 @@
     for (const i of caseRuns) {
       for (const result of runs[i].cases) {
         const id = result.case_id || "";
-        if (!byId.has(id)) byId.set(id, { result, cells: caseRuns.map(() => null) });
+        if (!byId.has(id)) byId.set(id, { result, reasons: [], cells: caseRuns.map(() => null) });
         const place = caseRuns.indexOf(i);
+        if (result.reason) byId.get(id).reasons.push([i, result.reason]);
         byId.get(id).cells[place] = { state: caseVerdict(result),
           open: () => h("div", {}, h("p", { class: "small muted" }, runs[i].name || ""), caseBody(result)) };
       }
     }
     // Cases of a section together, sections in the order in which they are met.
     const sections = [...new Set([...byId.values()].map(({ result }) => result.section || "cases"))];
-    return [...byId.entries()].map(([id, { result, cells }]) => ({ cells, group: result.section || "cases",
+    return [...byId.entries()].map(([id, { result, reasons, cells }]) => ({ cells, group: result.section || "cases",
       version: (result.section || "").split(" ")[0],
-      text: [id, result.title, result.section, result.reason, ...(result.statements || [])].join(" ").toLowerCase(),
+      text: [id, result.title, result.section, ...reasons.map(([, reason]) => reason), ...(result.statements || [])].join(" ").toLowerCase(),
       describe: () => [h("td", { class: "text" }, h("span", { class: "mono" }, id), h("div", {}, result.title || ""),
-        result.reason && h("div", { class: "why" }, result.reason))] }))
+        reasons.map(([i, reason]) => h("div", { class: "why" }, caseRuns.length > 1 && h("b", {}, `${runs[i].name}: `), reason)))] }))
       .sort((a, b) => sections.indexOf(a.group) - sections.indexOf(b.group));
   };
 
@@ -810,10 +831,11 @@
       setTheme(next);
       stored.set(next);
     } }, "◐ theme");
-    const failed = summaries.filter((summary) => isFailure(verdictOf(summary))).length;
+    const verdicts = worstFirst.map((verdict) => [summaries.filter((summary) => verdictOf(summary) === verdict).length, verdict])
+      .filter(([count]) => count > 0).map(([count, verdict]) => `${count} ${words[verdict][1]}`).join(", ");
     page.append(
       h("header", { class: "head" }, h("div", { class: "wrap" }, emblem(), h("div", { class: "grow" }, h("h1", {}, report.title || "Touchstone report"),
-        h("div", { class: "muted" }, failed ? `${failed} of ${plural(runs.length, "run")} failed` : `${plural(runs.length, "run")}, none failed`)),
+        h("div", { class: "muted" }, `${plural(runs.length, "run")}: ${verdicts}`)),
       theme, h("button", { type: "button", onclick: () => print() }, "print"))),
       h("nav", { class: "nav", "aria-label": "Sections" }, h("div", { class: "wrap" }, sections.map(({ id, title, of, bad }) =>
         h("a", { href: `#${id}` }, title, id !== "overview" && of && h("b", { class: bad && "bad" }, ` ${of}`))))),

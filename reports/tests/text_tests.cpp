@@ -36,6 +36,7 @@ RC_GTEST_PROP(Text, a_line_for_the_terminal_has_no_control_characters, (const st
 
 TEST(Text, a_line_shows_control_characters_of_a_peer_instead_of_obeying_them) {
     EXPECT_EQ(one_line("a\x1B[2Jb\nc\xC2\x9Bz"), "a\\x1B[2Jb c\\x9Bz");
+    EXPECT_EQ(one_line("safe\xE2\x80\xAE-only"), "safe\\u202E-only");
 }
 
 TEST(Text, xml_escapes_markup_and_shows_what_it_cannot_hold) {
