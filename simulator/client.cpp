@@ -362,20 +362,29 @@ void Client::send_connect(Instant now) {
                           .user_name = std::nullopt,
                           .password = std::nullopt,
                           .properties = properties.view()};
+    Publication will;
     if (options_.will) {
-        const auto& will = *options_.will;
-        if (is_v5 && will.delay_s != 0) {
-            will_properties.put_integer(PropertyId::will_delay_interval, will.delay_s);
+        will = next_will();
+        if (is_v5 && options_.will->delay_s != 0) {
+            will_properties.put_integer(PropertyId::will_delay_interval, options_.will->delay_s);
         }
-        connect.will = wire::Will{.qos = will.message.qos,
-                                  .retain = will.message.retain,
-                                  .topic = will.message.topic,
-                                  .payload = as_bytes(will.message.payload),
+        connect.will = wire::Will{.qos = will.qos,
+                                  .retain = will.retain,
+                                  .topic = will.topic,
+                                  .payload = as_bytes(will.payload),
                                   .properties = will_properties.view()};
     }
     Buffer bytes;
     wire::encode(bytes, connect);
     send(bytes, now);
+}
+
+Publication Client::next_will() {
+    Publication will = options_.will->message;
+    ++wills_;
+    if (wills_ > 1) will.payload += "#" + std::to_string(wills_);
+    port_.register_will(will);
+    return will;
 }
 
 void Client::send_subscribe(const std::vector<Wish>& wishes, Instant now) {

@@ -24,6 +24,8 @@ struct Publication {
     std::optional<std::uint32_t> expiry_s;  // v5 Message Expiry Interval
 };
 
+/// The Will Message of every CONNECT. As payloads are unique, the n-th one (n > 1) gets `#n`
+/// behind.
 struct WillOptions {
     Publication message;
     std::uint32_t delay_s = 0;  // v5 Will Delay Interval
@@ -84,6 +86,8 @@ public:
     virtual void abort(ConnectionNumber connection) = 0;
     /// A message was handed to the application.
     virtual void deliver(ConnectionNumber connection, const wire::Publish& publish) = 0;
+    /// A CONNECT with this Will Message is about to be sent.
+    virtual void register_will(const Publication& will) = 0;
     virtual RandomStream& random(Purpose purpose) = 0;
 
 protected:
@@ -183,6 +187,7 @@ private:
     void lose_connection(Instant now, bool may_reconnect);
     void send(Bytes packet, Instant now);
     void send_connect(Instant now);
+    [[nodiscard]] Publication next_will();
     void send_subscribe(const std::vector<Wish>& wishes, Instant now);
     void send_publish(Exchange& exchange, Instant now);
     void send_pubrel(Exchange& exchange, Instant now);
@@ -208,6 +213,7 @@ private:
     std::deque<Publication> queue_;
     std::vector<Wish> wishes_;
     std::uint16_t last_packet_id_ = 0;
+    std::uint32_t wills_ = 0;  // registered so far
 
     // Of the present connection.
     std::uint32_t quota_ = 0;

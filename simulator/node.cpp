@@ -39,6 +39,13 @@ void add_peer_message(Digest& digest, const PeerMessage& message) {
                message);
 }
 
+/// The first multiple of `resolution` that is not before `at`.
+Instant round_up(Instant at, Duration resolution) {
+    if (resolution == Duration::zero()) return at;
+    const auto remainder = at.time_since_epoch() % resolution;
+    return remainder == Duration::zero() ? at : at + (resolution - remainder);
+}
+
 }  // namespace
 
 /// One Broker with its three ports. Effects go to the links at once, which call nobody back.
@@ -396,7 +403,7 @@ void Node::finish_turn(unsigned index) {
     }
     const auto next_tick = shard.broker().next_tick();
     if (!next_tick) return;
-    const Instant at = std::max(*next_tick, engine_.now());
+    const Instant at = std::max(round_up(*next_tick, options_.timer_resolution), engine_.now());
     if (shard.tick_at && *shard.tick_at <= at) return;
     // A core whose tick leaves something due at once for ever would stop virtual time.
     constexpr unsigned ticks_at_one_instant_max = 100'000;

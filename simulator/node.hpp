@@ -26,6 +26,9 @@ struct NodeOptions {
     /// Delay of a message between two shards, uniform; messages of one pair keep their order.
     Duration peer_delay_low = std::chrono::microseconds{5};
     Duration peer_delay_high = std::chrono::microseconds{500};
+    /// The driver's timer: a tick comes at the next multiple of this, as from a coarse clock; 0: at
+    /// the very instant.
+    Duration timer_resolution = Duration::zero();
 };
 
 class Node final : public Acceptor, private EventHandler {

@@ -124,12 +124,23 @@ struct TracedSession {
     std::vector<std::string> inflight;  // payloads (empty once released), oldest first
 };
 
+/// What became of the messages for which a node found receivers since its last start.
+struct TracedBalance {
+    Actor node;
+    std::uint64_t matched = 0;    // receivers found
+    std::uint64_t completed = 0;  // sent at QoS 0, acknowledged, or handed on to another receiver
+    std::uint64_t dropped = 0;    // by any counted reason
+    std::uint64_t waiting = 0;
+    std::uint64_t in_flight = 0;
+};
+
 /// What the nodes say about themselves at the end of a run.
 struct TracedEnd {
     std::vector<TracedSession> sessions;
     /// Messages accepted for a session and given up, by any counted reason, over all shards since
     /// the last start.
     std::uint64_t dropped_messages = 0;
+    std::vector<TracedBalance> balances;  // of the nodes that are up
     /// Per topic with a Retained Message on any shard: the payload on each shard, "" for none.
     std::map<std::string, std::vector<std::string>> retained;
     bool known = false;  // false in a trace that was made by hand or broken off

@@ -144,6 +144,15 @@ public:
         world_.trace_.add({world_.engine_.now(), TraceEntry::Kind::delivered, Direction::to_client,
                            actor_, number, world_.trace_.find_message(payload)});
     }
+    void register_will(const Publication& will) override {
+        world_.trace_.add_message({.payload = will.payload,
+                                   .topic = will.topic,
+                                   .qos = will.qos,
+                                   .retain = will.retain,
+                                   .is_will = true,
+                                   .publisher = actor_,
+                                   .sequence = next_sequence()});
+    }
     RandomStream& random(Purpose purpose) override {
         return purpose == Purpose::reconnect ? reconnects_ : acknowledges_;
     }
@@ -198,9 +207,7 @@ ClientIndex World::add_client(std::string name, ClientOptions options, NodeIndex
     const LinkIndex link_index = links_.add_link(link, *placed.node, placed.actor);
     hosts_.push_back(
         std::make_unique<Host>(*this, std::move(name), std::move(options), link_index, actor));
-    const ClientIndex index{static_cast<std::uint32_t>(hosts_.size() - 1)};
-    if (const auto will = client(index).options().will) set_will(index, will);
-    return index;
+    return ClientIndex{static_cast<std::uint32_t>(hosts_.size() - 1)};
 }
 
 void World::connect(ClientIndex client) {
@@ -263,18 +270,8 @@ void World::set_reading(ClientIndex client, bool on) {
     host(client).set_reading(on);
 }
 
-void World::set_will(ClientIndex client, std::optional<WillOptions> will) {
-    auto& one = host(client);
-    if (will) {
-        trace_.add_message({.payload = will->message.payload,
-                            .topic = will->message.topic,
-                            .qos = will->message.qos,
-                            .retain = will->message.retain,
-                            .is_will = true,
-                            .publisher = one.actor(),
-                            .sequence = one.next_sequence()});
-    }
-    one.client().options().will = std::move(will);
+ClientOptions& World::options(ClientIndex client) {
+    return host(client).client().options();
 }
 
 World::FaultNumber World::begin_stall(ClientIndex client, Directions directions) {
@@ -407,6 +404,16 @@ void World::finish() {
             end.sessions.push_back(std::move(session));
         }
         if (!node.is_up()) continue;
+        const Counters counters = node.counters();
+        const Gauges gauges = node.gauges();
+        end.balances.push_back({.node = placed.actor,
+                                .matched = counters.of(Counter::messages_matched),
+                                .completed = counters.of(Counter::publish_sent_qos_0) +
+                                             counters.of(Counter::messages_acknowledged) +
+                                             counters.of(Counter::messages_redistributed),
+                                .dropped = dropped_messages(counters),
+                                .waiting = gauges.queued_messages,
+                                .in_flight = gauges.inflight_messages});
         for (const auto& message : trace_.messages) {
             if (!message.retain || end.retained.contains(message.topic)) continue;
             auto& per_shard = end.retained[message.topic];

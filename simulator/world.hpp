@@ -70,8 +70,8 @@ public:
     void send_raw(ClientIndex client, Bytes bytes);
     /// While off the client takes nothing off its connection.
     void set_reading(ClientIndex client, bool on);
-    /// Replaces the Will of the next CONNECT.
-    void set_will(ClientIndex client, std::optional<WillOptions> will);
+    /// Changes take effect with the next CONNECT.
+    [[nodiscard]] ClientOptions& options(ClientIndex client);
 
     // Faults now. Each begin_… is ended by the end_fault of its number.
 

@@ -1,0 +1,33 @@
+#include "simulator/checkers/checkers.hpp"
+
+#include <array>
+
+namespace touchstone::simulator {
+
+std::span<const Checker> all_checkers() {
+    static constexpr auto checkers = std::to_array<Checker>({
+        {"O1", "publisher order", check_publisher_order},
+        {"O2", "resend order", check_resend_order},
+        {"O3", "acknowledgement order", check_acknowledgement_order},
+        {"W1", "window", check_window},
+        {"W3", "progress", check_progress},
+        {"P1", "Packet Identifiers are unique", check_packet_id_uniqueness},
+        {"P2", "Packet Identifiers are stable", check_packet_id_stability},
+        {"Q1", "at least once", check_at_least_once},
+        {"Q2", "exactly once", check_exactly_once},
+        {"Q3", "duplicate before PUBREL", check_duplicate_before_release},
+        {"Q5", "PUBREL is resumed", check_release_resume},
+        {"S1", "single owner", check_single_owner},
+        {"S3", "Session Present is true", check_session_present},
+        {"L1", "will once", check_will_once},
+        {"R1", "retained messages converge", check_retained_convergence},
+        {"R2", "retained messages keep order", check_retained_order},
+        {"R3", "no unsolicited replay", check_unsolicited_replay},
+        {"K1", "Keep Alive", check_keep_alive},
+        {"D1", "only what matches", check_dollar_rule},
+        {"conservation", "every message is accounted for", check_conservation},
+    });
+    return checkers;
+}
+
+}  // namespace touchstone::simulator

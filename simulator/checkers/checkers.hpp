@@ -1,0 +1,53 @@
+// Checkers: one per promise, each in a file of its own. They watch from outside, read a trace once,
+// and know nothing of the broker but what it promised. What the promises are is said by their ids,
+// which are those of the catalogue of published defects (scenarios/README.md lists them).
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "simulator/checkers/history.hpp"
+
+namespace touchstone::simulator {
+
+/// A promise that was broken.
+struct Failure {
+    std::size_t entry = no_entry;  // of the trace, which completes it; no_entry: at the end
+    std::string explanation;       // what was promised, what was observed
+};
+using Failures = std::vector<Failure>;
+
+struct Checker {
+    std::string_view id;
+    std::string_view title;
+    Failures (*check)(const Trace& trace, const History& history);
+};
+
+/// In the order in which reports list them.
+[[nodiscard]] std::span<const Checker> all_checkers();
+
+Failures check_publisher_order(const Trace& trace, const History& history);           // O1
+Failures check_resend_order(const Trace& trace, const History& history);              // O2
+Failures check_acknowledgement_order(const Trace& trace, const History& history);     // O3
+Failures check_window(const Trace& trace, const History& history);                    // W1
+Failures check_progress(const Trace& trace, const History& history);                  // W3
+Failures check_packet_id_uniqueness(const Trace& trace, const History& history);      // P1
+Failures check_packet_id_stability(const Trace& trace, const History& history);       // P2
+Failures check_at_least_once(const Trace& trace, const History& history);             // Q1
+Failures check_exactly_once(const Trace& trace, const History& history);              // Q2
+Failures check_duplicate_before_release(const Trace& trace, const History& history);  // Q3
+Failures check_release_resume(const Trace& trace, const History& history);            // Q5
+Failures check_single_owner(const Trace& trace, const History& history);              // S1
+Failures check_session_present(const Trace& trace, const History& history);           // S3
+Failures check_will_once(const Trace& trace, const History& history);                 // L1
+Failures check_retained_convergence(const Trace& trace, const History& history);      // R1
+Failures check_retained_order(const Trace& trace, const History& history);            // R2
+Failures check_unsolicited_replay(const Trace& trace, const History& history);        // R3
+Failures check_keep_alive(const Trace& trace, const History& history);                // K1
+Failures check_dollar_rule(const Trace& trace, const History& history);               // D1
+Failures check_conservation(const Trace& trace, const History& history);  // conservation
+
+}  // namespace touchstone::simulator

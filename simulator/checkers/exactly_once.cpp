@@ -1,0 +1,93 @@
+// Q2: one QoS 2 publication is sent to a session once per matching subscription, however often it
+// was repeated by its publisher, and its application gets what arrives at QoS 2 once per such
+// sending (§4.3.3).
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/flows.hpp"
+
+namespace touchstone::simulator {
+
+using wire::PacketType;
+
+namespace {
+
+using Key = std::pair<std::uint32_t, std::uint32_t>;  // session, message
+
+/// How often each QoS 2 message was published as a new one: 1, or more where a client published it
+/// anew after its session was lost.
+std::map<std::uint32_t, std::uint64_t> publications(const Trace& trace) {
+    std::map<std::uint32_t, std::uint64_t> counts;
+    for (const auto& packet : trace.packets) {
+        if (packet.malformed || packet.direction != Direction::to_broker ||
+            packet.type != PacketType::publish || packet.dup) {
+            continue;
+        }
+        ++counts[packet.message];
+    }
+    return counts;
+}
+
+}  // namespace
+
+Failures check_exactly_once(const Trace& trace, const History& history) {
+    using What = FlowTracker::What;
+    const auto published = publications(trace);
+    FlowTracker tracker;
+    std::map<Key, std::uint64_t> sent;
+    std::map<Key, std::uint64_t> delivered;
+    std::map<std::pair<ConnectionNumber, std::uint32_t>, QoS> arrived_qos;
+    Failures failures;
+
+    const auto count = [&](std::map<Key, std::uint64_t>& counts, std::uint32_t session,
+                           std::uint32_t message, std::size_t entry, std::string_view what) {
+        const auto publication = published.find(message);
+        const auto times = publication == published.end() ? 1 : publication->second;
+        // A subscription that is replaced counts once; overlapping ones may each get a copy.
+        std::map<std::string, int> filters;
+        for (const auto* one : history.ever_matching(session, trace.messages[message].topic)) {
+            ++filters[one->filter];
+        }
+        const auto allowed = times * std::max<std::uint64_t>(1, filters.size());
+        if (++counts[{session, message}] <= allowed) return;
+        failures.push_back(
+            {entry, fmt::format("{}, published at QoS 2, was {} '{}' more than {}",
+                                label_of(trace, message), what, history.sessions[session].client_id,
+                                allowed == 1 ? "once" : fmt::format("{} times", allowed))});
+    };
+    const auto is_exactly_once = [&](std::uint32_t message) {
+        return message != no_message && !trace.messages[message].is_will &&
+               trace.messages[message].qos == QoS::exactly_once;
+    };
+
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        const auto seen = tracker.step(trace, history, entry);
+        if (const auto* packet = sent_by_broker(trace, entry)) {
+            const auto session = history.session_of(*packet);
+            const bool is_first = packet->qos == QoS::at_most_once || seen.what == What::started ||
+                                  seen.what == What::started_in_use;
+            if (packet->type == PacketType::publish && session != no_session && is_first &&
+                !packet->retain && is_exactly_once(packet->message)) {
+                count(sent, session, packet->message, index, "sent to");
+            }
+        } else if (const auto* taken = taken_by_client(trace, entry)) {
+            if (taken->type == PacketType::publish && !taken->retain) {
+                arrived_qos[{taken->connection, taken->message}] = taken->qos;
+            }
+        } else if (entry.kind == TraceEntry::Kind::delivered && is_exactly_once(entry.index)) {
+            const auto session = history.of(entry.connection).session;
+            const auto qos = arrived_qos.find({entry.connection, entry.index});
+            if (session == no_session || qos == arrived_qos.end()) continue;
+            if (qos->second != QoS::exactly_once) continue;
+            count(delivered, session, entry.index, index, "handed to the application of");
+        }
+    }
+    return failures;
+}
+
+}  // namespace touchstone::simulator

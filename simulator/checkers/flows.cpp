@@ -1,0 +1,111 @@
+#include "simulator/checkers/flows.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace touchstone::simulator {
+
+using wire::PacketType;
+
+namespace {
+
+const TracedPacket* packet_of(const Trace& trace, const TraceEntry& entry, TraceEntry::Kind kind,
+                              Direction direction) {
+    if (entry.kind != kind) return nullptr;
+    const auto& packet = trace.packets[entry.index];
+    return packet.direction == direction && !packet.malformed ? &packet : nullptr;
+}
+
+}  // namespace
+
+const TracedPacket* sent_by_broker(const Trace& trace, const TraceEntry& entry) {
+    return packet_of(trace, entry, TraceEntry::Kind::sent, Direction::to_client);
+}
+
+const TracedPacket* taken_by_broker(const Trace& trace, const TraceEntry& entry) {
+    return packet_of(trace, entry, TraceEntry::Kind::arrived, Direction::to_broker);
+}
+
+const TracedPacket* taken_by_client(const Trace& trace, const TraceEntry& entry) {
+    return packet_of(trace, entry, TraceEntry::Kind::arrived, Direction::to_client);
+}
+
+FlowTracker::Observation FlowTracker::step(const Trace& trace, const History& history,
+                                           const TraceEntry& entry) {
+    if (const auto* packet = sent_by_broker(trace, entry)) {
+        const auto session = history.session_of(*packet);
+        const bool is_flow =
+            packet->type == PacketType::publish && packet->qos != QoS::at_most_once;
+        if (session != no_session && is_flow) return on_publish(session, *packet);
+    } else if (const auto* answer = taken_by_broker(trace, entry)) {
+        const auto session = history.session_of(*answer);
+        const bool is_answer = answer->type == PacketType::puback ||
+                               answer->type == PacketType::pubrec ||
+                               answer->type == PacketType::pubcomp;
+        if (session != no_session && is_answer) return on_answer(session, *answer);
+    }
+    return {};
+}
+
+FlowTracker::Observation FlowTracker::on_publish(std::uint32_t session,
+                                                 const TracedPacket& packet) {
+    auto& flows = flows_[session];
+    auto known = std::ranges::find(flows, packet.packet_id, &Flow::packet_id);
+    const bool is_same = known != flows.end() && known->message == packet.message;
+    if (is_same || (known != flows.end() && packet.dup)) {
+        if (known->connection != packet.connection) known->sends = 0;
+        known->connection = packet.connection;
+        ++known->sends;
+        const What what = known->is_released ? What::resent_released
+                          : packet.dup       ? What::resent
+                                             : What::resent_without_dup;
+        return {what, session, *known, &packet};
+    }
+    What what = packet.dup ? What::started_with_dup : What::started;
+    if (known != flows.end()) {
+        what = What::started_in_use;
+        flows.erase(known);
+    }
+    if (packet.dup) {
+        // A message that was given another identifier: what it had before is not in use any more.
+        std::erase_if(flows, [&](const Flow& flow) {
+            return flow.message != no_message && flow.message == packet.message;
+        });
+    }
+    flows.push_back({.packet_id = packet.packet_id,
+                     .message = packet.message,
+                     .topic = packet.topic,
+                     .qos = packet.qos,
+                     .is_released = false,
+                     .connection = packet.connection,
+                     .sends = 1});
+    return {what, session, flows.back(), &packet};
+}
+
+FlowTracker::Observation FlowTracker::on_answer(std::uint32_t session, const TracedPacket& packet) {
+    auto& flows = flows_[session];
+    const auto known = std::ranges::find(flows, packet.packet_id, &Flow::packet_id);
+    if (known == flows.end()) return {};
+    const bool is_qos_2 = known->qos == QoS::exactly_once;
+    if ((packet.type == PacketType::puback) == is_qos_2) return {};
+    if (packet.type == PacketType::pubrec && !is_failure(packet.reason)) {
+        known->is_released = true;
+        return {What::released, session, *known, &packet};
+    }
+    if (packet.type == PacketType::pubcomp && !known->is_released) return {};
+    Observation finished{What::finished, session, *known, &packet};
+    flows.erase(known);
+    return finished;
+}
+
+std::string label_of(const Trace& trace, std::uint32_t message) {
+    if (message == no_message) return "a message";
+    return label_of(trace.messages[message].payload);
+}
+
+std::string describe(const Trace& trace, const Flow& flow) {
+    return fmt::format("{} (id {})", label_of(trace, flow.message), flow.packet_id);
+}
+
+}  // namespace touchstone::simulator

@@ -1,0 +1,290 @@
+#include "simulator/checkers/history.hpp"
+
+#include <algorithm>
+
+#include "broker/wire/topics.hpp"
+
+namespace touchstone::simulator {
+
+using wire::PacketType;
+using wire::PropertyId;
+
+namespace {
+
+constexpr std::uint32_t expires_never = 0xFFFF'FFFF;
+
+const TracedNode& settings_of(const Trace& trace, Actor node) {
+    static const TracedNode unknown{};
+    const auto found = std::ranges::find(trace.nodes, node, &TracedNode::actor);
+    return found == trace.nodes.end() ? unknown : *found;
+}
+
+}  // namespace
+
+History::History(const Trace& trace) {
+    for (const auto& one : trace.connections) {
+        auto& connection = connections.emplace_back();
+        connection.node = one.node;
+        connection.client = one.client;
+    }
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        using Kind = TraceEntry::Kind;
+        switch (entry.kind) {
+            case Kind::arrived: {
+                const auto& packet = trace.packets[entry.index];
+                if (packet.direction == Direction::to_broker) {
+                    on_taken_by_broker(trace, index, packet, entry.index);
+                }
+                break;
+            }
+            case Kind::sent: {
+                const auto& packet = trace.packets[entry.index];
+                if (packet.direction == Direction::to_client) {
+                    on_sent_by_broker(trace, index, packet);
+                }
+                break;
+            }
+            case Kind::closed:
+            case Kind::aborted:
+                if (entry.direction == Direction::to_broker) {
+                    on_broker_end(index, entry.connection, ConnectionHistory::End::by_broker);
+                }
+                break;
+            case Kind::ended:
+                if (entry.direction == Direction::to_broker) {
+                    on_broker_end(index, entry.connection, ConnectionHistory::End::by_peer);
+                }
+                break;
+            case Kind::node_crashed:
+            case Kind::node_stopped: on_node_down(index, entry.actor); break;
+            case Kind::opened:
+            case Kind::published:
+            case Kind::delivered:
+            case Kind::fault_began:
+            case Kind::fault_ended:
+            case Kind::node_started:
+            case Kind::settle_began: break;
+        }
+    }
+}
+
+void History::on_taken_by_broker(const Trace& trace, std::size_t entry, const TracedPacket& packet,
+                                 std::uint32_t index) {
+    auto& connection = connections[packet.connection.raw()];
+    if (packet.malformed) {
+        connection.has_malformed = true;
+        return;
+    }
+    switch (packet.type) {
+        case PacketType::connect: return on_connect(trace, entry, packet);
+        case PacketType::disconnect: {
+            connection.disconnect = packet.reason;
+            const auto disconnect =
+                wire::decode_disconnect(trace.frame_of(packet), connection.version).value();
+            if (const auto expiry_s =
+                    disconnect.properties.integer(PropertyId::session_expiry_interval)) {
+                connection.session_expiry_s =
+                    std::min(*expiry_s, settings_of(trace, connection.node).session_expiry_s_max);
+            }
+            return;
+        }
+        case PacketType::subscribe:
+            subscribes_[{packet.connection, packet.packet_id}] = {entry, index};
+            return;
+        case PacketType::unsubscribe: return on_unsubscribe(trace, entry, packet);
+        case PacketType::connack:
+        case PacketType::publish:
+        case PacketType::puback:
+        case PacketType::pubrec:
+        case PacketType::pubrel:
+        case PacketType::pubcomp:
+        case PacketType::suback:
+        case PacketType::unsuback:
+        case PacketType::pingreq:
+        case PacketType::pingresp:
+        case PacketType::auth: return;
+    }
+}
+
+void History::on_sent_by_broker(const Trace& trace, std::size_t entry, const TracedPacket& packet) {
+    if (packet.malformed) return;
+    if (packet.type == PacketType::connack) on_connack(trace, entry, packet);
+    if (packet.type == PacketType::suback) on_suback(trace, entry, packet);
+}
+
+void History::on_connect(const Trace& trace, std::size_t entry, const TracedPacket& packet) {
+    auto& connection = connections[packet.connection.raw()];
+    if (++connection.connect_count > 1) return;
+    const auto connect = wire::decode_connect(trace.frame_of(packet)).value();
+    const auto& node = settings_of(trace, connection.node);
+    const bool is_v5 = connect.version == ProtocolVersion::v5;
+    connection.connect_entry = entry;
+    connection.version = connect.version;
+    connection.client_id = connect.client_id;
+    connection.clean_start = connect.clean_start;
+    connection.keep_alive_s = connect.keep_alive_s;
+    connection.window = node.inflight_max;
+    if (is_v5) {
+        const auto expiry_s =
+            connect.properties.integer(PropertyId::session_expiry_interval).value_or(0);
+        connection.session_expiry_s = std::min(expiry_s, node.session_expiry_s_max);
+        const std::uint32_t receive_maximum =
+            connect.properties.integer(PropertyId::receive_maximum).value_or(65'535);
+        connection.window = std::min<std::uint32_t>(connection.window, receive_maximum);
+    } else {
+        connection.session_expiry_s = connect.clean_start ? 0 : node.session_expiry_s_v3;
+    }
+    if (!connect.will) return;
+    const auto delay_s =
+        connect.will->properties.integer(PropertyId::will_delay_interval).value_or(0);
+    connection.will = WillHistory{.message = trace.find_message(as_text(connect.will->payload)),
+                                  .topic = std::string{connect.will->topic},
+                                  .delay = std::chrono::seconds{delay_s}};
+}
+
+void History::on_connack(const Trace& trace, std::size_t entry, const TracedPacket& packet) {
+    auto& connection = connections[packet.connection.raw()];
+    connection.connack_entry = entry;
+    if (is_failure(packet.reason)) return;
+    connection.is_accepted = true;
+    connection.session_present = packet.session_present;
+    const auto connack = wire::decode_connack(trace.frame_of(packet), connection.version).value();
+    if (const auto keep_alive_s = connack.properties.integer(PropertyId::server_keep_alive)) {
+        connection.keep_alive_s = static_cast<std::uint16_t>(*keep_alive_s);
+    }
+    if (const auto id = connack.properties.text(PropertyId::assigned_client_identifier)) {
+        connection.client_id = *id;
+    }
+    if (const auto expiry_s = connack.properties.integer(PropertyId::session_expiry_interval)) {
+        connection.session_expiry_s = *expiry_s;
+    }
+    const auto [known, is_new] =
+        current_session_.try_emplace({connection.node.raw(), connection.client_id}, no_session);
+    if (!packet.session_present || known->second == no_session) {
+        if (known->second != no_session) sessions[known->second].end_entry = entry;
+        known->second = static_cast<std::uint32_t>(sessions.size());
+        sessions.push_back({.client_id = connection.client_id,
+                            .node = connection.node,
+                            .begin_entry = entry,
+                            .connections = {},
+                            .subscriptions = {}});
+    }
+    connection.session = known->second;
+    sessions[known->second].connections.push_back(packet.connection);
+}
+
+void History::on_suback(const Trace& trace, std::size_t entry, const TracedPacket& packet) {
+    auto& connection = connections[packet.connection.raw()];
+    const auto asked = subscribes_.find({packet.connection, packet.packet_id});
+    if (asked == subscribes_.end() || connection.session == no_session) return;
+    const auto suback = wire::decode_suback(trace.frame_of(packet), connection.version).value();
+    const auto& request = trace.packets[asked->second.packet];
+    const auto subscribe =
+        wire::decode_subscribe(trace.frame_of(request), connection.version).value();
+    auto& subscriptions = sessions[connection.session].subscriptions;
+    std::size_t position = 0;
+    subscribe.for_each([&](const wire::Subscription& subscription) {
+        if (position >= suback.reasons.size()) return;
+        const auto code = static_cast<std::uint8_t>(suback.reasons[position++]);
+        if (code > 2) return;
+        SubscriptionHistory granted{.filter = std::string{subscription.filter},
+                                    .options = subscription.options,
+                                    .granted = static_cast<QoS>(code),
+                                    .requested_entry = asked->second.entry,
+                                    .granted_entry = entry};
+        if (connection.version == ProtocolVersion::v5 && wire::is_shared(subscription.filter)) {
+            const auto shared = wire::split_shared(subscription.filter);
+            if (!shared) return;
+            granted.is_shared = true;
+            granted.filter = shared->filter;
+        }
+        for (auto& earlier : subscriptions) {
+            if (earlier.end_entry == no_entry && earlier.filter == granted.filter &&
+                earlier.is_shared == granted.is_shared) {
+                earlier.end_entry = entry;
+            }
+        }
+        subscriptions.push_back(std::move(granted));
+    });
+    subscribes_.erase(asked);
+}
+
+void History::on_unsubscribe(const Trace& trace, std::size_t entry, const TracedPacket& packet) {
+    auto& connection = connections[packet.connection.raw()];
+    if (connection.session == no_session) return;
+    const auto unsubscribe =
+        wire::decode_unsubscribe(trace.frame_of(packet), connection.version).value();
+    unsubscribe.for_each([&](std::string_view text) {
+        const auto shared = connection.version == ProtocolVersion::v5 && wire::is_shared(text)
+                                ? wire::split_shared(text)
+                                : std::nullopt;
+        const auto filter = shared ? shared->filter : text;
+        for (auto& one : sessions[connection.session].subscriptions) {
+            if (one.end_entry == no_entry && one.filter == filter &&
+                one.is_shared == shared.has_value()) {
+                one.end_entry = entry;
+            }
+        }
+    });
+}
+
+void History::on_broker_end(std::size_t entry, ConnectionNumber number,
+                            ConnectionHistory::End end) {
+    auto& connection = connections[number.raw()];
+    if (connection.end != ConnectionHistory::End::none) return;
+    connection.end_entry = entry;
+    connection.end = end;
+}
+
+void History::on_node_down(std::size_t entry, Actor node) {
+    for (std::uint32_t number = 0; number < connections.size(); ++number) {
+        if (connections[number].node != node) continue;
+        // One that has not reached the node yet meets whatever is there then.
+        if (connections[number].connect_entry == no_entry) continue;
+        on_broker_end(entry, ConnectionNumber{number}, ConnectionHistory::End::with_process);
+    }
+    for (auto& [key, session] : current_session_) {
+        if (key.first != node.raw() || session == no_session) continue;
+        sessions[session].end_entry = entry;
+        session = no_session;
+    }
+}
+
+bool History::lives_on(const Trace& trace, ConnectionNumber number, Instant since,
+                       Duration span) const {
+    const auto& connection = of(number);
+    const Instant end = connection.end_entry == no_entry ? end_of_run(trace)
+                                                         : trace.entries[connection.end_entry].at;
+    return end - since >= span;
+}
+
+std::vector<const SubscriptionHistory*>
+History::matching(std::uint32_t session, std::string_view topic, std::size_t entry) const {
+    std::vector<const SubscriptionHistory*> found;
+    for (const auto& one : sessions[session].subscriptions) {
+        if (one.is_shared || one.granted_entry >= entry || one.end_entry < entry) continue;
+        if (wire::matches(one.filter, topic)) found.push_back(&one);
+    }
+    return found;
+}
+
+std::vector<const SubscriptionHistory*> History::ever_matching(std::uint32_t session,
+                                                               std::string_view topic) const {
+    std::vector<const SubscriptionHistory*> found;
+    for (const auto& one : sessions[session].subscriptions) {
+        if (wire::matches(one.filter, topic)) found.push_back(&one);
+    }
+    return found;
+}
+
+std::optional<Instant> History::expiry_of(const Trace& trace, std::uint32_t session) const {
+    const auto& last = of(sessions[session].connections.back());
+    if (last.end_entry == no_entry || last.session_expiry_s == expires_never) return std::nullopt;
+    const Instant at =
+        trace.entries[last.end_entry].at + std::chrono::seconds{last.session_expiry_s};
+    if (at > end_of_run(trace)) return std::nullopt;
+    return at;
+}
+
+}  // namespace touchstone::simulator

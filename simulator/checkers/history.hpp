@@ -1,0 +1,133 @@
+// What a trace says about connections, sessions and subscriptions, worked out once for all
+// checkers: as it looked at the broker's border, without asking the broker.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/wire/packets.hpp"
+#include "simulator/trace.hpp"
+
+namespace touchstone::simulator {
+
+/// An index into Trace::entries that means "not, or not by the end of the run".
+inline constexpr std::size_t no_entry = std::numeric_limits<std::size_t>::max();
+inline constexpr std::uint32_t no_session = std::numeric_limits<std::uint32_t>::max();
+
+/// How long anything may take that has to happen "eventually", on a link without faults.
+inline constexpr Duration progress_time = std::chrono::seconds{5};
+
+struct WillHistory {
+    std::uint32_t message = no_message;
+    std::string topic;
+    Duration delay{};
+};
+
+struct ConnectionHistory {
+    enum class End : std::uint8_t {
+        none,         // it was there at the end of the run
+        by_broker,    // closed or aborted
+        by_peer,      // the broker was told
+        with_process  // the broker's process went
+    };
+    Actor node;
+    Actor client;
+    std::string client_id;  // empty until CONNECT arrived (or the server assigned one)
+    ProtocolVersion version = ProtocolVersion::v3_1_1;
+    bool clean_start = false;
+    std::uint16_t keep_alive_s = 0;      // as it is in force
+    std::uint32_t session_expiry_s = 0;  // as it is in force when the connection ends
+    std::uint32_t window = 0;            // most QoS 1 and 2 PUBLISHes the broker may have in flight
+    std::optional<WillHistory> will;
+    bool is_accepted = false;
+    bool session_present = false;
+    /// DISCONNECT of the client, with its Reason Code.
+    std::optional<ReasonCode> disconnect;
+    std::size_t connect_entry = no_entry;  // CONNECT arrived at the broker
+    std::size_t connack_entry = no_entry;  // CONNACK sent by the broker
+    std::size_t end_entry = no_entry;      // the broker's end was over
+    End end = End::none;
+    std::uint32_t connect_count = 0;
+    bool has_malformed = false;          // the client sent bytes that are no packet
+    std::uint32_t session = no_session;  // index into History::sessions, once accepted
+};
+
+struct SubscriptionHistory {
+    std::string filter;  // without $share/…/
+    bool is_shared = false;
+    wire::SubscriptionOptions options;
+    QoS granted = QoS::at_most_once;
+    std::size_t requested_entry = no_entry;  // SUBSCRIBE arrived at the broker
+    std::size_t granted_entry = no_entry;    // SUBACK sent by the broker
+    std::size_t end_entry = no_entry;        // replaced, or UNSUBSCRIBE arrived
+};
+
+/// From a CONNACK without Session Present to the next of the same Client Identifier, or to the end
+/// of the process that held it.
+struct SessionHistory {
+    std::string client_id;
+    Actor node;
+    std::size_t begin_entry = no_entry;
+    std::size_t end_entry = no_entry;  // what is known to have ended it; expiry is not an entry
+    std::vector<ConnectionNumber> connections;
+    std::vector<SubscriptionHistory> subscriptions;  // in the order of granting
+};
+
+class History {
+public:
+    explicit History(const Trace& trace);
+
+    std::vector<ConnectionHistory> connections;  // by ConnectionNumber
+    std::vector<SessionHistory> sessions;        // in the order of their beginning
+
+    [[nodiscard]] const ConnectionHistory& of(ConnectionNumber number) const {
+        return connections[number.raw()];
+    }
+    /// The session whose packet this is: nothing before CONNACK and for refused connections.
+    [[nodiscard]] std::uint32_t session_of(const TracedPacket& packet) const {
+        return of(packet.connection).session;
+    }
+    /// Whether the connection was there, accepted, at least that long before the end of the run or
+    /// of itself, counted from `since`.
+    [[nodiscard]] bool lives_on(const Trace& trace, ConnectionNumber number, Instant since,
+                                Duration span) const;
+    /// Subscriptions of the session, not shared ones, that match and were granted before `entry`
+    /// and not ended by then.
+    [[nodiscard]] std::vector<const SubscriptionHistory*>
+    matching(std::uint32_t session, std::string_view topic, std::size_t entry) const;
+    /// Every subscription that the session ever asked for and that matches; shared ones too.
+    [[nodiscard]] std::vector<const SubscriptionHistory*>
+    ever_matching(std::uint32_t session, std::string_view topic) const;
+    /// When the session's last connection has ended for longer than the session lasts: that
+    /// instant.
+    [[nodiscard]] std::optional<Instant> expiry_of(const Trace& trace, std::uint32_t session) const;
+    [[nodiscard]] Instant end_of_run(const Trace& trace) const {
+        return trace.entries.empty() ? run_begin_ : trace.entries.back().at;
+    }
+
+private:
+    struct Request {
+        std::size_t entry;
+        std::uint32_t packet;
+    };
+    void on_taken_by_broker(const Trace& trace, std::size_t entry, const TracedPacket& packet,
+                            std::uint32_t index);
+    void on_sent_by_broker(const Trace& trace, std::size_t entry, const TracedPacket& packet);
+    void on_connect(const Trace& trace, std::size_t entry, const TracedPacket& packet);
+    void on_connack(const Trace& trace, std::size_t entry, const TracedPacket& packet);
+    void on_suback(const Trace& trace, std::size_t entry, const TracedPacket& packet);
+    void on_unsubscribe(const Trace& trace, std::size_t entry, const TracedPacket& packet);
+    void on_broker_end(std::size_t entry, ConnectionNumber number, ConnectionHistory::End end);
+    void on_node_down(std::size_t entry, Actor node);
+
+    Instant run_begin_{};
+    std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> current_session_;  // node, id
+    std::map<std::pair<ConnectionNumber, std::uint16_t>, Request> subscribes_;
+};
+
+}  // namespace touchstone::simulator

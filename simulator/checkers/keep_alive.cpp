@@ -1,0 +1,92 @@
+// K1: a client that is silent for one and a half times its Keep Alive is disconnected, and none is
+// earlier (v5 [MQTT-3.1.2-22], v3.1.1 [MQTT-3.1.2-24]).
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/flows.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+/// A driver's timer may be as coarse as this.
+constexpr Duration tolerance = std::chrono::milliseconds{1'500};
+
+/// Whether something else than silence explains that the broker closed the connection.
+bool has_other_cause(const Trace& trace, const History& history, ConnectionNumber number) {
+    const auto& connection = history.of(number);
+    if (connection.has_malformed || connection.connect_count > 1 || connection.disconnect) {
+        return true;
+    }
+    const auto is_newer = [&](const ConnectionHistory& other) {
+        return &other != &connection && other.node == connection.node &&
+               other.client_id == connection.client_id &&
+               other.connect_entry > connection.connect_entry &&
+               other.connect_entry < connection.end_entry;
+    };
+    if (std::ranges::any_of(history.connections, is_newer)) return true;
+    // A v5 client is told why.
+    for (const auto& packet : trace.packets) {
+        if (packet.connection == number && packet.direction == Direction::to_client &&
+            packet.type == wire::PacketType::disconnect) {
+            return packet.reason != ReasonCode::keep_alive_timeout;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Failures check_keep_alive(const Trace& trace, const History& history) {
+    std::map<ConnectionNumber, Instant> last_heard;
+    Failures failures;
+    const auto limit_of = [&](ConnectionNumber number) {
+        return std::chrono::milliseconds{1'500} * history.of(number).keep_alive_s;
+    };
+    const auto complain_silence = [&](ConnectionNumber number, Instant until, std::size_t entry) {
+        const Duration silence = until - last_heard[number];
+        if (silence <= limit_of(number) + tolerance) return;
+        failures.push_back(
+            {entry, fmt::format("'{}' was silent for {} ms with Keep Alive {} s and "
+                                "was not disconnected",
+                                history.of(number).client_id, silence.count() / 1'000,
+                                history.of(number).keep_alive_s)});
+    };
+    const auto is_watched = [&](ConnectionNumber number) {
+        const auto& connection = history.of(number);
+        return connection.is_accepted && connection.keep_alive_s != 0;
+    };
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        if (taken_by_broker(trace, entry) != nullptr && is_watched(entry.connection)) {
+            if (last_heard.contains(entry.connection)) {
+                complain_silence(entry.connection, entry.at, index);
+            }
+            last_heard[entry.connection] = entry.at;
+        }
+    }
+    for (const auto& [number, heard_at] : last_heard) {
+        const auto& connection = history.of(number);
+        const bool has_ended = connection.end_entry != no_entry;
+        const Instant until =
+            has_ended ? trace.entries[connection.end_entry].at : history.end_of_run(trace);
+        complain_silence(number, until, connection.end_entry);
+        if (connection.end != ConnectionHistory::End::by_broker) continue;
+        if (until - heard_at >= limit_of(number) || has_other_cause(trace, history, number)) {
+            continue;
+        }
+        failures.push_back(
+            {connection.end_entry,
+             fmt::format("'{}' was disconnected {} ms after its last packet, for nothing else than "
+                         "silence, with Keep Alive {} s",
+                         connection.client_id, (until - heard_at).count() / 1'000,
+                         connection.keep_alive_s)});
+    }
+    return failures;
+}
+
+}  // namespace touchstone::simulator

@@ -1,0 +1,34 @@
+// P2: a PUBLISH that is sent again keeps its Packet Identifier and says DUP 1; one that is sent for
+// the first time says DUP 0 (v5 [MQTT-3.3.1-1], [MQTT-2.2.1-6], v3.1.1 [MQTT-3.3.1-1]).
+
+#include <fmt/format.h>
+
+#include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/flows.hpp"
+
+namespace touchstone::simulator {
+
+Failures check_packet_id_stability(const Trace& trace, const History& history) {
+    using What = FlowTracker::What;
+    FlowTracker tracker;
+    Failures failures;
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto seen = tracker.step(trace, history, trace.entries[index]);
+        const auto complain = [&](std::string_view what) {
+            failures.push_back({index, fmt::format("{} {} '{}'", describe(trace, seen.flow), what,
+                                                   history.sessions[seen.session].client_id)});
+        };
+        if (seen.what == What::started_with_dup) {
+            complain("has DUP 1, but no unfinished flow with this identifier, to");
+        }
+        if (seen.what == What::resent_without_dup) complain("was sent again with DUP 0 to");
+        const bool is_other_message =
+            seen.what == What::resent && seen.packet->message != seen.flow.message;
+        if (is_other_message) {
+            complain(fmt::format("was sent again as {} to", label_of(trace, seen.packet->message)));
+        }
+    }
+    return failures;
+}
+
+}  // namespace touchstone::simulator

@@ -1,0 +1,176 @@
+// L1: the Will Message of a connection is published once when the connection ends without a normal
+// DISCONNECT, at the earlier of its delay and the end of the session, unless the session is resumed
+// before; and never otherwise (v5 [MQTT-3.1.2-8] to [MQTT-3.1.2-10], [MQTT-3.1.3-9], v3.1.1
+// [MQTT-3.1.2-8], [MQTT-3.1.2-10]). Seen through those who subscribe to it.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "broker/wire/topics.hpp"
+#include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/flows.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+/// Two instants within this of each other may be taken in either order.
+constexpr Duration tolerance = std::chrono::milliseconds{1'500};
+
+struct Due {
+    bool may = false;     // publishing it is allowed
+    bool must = false;    // … and demanded
+    Instant from{};       // not before
+    std::string because;  // for people
+};
+
+/// The next accepted connection of the same client on the same node.
+const ConnectionHistory* successor_of(const History& history, ConnectionNumber number) {
+    const auto& mine = history.of(number);
+    const ConnectionHistory* next = nullptr;
+    for (const auto& other : history.connections) {
+        if (&other == &mine || !other.is_accepted || other.node != mine.node ||
+            other.client_id != mine.client_id || other.connack_entry < mine.connack_entry) {
+            continue;
+        }
+        if (next == nullptr || other.connack_entry < next->connack_entry) next = &other;
+    }
+    return next;
+}
+
+Due due_of(const Trace& trace, const History& history, ConnectionNumber number) {
+    using End = ConnectionHistory::End;
+    const auto& connection = history.of(number);
+    Due due;
+    if (connection.end == End::none) {
+        due.because = "its connection is there";
+        return due;
+    }
+    if (connection.disconnect && *connection.disconnect == ReasonCode::success) {
+        due.because = "it left with DISCONNECT";
+        return due;
+    }
+    const Instant ended_at = trace.entries[connection.end_entry].at;
+    const Duration lasts = std::chrono::seconds{connection.session_expiry_s};
+    due.may = true;
+    due.must = connection.end != End::with_process;
+    due.from = ended_at + std::min(connection.will->delay, lasts);
+    due.because = "its connection ended without DISCONNECT";
+    const auto* next = successor_of(history, number);
+    if (next == nullptr) return due;
+    const Instant resumed_at = trace.entries[next->connack_entry].at;
+    // A session that ends, by Clean Start or because it lasts no longer than its connection, brings
+    // the publication with it (§3.1.3.2.2).
+    if (next->clean_start || lasts == Duration::zero()) {
+        due.from = std::min(due.from, resumed_at);
+        return due;
+    }
+    if (resumed_at + tolerance < due.from) {
+        due.may = false;
+        due.must = false;
+        due.because = "its session was resumed before the delay was over";
+    } else if (resumed_at < due.from + tolerance && connection.will->delay > Duration::zero()) {
+        due.must = false;
+    }
+    return due;
+}
+
+/// Whether a live copy of the message would reach the session, and be recognized as one.
+bool is_watching(const History& history, std::uint32_t session, std::string_view topic,
+                 std::size_t entry) {
+    const auto matching = history.matching(session, topic, entry);
+    return !matching.empty() && std::ranges::none_of(matching, [](const auto* one) {
+        return one->options.retain_as_published || one->options.no_local;
+    });
+}
+
+}  // namespace
+
+Failures check_will_once(const Trace& trace, const History& history) {
+    FlowTracker tracker;
+    // message → session → entries of first transmissions
+    std::map<std::uint32_t, std::map<std::uint32_t, std::vector<std::size_t>>> seen;
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto step = tracker.step(trace, history, trace.entries[index]);
+        const auto* packet = sent_by_broker(trace, trace.entries[index]);
+        if (packet == nullptr || packet->type != wire::PacketType::publish || packet->retain ||
+            packet->message == no_message || !trace.messages[packet->message].is_will) {
+            continue;
+        }
+        const bool is_first = packet->qos == QoS::at_most_once ||
+                              step.what == FlowTracker::What::started ||
+                              step.what == FlowTracker::What::started_in_use;
+        const auto session = history.session_of(*packet);
+        if (is_first && session != no_session) seen[packet->message][session].push_back(index);
+    }
+
+    const Instant end = history.end_of_run(trace);
+    Failures failures;
+    for (std::uint32_t raw = 0; raw < history.connections.size(); ++raw) {
+        const ConnectionNumber number{raw};
+        const auto& connection = history.of(number);
+        if (!connection.is_accepted || !connection.will) continue;
+        const auto& will = *connection.will;
+        if (will.message == no_message) continue;
+        const auto due = due_of(trace, history, number);
+        const auto label = label_of(trace, will.message);
+        for (const auto& [session, entries] : seen[will.message]) {
+            const auto& watcher = history.sessions[session].client_id;
+            const auto copies =
+                std::max<std::size_t>(1, history.ever_matching(session, will.topic).size());
+            if (!due.may) {
+                failures.push_back(
+                    {entries.front(),
+                     fmt::format("the Will Message {} of '{}' was published (to "
+                                 "'{}') although {}",
+                                 label, connection.client_id, watcher, due.because)});
+            } else if (trace.entries[entries.front()].at + tolerance < due.from) {
+                failures.push_back(
+                    {entries.front(),
+                     fmt::format("the Will Message {} of '{}' was published {} ms too early", label,
+                                 connection.client_id,
+                                 (due.from - trace.entries[entries.front()].at).count() / 1'000)});
+            } else if (entries.size() > copies) {
+                failures.push_back(
+                    {entries[copies], fmt::format("the Will Message {} of '{}' was published twice "
+                                                  "(to '{}')",
+                                                  label, connection.client_id, watcher)});
+            }
+        }
+        if (!due.must || due.from + progress_time > end || trace.end.dropped_messages > 0) continue;
+        for (std::uint32_t session = 0; session < history.sessions.size(); ++session) {
+            const auto& watcher = history.sessions[session];
+            if (watcher.node != connection.node || watcher.begin_entry > connection.end_entry ||
+                watcher.end_entry != no_entry || seen[will.message].contains(session) ||
+                !is_watching(history, session, will.topic, connection.end_entry)) {
+                continue;
+            }
+            // It has to be there all the time, as QoS 0 does not wait for it.
+            const auto holds = [&](ConnectionNumber candidate) {
+                const auto& one = history.of(candidate);
+                return one.connack_entry < connection.end_entry && one.end_entry == no_entry;
+            };
+            if (std::ranges::none_of(watcher.connections, holds)) continue;
+            const auto view =
+                std::ranges::find(trace.end.sessions, watcher.client_id, &TracedSession::client_id);
+            const bool is_waiting =
+                view != trace.end.sessions.end() &&
+                std::ranges::find(view->queue, trace.messages[will.message].payload) !=
+                    view->queue.end();
+            const bool is_given_up = std::ranges::any_of(
+                history.ever_matching(session, will.topic),
+                [](const auto* one) { return one->end_entry != no_entry || one->is_shared; });
+            if (is_waiting || is_given_up) continue;
+            failures.push_back(
+                {connection.end_entry,
+                 fmt::format("the Will Message {} of '{}' was not published to '{}' "
+                             "although {}",
+                             label, connection.client_id, watcher.client_id, due.because)});
+        }
+    }
+    return failures;
+}
+
+}  // namespace touchstone::simulator

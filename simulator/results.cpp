@@ -1,0 +1,282 @@
+#include "simulator/results.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace touchstone::simulator {
+
+namespace {
+
+/// Steps of the trace that a report shows; a page with more is of no use to anybody.
+constexpr std::size_t steps_max = 4'000;
+
+std::uint64_t run_time_us(Instant at) {
+    return static_cast<std::uint64_t>((at - run_begin).count());
+}
+
+std::string text_of(const Disappointment& one) {
+    return fmt::format("{}: expected {}, got {}", one.what, one.expected, one.seen);
+}
+
+std::string first_reason(const Outcome& outcome) {
+    for (const auto& one : outcome.invariants) {
+        if (one.failures.empty()) continue;
+        return fmt::format("{} {}: {}", one.checker->id, one.checker->title,
+                           one.failures.front().explanation);
+    }
+    if (!outcome.disappointments.empty()) return text_of(outcome.disappointments.front());
+    return {};
+}
+
+/// Publishers left, the nodes in the middle, those who receive right: messages flow to the right.
+void add_actors(results::ScenarioResult& result, const Trace& trace) {
+    std::vector<bool> is_publisher(trace.actors.size());
+    std::vector<bool> is_receiver(trace.actors.size());
+    std::vector<bool> is_node(trace.actors.size());
+    for (const auto& node : trace.nodes) is_node[node.actor.raw()] = true;
+    for (const auto& entry : trace.entries) {
+        if (entry.kind == TraceEntry::Kind::published) is_publisher[entry.actor.raw()] = true;
+        if (entry.kind == TraceEntry::Kind::delivered) is_receiver[entry.actor.raw()] = true;
+    }
+    const auto add = [&](auto is_wanted) {
+        for (std::size_t actor = 0; actor < trace.actors.size(); ++actor) {
+            if (is_wanted(actor)) result.add_actors(trace.actors[actor]);
+        }
+    };
+    const auto is_left = [&](std::size_t actor) {
+        return !is_node[actor] && is_publisher[actor] && !is_receiver[actor];
+    };
+    add(is_left);
+    add([&](std::size_t actor) { return is_node[actor]; });
+    add([&](std::size_t actor) { return !is_node[actor] && !is_left(actor); });
+}
+
+/// The trace as steps of a ladder, and which step stands for an entry.
+class Ladder {
+public:
+    Ladder(results::ScenarioResult& result, const Trace& trace)
+        : result_{result},
+          trace_{trace},
+          step_of_packet_(trace.packets.size()) {
+        for (const auto& entry : trace.entries) {
+            step_of_entry_.push_back(steps_);
+            add(entry);
+        }
+        if (steps_ > steps_max) result.set_steps_left_out(steps_ - steps_max);
+    }
+
+    /// The step of what the entry is about; for an arrival the sending.
+    [[nodiscard]] std::uint32_t step_of(std::size_t entry) const {
+        const auto& one = trace_.entries[entry];
+        if (one.kind == TraceEntry::Kind::arrived) return step_of_packet_[one.index];
+        return step_of_entry_[entry];
+    }
+    [[nodiscard]] std::uint32_t steps_before(std::size_t entry) const {
+        return entry < step_of_entry_.size() ? step_of_entry_[entry] : steps_;
+    }
+
+private:
+    results::Step* new_step(const TraceEntry& entry, results::Step::Kind kind) {
+        ++steps_;
+        if (steps_ > steps_max) return nullptr;
+        auto* step = result_.add_trace();
+        step->set_time_us(run_time_us(entry.at));
+        step->set_kind(kind);
+        return step;
+    }
+
+    void add(const TraceEntry& entry) {
+        using Kind = TraceEntry::Kind;
+        switch (entry.kind) {
+            case Kind::sent: return add_packet(entry);
+            case Kind::opened:
+                return add_line(entry, results::Step::opened, client_of(entry), node_of(entry), "");
+            case Kind::closed:
+            case Kind::aborted: {
+                const bool is_node = entry.direction == Direction::to_broker;
+                return add_line(entry, results::Step::closed,
+                                is_node ? node_of(entry) : client_of(entry),
+                                is_node ? client_of(entry) : node_of(entry),
+                                entry.kind == Kind::aborted ? "reset" : "closed");
+            }
+            case Kind::ended:
+                return add_line(entry, results::Step::noted,
+                                entry.direction == Direction::to_broker ? node_of(entry)
+                                                                        : client_of(entry),
+                                "", "learns that the connection is over");
+            case Kind::fault_began:
+            case Kind::fault_ended: {
+                const auto& fault = trace_.faults[entry.index];
+                return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
+                                fmt::format("{} {}{}{}", fault.kind,
+                                            entry.kind == Kind::fault_began ? "begins" : "ends",
+                                            fault.note.empty() ? "" : ": ", fault.note));
+            }
+            case Kind::node_started:
+                return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
+                                "up again");
+            case Kind::arrived:
+            case Kind::published:
+            case Kind::delivered:
+            case Kind::node_crashed:
+            case Kind::node_stopped:
+            case Kind::settle_began: return;
+        }
+    }
+
+    void add_line(const TraceEntry& entry, results::Step::Kind kind, const std::string& from,
+                  const std::string& to, const std::string& text) {
+        auto* step = new_step(entry, kind);
+        if (step == nullptr) return;
+        step->set_from(from);
+        step->set_to(to);
+        step->set_text(text);
+    }
+
+    void add_packet(const TraceEntry& entry) {
+        step_of_packet_[entry.index] = steps_;
+        auto* step = new_step(entry, results::Step::packet);
+        if (step == nullptr) return;
+        const auto& packet = trace_.packets[entry.index];
+        const bool to_client = packet.direction == Direction::to_client;
+        step->set_from(to_client ? node_of(entry) : client_of(entry));
+        step->set_to(to_client ? client_of(entry) : node_of(entry));
+        const auto bytes = trace_.bytes_of(packet);
+        step->set_bytes(std::string{as_text(bytes)});
+        step->set_text(describe(trace_, packet));
+        if (packet.arrived_at == never) {
+            step->set_lost(true);
+        } else {
+            step->set_arrived_us(run_time_us(packet.arrived_at));
+        }
+    }
+
+    [[nodiscard]] const std::string& client_of(const TraceEntry& entry) const {
+        return trace_.name_of(trace_.connections[entry.connection.raw()].client);
+    }
+    [[nodiscard]] const std::string& node_of(const TraceEntry& entry) const {
+        return trace_.name_of(trace_.connections[entry.connection.raw()].node);
+    }
+
+    results::ScenarioResult& result_;
+    const Trace& trace_;
+    std::uint32_t steps_ = 0;
+    std::vector<std::uint32_t> step_of_entry_;
+    std::vector<std::uint32_t> step_of_packet_;
+};
+
+void add_invariants(results::ScenarioResult& result, const Outcome& outcome, const Ladder* ladder) {
+    const auto& trace = outcome.world->trace();
+    for (const auto& one : outcome.invariants) {
+        auto* verdict = result.add_invariants();
+        verdict->set_invariant(std::string{one.checker->id});
+        verdict->set_title(std::string{one.checker->title});
+        verdict->set_verdict(one.failures.empty() ? results::Verdict::pass
+                                                  : results::Verdict::fail);
+        if (one.failures.empty()) continue;
+        const auto& failure = one.failures.front();
+        auto explanation = failure.explanation;
+        if (one.failures.size() > 1) {
+            explanation += fmt::format(" (and {} more)", one.failures.size() - 1);
+        }
+        verdict->set_explanation(explanation);
+        if (failure.entry >= trace.entries.size()) continue;
+        verdict->set_at_us(run_time_us(trace.entries[failure.entry].at));
+        if (ladder == nullptr) continue;
+        const auto step = ladder->step_of(failure.entry);
+        if (step >= static_cast<std::uint32_t>(result.trace_size())) continue;
+        verdict->set_at_step(step);
+        auto* deviating = result.mutable_trace(static_cast<int>(step));
+        deviating->set_deviates(true);
+        deviating->set_note(fmt::format("{}: {}", one.checker->id, failure.explanation));
+    }
+}
+
+void add_states(results::ScenarioResult& result, const Outcome& outcome, const Ladder& ladder) {
+    for (const auto& state : outcome.states) {
+        auto* snapshot = result.add_states();
+        snapshot->set_time_us(run_time_us(state.at));
+        snapshot->set_client_id(outcome.world->client(state.client).client_id());
+        snapshot->set_text(state.text());
+        for (const auto& label : state.queue) snapshot->add_queue(label);
+        for (const auto& label : state.inflight) snapshot->add_inflight(label);
+        for (const auto& label : state.received) snapshot->add_received(label);
+        snapshot->set_caption(state.caption);
+        snapshot->set_after_step(ladder.steps_before(state.after_entry));
+    }
+}
+
+void add_faults(results::ScenarioResult& result, const Trace& trace, Instant end) {
+    for (const auto& fault : trace.faults) {
+        auto* band = result.add_faults();
+        band->set_kind(fault.kind);
+        band->set_where(fault.where);
+        band->set_from_us(run_time_us(fault.began_at));
+        band->set_to_us(run_time_us(std::min(fault.ended_at, end)));
+        band->set_note(fault.note);
+    }
+}
+
+void add_measures(results::ScenarioResult& result, const Trace& trace) {
+    const auto add = [&](const char* name, std::size_t count) {
+        auto* measure = result.add_measures();
+        measure->set_name(name);
+        measure->set_unit("1");
+        measure->set_value(static_cast<double>(count));
+        measure->set_samples(1);
+    };
+    const auto count = [&](TraceEntry::Kind kind) {
+        return static_cast<std::size_t>(std::ranges::count(trace.entries, kind, &TraceEntry::kind));
+    };
+    add("connections", trace.connections.size());
+    add("packets", trace.packets.size());
+    add("messages_published", count(TraceEntry::Kind::published));
+    add("messages_delivered", count(TraceEntry::Kind::delivered));
+}
+
+}  // namespace
+
+results::ScenarioResult to_result(const std::string& path, const scenario::Scenario& scenario,
+                                  const Outcome& outcome, const std::string& reproduce,
+                                  Detail detail) {
+    const auto& trace = outcome.world->trace();
+    results::ScenarioResult result;
+    result.set_scenario(path);
+    result.set_description(scenario.description());
+    result.set_seed(outcome.seed);
+    for (const auto& name : outcome.defects) result.add_defects(name);
+    result.set_verdict(outcome.has_passed() ? results::Verdict::pass : results::Verdict::fail);
+    result.set_expected_verdict(scenario.expected_verdict() == scenario::fail
+                                    ? results::Verdict::fail
+                                    : results::Verdict::pass);
+    result.set_reason(first_reason(outcome));
+    result.set_digest(outcome.digest());
+    result.set_virtual_duration_us(run_time_us(outcome.world->now()));
+    result.set_events(outcome.world->engine().executed_events());
+    result.set_reproduce(reproduce);
+    result.set_fidelity("T0");
+    if (outcome.protagonist) {
+        for (const auto& label : outcome.world->received(*outcome.protagonist)) {
+            result.add_received(label);
+        }
+        for (const auto& label : outcome.expected_received) result.add_expected_received(label);
+    }
+    if (detail == Detail::verdicts) {
+        add_invariants(result, outcome, nullptr);
+        return result;
+    }
+    add_actors(result, trace);
+    const Ladder ladder{result, trace};
+    add_invariants(result, outcome, &ladder);
+    add_states(result, outcome, ladder);
+    add_faults(result, trace, outcome.world->now());
+    add_measures(result, trace);
+    return result;
+}
+
+bool is_as_declared(const scenario::Scenario& scenario, const Outcome& outcome) {
+    return outcome.has_passed() == (scenario.expected_verdict() != scenario::fail);
+}
+
+}  // namespace touchstone::simulator

@@ -1,0 +1,26 @@
+// What a run came to, in the language of reports: results.proto.
+#pragma once
+
+#include <string>
+
+#include "reports/results.pb.h"
+#include "simulator/run.hpp"
+
+namespace touchstone::simulator {
+
+/// How much of a run is kept.
+enum class Detail : std::uint8_t {
+    everything,  // with its packets and states
+    verdicts,    // for the many that pass in a sweep
+};
+
+/// `path` and `scenario` are those that were run; `reproduce` is the command to run it again.
+[[nodiscard]] results::ScenarioResult to_result(const std::string& path,
+                                                const scenario::Scenario& scenario,
+                                                const Outcome& outcome,
+                                                const std::string& reproduce, Detail detail);
+
+/// Whether the run ended as the scenario says it does.
+[[nodiscard]] bool is_as_declared(const scenario::Scenario& scenario, const Outcome& outcome);
+
+}  // namespace touchstone::simulator

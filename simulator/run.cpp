@@ -1,0 +1,312 @@
+#include "simulator/run.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "broker/base/check.hpp"
+#include "simulator/set_up.hpp"
+#include "simulator/workload.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+/// The steps of a scenario as events of its world.
+class Run final : private EventHandler {
+public:
+    Run(const scenario::Scenario& scenario, const RunOptions& options)
+        : scenario_{scenario},
+          outcome_{.seed = options.seed.value_or(scenario.seed())},
+          world_{*(outcome_.world = std::make_unique<World>(outcome_.seed))},
+          owner_{world_.engine().add_handler(*this)} {
+        outcome_.defects.assign(scenario.defects().begin(), scenario.defects().end());
+        outcome_.defects.insert(outcome_.defects.end(), options.defects.begin(),
+                                options.defects.end());
+        std::ranges::sort(outcome_.defects);
+        const auto repeated = std::ranges::unique(outcome_.defects);
+        outcome_.defects.erase(repeated.begin(), repeated.end());
+        add_nodes(options);
+        add_clients();
+        schedule_all();
+    }
+
+    Outcome finish() {
+        world_.run_until(run_begin + milliseconds(scenario_.duration_ms()));
+        world_.finish();
+        judge_invariants();
+        judge_expectations();
+        return std::move(outcome_);
+    }
+
+private:
+    enum EventKind : std::uint16_t { step, end_fault, settle };
+
+    void add_nodes(const RunOptions& run_options) {
+        Defects defects;
+        for (const auto& name : outcome_.defects) CHECK(turn_on(defects, name));
+        for (int i = 0; i < scenario_.nodes_size(); ++i) {
+            const auto& node = scenario_.nodes(i);
+            NodeOptions options = node_options(node);
+            options.defects = defects;
+            if (scenario_.workload().shuffle_nodes()) {
+                shuffle_node(options,
+                             world_.engine().stream(Domain::node, static_cast<std::uint64_t>(i),
+                                                    Purpose::shape));
+            }
+            if (run_options.shard_count) options.shard_count = *run_options.shard_count;
+            const auto name = node.name().empty() ? std::string{"broker"} : node.name();
+            nodes_.emplace(name, world_.add_node(name, options));
+        }
+    }
+
+    void add_clients() {
+        const auto& workload = scenario_.workload();
+        for (int i = 0; i < scenario_.clients_size(); ++i) {
+            const auto& client = scenario_.clients(i);
+            ClientOptions options = client_options(client);
+            const bool is_in_workload =
+                std::ranges::find(workload.clients(), client.name()) != workload.clients().end();
+            if (workload.shuffle_clients() && is_in_workload) {
+                shuffle_client(options, workload, client.name(),
+                               world_.engine().stream(Domain::client, static_cast<std::uint64_t>(i),
+                                                      Purpose::shape));
+            }
+            const auto index = world_.add_client(client.name(), std::move(options),
+                                                 node_of(client.node()), link_model(client.link()));
+            clients_.emplace(client.name(), index);
+            std::vector<Wish> wishes;
+            for (const auto& one : client.subscriptions()) wishes.push_back(wish(one));
+            if (!wishes.empty()) world_.subscribe(index, wishes);
+        }
+    }
+
+    void schedule_all() {
+        const Instant end = run_begin + milliseconds(scenario_.duration_ms());
+        const Instant settles_at = end - milliseconds(scenario_.settle_ms());
+        for (int i = 0; i < scenario_.steps_size(); ++i) {
+            world_.engine().schedule(run_begin + milliseconds(scenario_.steps(i).at_ms()),
+                                     {owner_, step, static_cast<std::uint32_t>(i), 0});
+        }
+        if (scenario_.settle_ms() > 0) {
+            world_.engine().schedule(settles_at, {owner_, settle, 0, 0});
+        }
+        if (!scenario_.has_workload()) return;
+        const auto& workload = scenario_.workload();
+        std::vector<ClientIndex> all;
+        for (const auto& name : workload.clients()) all.push_back(client(name));
+        std::vector<ClientIndex> publishers;
+        for (const auto& name : workload.publishers()) publishers.push_back(client(name));
+        if (publishers.empty()) publishers = all;
+        const Instant until =
+            workload.to_ms() == 0
+                ? settles_at
+                : std::min(settles_at, run_begin + milliseconds(workload.to_ms()));
+        workload_ =
+            std::make_unique<Workload>(world_, workload, std::move(all), std::move(publishers),
+                                       run_begin + milliseconds(workload.from_ms()), until);
+    }
+
+    void on_event(const Event& event) override {
+        switch (static_cast<EventKind>(event.kind)) {
+            case step: return take_step(scenario_.steps(static_cast<int>(event.subject)));
+            case end_fault: return world_.end_fault(event.subject);
+            case settle: return world_.settle();
+        }
+        UNREACHABLE();
+    }
+
+    void take_step(const scenario::Step& what) {
+        using Step = scenario::Step;
+        switch (what.what_case()) {
+            case Step::kConnect: return connect(what.connect());
+            case Step::kDisconnect: {
+                const auto& disconnect = what.disconnect();
+                std::optional<std::uint32_t> expiry_s;
+                if (disconnect.has_session_expiry_s()) expiry_s = disconnect.session_expiry_s();
+                return world_.disconnect(client(disconnect.client()),
+                                         disconnect.with_will()
+                                             ? ReasonCode::disconnect_with_will_message
+                                             : ReasonCode::success,
+                                         expiry_s);
+            }
+            case Step::kVanish: return world_.vanish(client(what.vanish().client()));
+            case Step::kSubscribe: {
+                std::vector<Wish> wishes;
+                for (const auto& one : what.subscribe().subscriptions()) {
+                    wishes.push_back(wish(one));
+                }
+                return world_.subscribe(client(what.subscribe().client()), wishes);
+            }
+            case Step::kUnsubscribe: {
+                const auto& filters = what.unsubscribe().filters();
+                return world_.unsubscribe(client(what.unsubscribe().client()),
+                                          {filters.begin(), filters.end()});
+            }
+            case Step::kPublish:
+                for (const auto& message : what.publish().messages()) {
+                    world_.publish(client(what.publish().client()), publication(message));
+                }
+                return;
+            case Step::kAcknowledge:
+                return world_.acknowledge(client(what.acknowledge().client()),
+                                          what.acknowledge().has_count()
+                                              ? what.acknowledge().count()
+                                              : ~std::uint64_t{0});
+            case Step::kAcknowledgements:
+                return world_.set_acknowledgements(client(what.acknowledgements().client()),
+                                                   ack_policy(what.acknowledgements().policy()));
+            case Step::kCompletions:
+                return world_.set_completions(client(what.completions().client()),
+                                              ack_policy(what.completions().policy()));
+            case Step::kRaw:
+                return world_.send_raw(client(what.raw().client()), bytes_of(what.raw().hex()));
+            case Step::kStall:
+                return lasting(world_.begin_stall(client(what.stall().link()),
+                                                  directions(what.stall().direction())),
+                               what.stall().for_ms());
+            case Step::kDrop:
+                return lasting(world_.begin_drop(client(what.drop().link()),
+                                                 directions(what.drop().direction())),
+                               what.drop().for_ms());
+            case Step::kCut: {
+                const auto fault = world_.begin_cut(client(what.cut().link()));
+                if (what.cut().for_ms() == 0) return world_.end_fault(fault);
+                return lasting(fault, what.cut().for_ms());
+            }
+            case Step::kHalfOpen:
+                return world_.half_open(client(what.half_open().link()),
+                                        directions(what.half_open().direction()));
+            case Step::kStopReading:
+                return lasting(world_.begin_slow_reading(client(what.stop_reading().client())),
+                               what.stop_reading().for_ms());
+            case Step::kCrash: {
+                const auto fault =
+                    world_.begin_crash(node_of(what.crash().node()), what.crash().silent());
+                if (what.crash().restart_after_ms() == 0) return world_.end_fault(fault);
+                return lasting(fault, what.crash().restart_after_ms());
+            }
+            case Step::kStop: {
+                const auto fault = world_.begin_stop(node_of(what.stop().node()));
+                if (what.stop().restart_after_ms() == 0) return world_.end_fault(fault);
+                return lasting(fault, what.stop().restart_after_ms());
+            }
+            case Step::kSnapshot: return snapshot(what.snapshot());
+            case Step::WHAT_NOT_SET: break;
+        }
+        UNREACHABLE();
+    }
+
+    void connect(const scenario::Connect& connect) {
+        const auto index = client(connect.client());
+        auto& options = world_.options(index);
+        if (connect.has_clean_start()) options.clean_start = connect.clean_start();
+        if (connect.has_session_expiry_s()) options.session_expiry_s = connect.session_expiry_s();
+        if (connect.has_receive_maximum()) {
+            options.receive_maximum = static_cast<std::uint16_t>(connect.receive_maximum());
+        }
+        if (connect.has_keep_alive_s()) {
+            options.keep_alive_s = static_cast<std::uint16_t>(connect.keep_alive_s());
+        }
+        if (connect.has_will()) {
+            options.will = WillOptions{publication(connect.will()), connect.will_delay_s()};
+        }
+        if (connect.forget()) world_.forget(index);
+        world_.connect(index);
+    }
+
+    void snapshot(const scenario::Snapshot& snapshot) {
+        outcome_.states.push_back(world_.state(client(snapshot.client()), snapshot.caption()));
+        const auto text = outcome_.states.back().text();
+        if (snapshot.expect().empty() || snapshot.expect() == text) return;
+        outcome_.disappointments.push_back(
+            {"state of '" + snapshot.client() + "' (" + snapshot.caption() + ")", snapshot.expect(),
+             text});
+    }
+
+    void lasting(World::FaultNumber fault, std::uint32_t for_ms) {
+        if (for_ms == 0) return;
+        world_.engine().schedule_in(milliseconds(for_ms), {owner_, end_fault, fault, 0});
+    }
+
+    static Buffer bytes_of(const std::string& hex) {
+        Buffer bytes;
+        unsigned value = 0;
+        bool is_half = false;
+        for (const char c : hex) {
+            if (c == ' ') continue;
+            const unsigned digit = c <= '9' ? static_cast<unsigned>(c - '0')
+                                            : static_cast<unsigned>((c | 0x20) - 'a') + 10;
+            value = value << 4U | digit;
+            if (is_half) bytes.push_back(static_cast<std::byte>(value & 0xFFU));
+            is_half = !is_half;
+        }
+        return bytes;
+    }
+
+    void judge_invariants() {
+        const History history{world_.trace()};
+        const auto& wanted = scenario_.invariants();
+        for (const auto& checker : all_checkers()) {
+            const bool is_wanted =
+                wanted.empty() || std::ranges::find(wanted, checker.id) != wanted.end();
+            if (!is_wanted) continue;
+            outcome_.invariants.push_back({&checker, checker.check(world_.trace(), history)});
+        }
+    }
+
+    void judge_expectations() {
+        for (const auto& expectation : scenario_.expectations()) {
+            const auto& received = expectation.received();
+            const auto index = client(received.client());
+            const std::vector<std::string> expected{received.payloads().begin(),
+                                                    received.payloads().end()};
+            if (!outcome_.protagonist) {
+                outcome_.protagonist = index;
+                outcome_.expected_received = expected;
+            }
+            if (world_.received(index) == expected) continue;
+            outcome_.disappointments.push_back({"received by '" + received.client() + "'",
+                                                sequence_text(expected),
+                                                sequence_text(world_.received(index))});
+        }
+        if (!outcome_.protagonist && !outcome_.states.empty()) {
+            outcome_.protagonist = outcome_.states.front().client;
+        }
+    }
+
+    [[nodiscard]] ClientIndex client(const std::string& name) const { return clients_.at(name); }
+    [[nodiscard]] NodeIndex node_of(const std::string& name) const {
+        return name.empty() ? NodeIndex{0} : nodes_.at(name);
+    }
+
+    const scenario::Scenario& scenario_;
+    Outcome outcome_;
+    World& world_;
+    std::uint16_t owner_;
+    std::map<std::string, NodeIndex> nodes_;
+    std::map<std::string, ClientIndex> clients_;
+    std::unique_ptr<Workload> workload_;
+};
+
+}  // namespace
+
+bool Outcome::has_passed() const {
+    return disappointments.empty() &&
+           std::ranges::all_of(invariants, [](const auto& one) { return one.failures.empty(); });
+}
+
+std::string sequence_text(const std::vector<std::string>& labels) {
+    std::string text = "[";
+    for (const auto& label : labels) {
+        if (text.size() > 1) text += ", ";
+        text += label;
+    }
+    return text + "]";
+}
+
+Outcome run_scenario(const scenario::Scenario& scenario, const RunOptions& options) {
+    Run run{scenario, options};
+    return run.finish();
+}
+
+}  // namespace touchstone::simulator

@@ -1,0 +1,58 @@
+// One execution of a scenario: sets up its world, lets happen what it says, judges what came of it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/base/defects.hpp"
+#include "simulator/checkers/checkers.hpp"
+#include "simulator/scenario.pb.h"
+#include "simulator/world.hpp"
+
+namespace touchstone::simulator {
+
+struct RunOptions {
+    std::optional<std::uint64_t> seed;    // else the scenario's
+    std::optional<unsigned> shard_count;  // of every node; else the scenario's
+    /// Names of switches that are on, beside the scenario's own; all are known.
+    std::vector<std::string> defects;
+};
+
+struct InvariantOutcome {
+    const Checker* checker = nullptr;
+    Failures failures;
+};
+
+/// An expectation of the scenario, or the demand of a snapshot, that was not met.
+struct Disappointment {
+    std::string what;  // "received by 'subscriber'"
+    std::string expected;
+    std::string seen;
+};
+
+struct Outcome {
+    std::uint64_t seed = 0;
+    std::vector<std::string> defects;
+    std::unique_ptr<World> world;  // as it was left, with its trace
+    std::vector<StateRecord> states;
+    std::vector<InvariantOutcome> invariants;  // those that were checked, in the order of all
+    std::vector<Disappointment> disappointments;
+    /// Whose received sequence the scenario is about: the first client with an expectation, else
+    /// the first with a snapshot.
+    std::optional<ClientIndex> protagonist;
+    std::vector<std::string> expected_received;  // of the protagonist; empty when nothing exact is
+
+    [[nodiscard]] bool has_passed() const;
+    [[nodiscard]] std::string digest() const { return world->engine().digest().text(); }
+};
+
+/// `scenario` has no problems. Equal scenarios, options and builds of the core give equal outcomes.
+[[nodiscard]] Outcome run_scenario(const scenario::Scenario& scenario, const RunOptions& options);
+
+/// `[1, 2, 3]`.
+[[nodiscard]] std::string sequence_text(const std::vector<std::string>& labels);
+
+}  // namespace touchstone::simulator

@@ -1,0 +1,574 @@
+#include "simulator/scenario.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <sstream>
+
+#include "broker/base/defects.hpp"
+#include "broker/wire/primitives.hpp"
+#include "broker/wire/topics.hpp"
+#include "simulator/checkers/checkers.hpp"
+
+namespace touchstone::simulator {
+
+namespace protobuf = google::protobuf;
+using protobuf::TextFormat;
+
+namespace {
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+        }
+    }
+    return row.back();
+}
+
+/// `; did you mean 'x'?`, or `; known: a, b` when nothing is near.
+std::string remedy(std::string_view name, const std::vector<std::string>& known) {
+    const auto nearest = nearest_name(name, known);
+    if (!nearest.empty()) return fmt::format("; did you mean '{}'?", nearest);
+    if (known.empty()) return "";
+    return fmt::format("; known: {}", fmt::join(known, ", "));
+}
+
+std::vector<std::string> field_names(const protobuf::Descriptor& type) {
+    std::vector<std::string> names;
+    for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
+    return names;
+}
+
+/// The text between the n-th pair of double quotes (n from 0); empty if there is none.
+std::string quoted(const std::string& text, int n) {
+    std::size_t begin = 0;
+    for (int i = 0; i <= 2 * n; ++i) {
+        begin = text.find('"', begin);
+        if (begin == std::string::npos) return {};
+        ++begin;
+    }
+    return text.substr(begin, text.find('"', begin) - begin);
+}
+
+/// Protobuf's own words, with the remedy that it leaves out.
+std::string explain(const std::string& message) {
+    const auto* pool = protobuf::DescriptorPool::generated_pool();
+    if (message.find("has no field named") != std::string::npos) {
+        const auto* type = pool->FindMessageTypeByName(quoted(message, 0));
+        const auto name = quoted(message, 1);
+        if (type == nullptr) return message;
+        return fmt::format("{}: no such field in {}{}", name, type->name(),
+                           remedy(name, field_names(*type)));
+    }
+    if (message.find("Unknown enumeration value") != std::string::npos) {
+        const auto value = quoted(message, 0);
+        const auto field = quoted(message, 1);
+        // The message names the field but not its type: any of ours with that name will do.
+        std::vector<std::string> known;
+        const auto* file = scenario::Scenario::descriptor()->file();
+        for (int i = 0; i < file->message_type_count(); ++i) {
+            const auto* found = file->message_type(i)->FindFieldByName(field);
+            if (found == nullptr || found->enum_type() == nullptr) continue;
+            for (int k = 0; k < found->enum_type()->value_count(); ++k) {
+                known.push_back(found->enum_type()->value(k)->name());
+            }
+            break;
+        }
+        return fmt::format("{}: '{}' is none of {}{}", field, value, fmt::join(known, ", "),
+                           nearest_name(value, known).empty() ? "" : remedy(value, known));
+    }
+    return message;
+}
+
+class Collector final : public protobuf::io::ErrorCollector {
+public:
+    Collector(std::string path, std::vector<std::string>& problems)
+        : path_{std::move(path)},
+          problems_{problems} {}
+    void AddError(int line, int, const std::string& message) override {
+        problems_.push_back(fmt::format("{}:{}: {}", path_, line + 1, explain(message)));
+    }
+
+private:
+    std::string path_;
+    std::vector<std::string>& problems_;
+};
+
+using Tree = TextFormat::ParseInfoTree;
+
+/// A message of the scenario with the place it came from, for complaints about its fields.
+struct Place {
+    const protobuf::Message* message;
+    const Tree* tree;  // null where protobuf kept no locations
+    std::string name;  // "steps[3].publish"
+
+    [[nodiscard]] const protobuf::FieldDescriptor* field(const std::string& field_name) const {
+        return message->GetDescriptor()->FindFieldByName(field_name);
+    }
+    [[nodiscard]] bool has(const std::string& field_name) const {
+        const auto* found = field(field_name);
+        if (found->is_repeated()) {
+            return message->GetReflection()->FieldSize(*message, found) > 0;
+        }
+        return message->GetReflection()->HasField(*message, found);
+    }
+    /// Of the field, or of the first thing known inside the message; -1 when unknown.
+    [[nodiscard]] int line_of(const std::string& field_name, int index) const {
+        if (tree == nullptr) return -1;
+        if (!field_name.empty()) {
+            const auto* found = field(field_name);
+            const int line = tree->GetLocation(found, found->is_repeated() ? index : -1).line;
+            if (line >= 0) return line;
+        }
+        const auto* type = message->GetDescriptor();
+        for (int i = 0; i < type->field_count(); ++i) {
+            const auto* one = type->field(i);
+            const int line = tree->GetLocation(one, one->is_repeated() ? 0 : -1).line;
+            if (line >= 0) return line;
+        }
+        return -1;
+    }
+    /// The message in a field; the same place where it was left out.
+    [[nodiscard]] Place in(const std::string& field_name, int index = -1) const {
+        const auto* found = field(field_name);
+        const auto* reflection = message->GetReflection();
+        const auto prefix = name.empty() ? "" : name + ".";
+        if (index >= 0) {
+            return {&reflection->GetRepeatedMessage(*message, found, index),
+                    tree == nullptr ? nullptr : tree->GetTreeForNested(found, index),
+                    fmt::format("{}{}[{}]", prefix, field_name, index)};
+        }
+        return {&reflection->GetMessage(*message, found),
+                tree == nullptr ? nullptr : tree->GetTreeForNested(found, -1), prefix + field_name};
+    }
+};
+
+/// Everything that the schema cannot say.
+class Judge {
+public:
+    Judge(const std::string& path, const scenario::Scenario& scenario, const Tree& tree,
+          std::vector<std::string>& problems)
+        : path_{path},
+          scenario_{scenario},
+          root_{&scenario, &tree, ""},
+          problems_{problems} {}
+
+    void judge() {
+        if (scenario_.description().empty()) {
+            complain(root_, "description", "is missing; say in one sentence what is shown");
+        }
+        if (scenario_.duration_ms() == 0) {
+            complain(root_, "duration_ms", "is missing; at least 1");
+        }
+        if (scenario_.settle_ms() > scenario_.duration_ms()) {
+            complain(root_, "settle_ms",
+                     fmt::format("{} is more than duration_ms, {}", scenario_.settle_ms(),
+                                 scenario_.duration_ms()));
+        }
+        judge_actors();
+        for (int i = 0; i < scenario_.steps_size(); ++i) judge_step(i);
+        if (scenario_.has_workload()) judge_workload();
+        judge_names();
+        for (int i = 0; i < scenario_.expectations_size(); ++i) {
+            const auto place = root_.in("expectations", i);
+            if (!scenario_.expectations(i).has_received()) {
+                complain(place, "", "expects nothing; known: received");
+                continue;
+            }
+            check_client(place.in("received"), "client",
+                         scenario_.expectations(i).received().client());
+        }
+    }
+
+private:
+    void complain(const Place& place, const std::string& field, const std::string& what,
+                  int index = 0) {
+        int line = place.line_of(field, index);
+        if (line < 0) line = 0;
+        std::string name = place.name;
+        if (!field.empty()) name += (name.empty() ? "" : ".") + field;
+        problems_.push_back(fmt::format("{}:{}: {}: {}", path_, line + 1, name, what));
+    }
+
+    void check_range(const Place& place, const std::string& field, std::uint64_t low,
+                     std::uint64_t high) {
+        if (!place.has(field)) return;
+        const auto* descriptor = place.field(field);
+        const auto* reflection = place.message->GetReflection();
+        const std::uint64_t value =
+            descriptor->cpp_type() == protobuf::FieldDescriptor::CPPTYPE_UINT64
+                ? reflection->GetUInt64(*place.message, descriptor)
+                : reflection->GetUInt32(*place.message, descriptor);
+        if (value >= low && value <= high) return;
+        complain(place, field, fmt::format("{} is not in {}..{}", value, low, high));
+    }
+
+    void check_order(const Place& place, const std::string& low_field, std::uint64_t low,
+                     const std::string& high_field, std::uint64_t high) {
+        if (low <= high) return;
+        complain(place, high_field, fmt::format("{} is less than {}, {}", high, low_field, low));
+    }
+
+    void check_client(const Place& place, const std::string& field, const std::string& name,
+                      int index = 0) {
+        if (name.empty()) return complain(place, field, "is missing; name a client", index);
+        if (std::ranges::find(clients_, name) != clients_.end()) return;
+        complain(place, field,
+                 fmt::format("no client is called '{}'{}", name, remedy(name, clients_)), index);
+    }
+
+    void check_node(const Place& place, const std::string& name) {
+        if (name.empty() || std::ranges::find(nodes_, name) != nodes_.end()) return;
+        complain(place, "node",
+                 fmt::format("no node is called '{}'{}", name, remedy(name, nodes_)));
+    }
+
+    void judge_actors() {
+        if (scenario_.nodes_size() == 0) {
+            complain(root_, "nodes", "is missing; add `nodes { name: \"broker\" }`");
+        }
+        for (int i = 0; i < scenario_.nodes_size(); ++i) {
+            const auto place = root_.in("nodes", i);
+            add_name(place,
+                     scenario_.nodes(i).name().empty() ? "broker" : scenario_.nodes(i).name(),
+                     nodes_);
+            check_range(place, "shards", 0, 64);
+            const auto& node = scenario_.nodes(i);
+            if (node.has_shard_delay_us_low() || node.has_shard_delay_us_high()) {
+                check_order(place, "shard_delay_us_low",
+                            node.has_shard_delay_us_low() ? node.shard_delay_us_low() : 5,
+                            "shard_delay_us_high",
+                            node.has_shard_delay_us_high() ? node.shard_delay_us_high() : 500);
+            }
+            if (!node.has_settings()) continue;
+            const auto settings = place.in("settings");
+            for (const auto* field : {"inflight_max", "receive_maximum", "packet_id_max"}) {
+                check_range(settings, field, 1, 65'535);
+            }
+            check_range(settings, "keep_alive_s_max", 0, 65'535);
+        }
+        for (int i = 0; i < scenario_.clients_size(); ++i) judge_client(i);
+    }
+
+    void add_name(const Place& place, const std::string& name, std::vector<std::string>& list) {
+        if (name.empty()) return complain(place, "name", "is missing; every client has a name");
+        const bool is_known = std::ranges::find(nodes_, name) != nodes_.end() ||
+                              std::ranges::find(clients_, name) != clients_.end();
+        if (is_known) complain(place, "name", fmt::format("'{}' is taken; names are unique", name));
+        list.push_back(name);
+    }
+
+    void judge_client(int index) {
+        const auto& client = scenario_.clients(index);
+        const auto place = root_.in("clients", index);
+        add_name(place, client.name(), clients_);
+        if (client.version() != 0 && client.version() != 3 && client.version() != 5) {
+            complain(place, "version",
+                     fmt::format("{} is neither 3 (MQTT 3.1.1) nor 5", client.version()));
+        }
+        check_range(place, "receive_maximum", 1, 65'535);
+        check_range(place, "keep_alive_s", 0, 65'535);
+        check_range(place, "packet_id_max", 1, 65'535);
+        check_range(place, "inflight_max", 1, 65'535);
+        check_range(place, "answer_timeout_ms", 1, 0xFFFF'FFFF);
+        if (client.version() == 3) {
+            for (const auto* field : {"session_expiry_s", "receive_maximum", "will_delay_s"}) {
+                if (place.has(field)) complain(place, field, "is MQTT 5.0 only; use version: 5");
+            }
+        }
+        if (client.has_will()) judge_publication(place.in("will"), client.will(), false);
+        if (client.has_acknowledgements()) {
+            judge_acknowledgements(place.in("acknowledgements"), client.acknowledgements());
+        }
+        if (client.has_completions()) {
+            judge_acknowledgements(place.in("completions"), client.completions());
+        }
+        if (client.has_reconnect()) {
+            const auto& reconnect = client.reconnect();
+            check_order(place.in("reconnect"), "delay_ms_low",
+                        reconnect.has_delay_ms_low() ? reconnect.delay_ms_low() : 100,
+                        "delay_ms_high",
+                        reconnect.has_delay_ms_high() ? reconnect.delay_ms_high() : 500);
+        }
+        if (client.has_link()) {
+            const auto& link = client.link();
+            const auto link_place = place.in("link");
+            check_range(link_place, "buffer_bytes", 1, 0xFFFF'FFFF);
+            if (link.has_delay_us_high()) {
+                check_order(link_place, "delay_us", link.has_delay_us() ? link.delay_us() : 1'000,
+                            "delay_us_high", link.delay_us_high());
+            }
+        }
+        check_node(place, client.node());
+        for (int i = 0; i < client.subscriptions_size(); ++i) {
+            judge_subscription(place.in("subscriptions", i), client.subscriptions(i));
+        }
+    }
+
+    void judge_acknowledgements(const Place& place, const scenario::Acknowledgements& policy) {
+        if (policy.delay_ms_high() == 0) return;
+        check_order(place, "delay_ms_low", policy.delay_ms_low(), "delay_ms_high",
+                    policy.delay_ms_high());
+    }
+
+    void judge_publication(const Place& place, const scenario::Publication& publication,
+                           bool may_be_empty) {
+        if (!wire::is_topic_name(publication.topic()) ||
+            !wire::is_utf8_string(publication.topic())) {
+            complain(
+                place, "topic",
+                fmt::format("'{}' is no Topic Name; not empty, no wildcards", publication.topic()));
+        }
+        if (publication.payload().empty()) {
+            if (may_be_empty && publication.retain()) return;
+            return complain(place, "payload",
+                            "is missing; only `retain: true` may have none, to delete");
+        }
+        const auto [known, is_new] = payloads_.emplace(publication.payload(), place.name);
+        if (is_new) return;
+        complain(place, "payload",
+                 fmt::format("'{}' is the payload of {} already; checkers know a "
+                             "message by it, so each is unique",
+                             publication.payload(), known->second));
+    }
+
+    void judge_subscription(const Place& place, const scenario::Subscription& subscription) {
+        if (!wire::is_topic_filter(subscription.filter())) {
+            complain(place, "filter",
+                     fmt::format("'{}' is no Topic Filter; wildcards fill whole levels, # is last",
+                                 subscription.filter()));
+        }
+        check_range(place, "retain_handling", 0, 2);
+    }
+
+    void judge_step(int index) {
+        using Step = scenario::Step;
+        const auto& step = scenario_.steps(index);
+        const auto step_place = root_.in("steps", index);
+        if (step.at_ms() > scenario_.duration_ms()) {
+            complain(step_place, "at_ms",
+                     fmt::format("{} is behind the end of the run, duration_ms {}", step.at_ms(),
+                                 scenario_.duration_ms()));
+        }
+        if (step.what_case() == Step::WHAT_NOT_SET) {
+            auto known = field_names(*Step::descriptor());
+            std::erase(known, "at_ms");
+            return complain(step_place, "",
+                            fmt::format("nothing happens; add one of {}", fmt::join(known, ", ")));
+        }
+        const auto* field = Step::descriptor()->FindFieldByNumber(step.what_case());
+        const auto place = step_place.in(field->name());
+        // Every step names a client, a link (which is a client's) or a node.
+        for (const auto* name : {"client", "link"}) {
+            const auto* named = place.field(name);
+            if (named == nullptr) continue;
+            check_client(place, name,
+                         place.message->GetReflection()->GetString(*place.message, named));
+        }
+        if (const auto* named = place.field("node")) {
+            check_node(place, place.message->GetReflection()->GetString(*place.message, named));
+        }
+        switch (step.what_case()) {
+            case Step::kConnect:
+                check_range(place, "receive_maximum", 1, 65'535);
+                check_range(place, "keep_alive_s", 0, 65'535);
+                if (step.connect().has_will()) {
+                    judge_publication(place.in("will"), step.connect().will(), false);
+                }
+                return;
+            case Step::kSubscribe:
+                if (step.subscribe().subscriptions_size() == 0) {
+                    complain(place, "subscriptions", "is missing; at least one");
+                }
+                for (int i = 0; i < step.subscribe().subscriptions_size(); ++i) {
+                    judge_subscription(place.in("subscriptions", i),
+                                       step.subscribe().subscriptions(i));
+                }
+                return;
+            case Step::kUnsubscribe:
+                if (step.unsubscribe().filters_size() == 0) {
+                    complain(place, "filters", "is missing; at least one");
+                }
+                return;
+            case Step::kPublish:
+                if (step.publish().messages_size() == 0) {
+                    complain(place, "messages", "is missing; at least one");
+                }
+                for (int i = 0; i < step.publish().messages_size(); ++i) {
+                    judge_publication(place.in("messages", i), step.publish().messages(i), true);
+                }
+                return;
+            case Step::kAcknowledgements:
+                return judge_acknowledgements(place.in("policy"), step.acknowledgements().policy());
+            case Step::kCompletions:
+                return judge_acknowledgements(place.in("policy"), step.completions().policy());
+            case Step::kRaw: {
+                const auto& hex = step.raw().hex();
+                const auto is_digit = [](char c) {
+                    return std::isxdigit(static_cast<unsigned char>(c)) != 0;
+                };
+                const auto digits = std::ranges::count_if(hex, is_digit);
+                const auto blanks = std::ranges::count(hex, ' ');
+                if (digits == 0 || digits % 2 != 0 ||
+                    digits + blanks != static_cast<std::ptrdiff_t>(hex.size())) {
+                    complain(place, "hex",
+                             "pairs of hexadecimal digits and blanks, e.g. \"c0 00\"");
+                }
+                return;
+            }
+            case Step::kDisconnect:
+            case Step::kVanish:
+            case Step::kAcknowledge:
+            case Step::kStall:
+            case Step::kDrop:
+            case Step::kCut:
+            case Step::kHalfOpen:
+            case Step::kStopReading:
+            case Step::kCrash:
+            case Step::kStop:
+            case Step::kSnapshot:
+            case Step::WHAT_NOT_SET: return;
+        }
+    }
+
+    void judge_workload() {
+        const auto& workload = scenario_.workload();
+        const auto place = root_.in("workload");
+        for (int i = 0; i < workload.clients_size(); ++i) {
+            check_client(place, "clients", workload.clients(i), i);
+        }
+        for (int i = 0; i < workload.publishers_size(); ++i) {
+            const auto& name = workload.publishers(i);
+            check_client(place, "publishers", name, i);
+            if (std::ranges::find(workload.clients(), name) == workload.clients().end()) {
+                complain(place, "publishers", fmt::format("'{}' is not among `clients`", name), i);
+            }
+        }
+        if (workload.clients_size() == 0) complain(place, "clients", "is missing; at least one");
+        if (workload.topics_size() == 0) complain(place, "topics", "is missing; at least one");
+        if (workload.filters_size() == 0) complain(place, "filters", "is missing; at least one");
+        for (int i = 0; i < workload.topics_size(); ++i) {
+            if (wire::is_topic_name(workload.topics(i))) continue;
+            complain(place, "topics", fmt::format("'{}' is no Topic Name", workload.topics(i)), i);
+        }
+        for (int i = 0; i < workload.filters_size(); ++i) {
+            if (wire::is_topic_filter(workload.filters(i))) continue;
+            complain(place, "filters", fmt::format("'{}' is no Topic Filter", workload.filters(i)),
+                     i);
+        }
+        if (workload.publish_every_ms_low() == 0) {
+            complain(place, "publish_every_ms_low", "is missing; at least 1");
+        }
+        check_order(place, "publish_every_ms_low", workload.publish_every_ms_low(),
+                    "publish_every_ms_high", workload.publish_every_ms_high());
+        if (workload.disturbances_size() > 0) {
+            if (workload.disturb_every_ms_low() == 0) {
+                complain(place, "disturb_every_ms_low", "is missing; at least 1");
+            }
+            check_order(place, "disturb_every_ms_low", workload.disturb_every_ms_low(),
+                        "disturb_every_ms_high", workload.disturb_every_ms_high());
+            check_order(place, "disturb_for_ms_low", workload.disturb_for_ms_low(),
+                        "disturb_for_ms_high", workload.disturb_for_ms_high());
+        }
+        check_range(place, "retain_per_mille", 0, 1'000);
+    }
+
+    void judge_names() {
+        std::vector<std::string> invariants;
+        for (const auto& checker : all_checkers()) invariants.emplace_back(checker.id);
+        for (int i = 0; i < scenario_.invariants_size(); ++i) {
+            const auto& name = scenario_.invariants(i);
+            if (std::ranges::find(invariants, name) != invariants.end()) continue;
+            complain(root_, "invariants",
+                     fmt::format("'{}' is no invariant{}", name, remedy(name, invariants)), i);
+        }
+        std::vector<std::string> defects;
+        for (const auto& one : defect_switches) defects.emplace_back(one.name);
+        for (int i = 0; i < scenario_.defects_size(); ++i) {
+            const auto& name = scenario_.defects(i);
+            if (std::ranges::find(defects, name) != defects.end()) continue;
+            complain(root_, "defects",
+                     fmt::format("'{}' is no defect switch{}", name, remedy(name, defects)), i);
+        }
+    }
+
+    const std::string& path_;
+    const scenario::Scenario& scenario_;
+    Place root_;
+    std::vector<std::string>& problems_;
+    std::vector<std::string> nodes_;
+    std::vector<std::string> clients_;
+    std::map<std::string, std::string> payloads_;  // → the field that has it
+};
+
+}  // namespace
+
+LoadedScenario load_scenario(const std::string& path) {
+    std::ifstream file{path, std::ios::binary};
+    std::ostringstream text;
+    if (file) text << file.rdbuf();
+    if (!file || !text) {
+        // A directory opens but cannot be read; either way the system knows why.
+        const int reason = errno == 0 ? EISDIR : errno;
+        LoadedScenario failed;
+        failed.path = path;
+        failed.problems.push_back(
+            fmt::format("{}: {}; name a scenario file (*.textproto)", path, std::strerror(reason)));
+        return failed;
+    }
+    return parse_scenario(path, text.str());
+}
+
+LoadedScenario parse_scenario(const std::string& path, const std::string& text) {
+    LoadedScenario loaded;
+    loaded.path = path;
+    Collector collector{path, loaded.problems};
+    Tree tree;
+    TextFormat::Parser parser;
+    parser.RecordErrorsTo(&collector);
+    parser.WriteLocationsTo(&tree);
+    protobuf::io::ArrayInputStream input{text.data(), static_cast<int>(text.size())};
+    if (!parser.Parse(&input, &loaded.scenario)) return loaded;
+    Judge{path, loaded.scenario, tree, loaded.problems}.judge();
+    return loaded;
+}
+
+std::string story_of(std::string_view text) {
+    std::string story;
+    while (text.starts_with('#')) {
+        const auto end = std::min(text.find('\n'), text.size());
+        auto line = text.substr(1, end - 1);
+        if (line.starts_with(' ')) line.remove_prefix(1);
+        story += line;
+        story += '\n';
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return story;
+}
+
+std::string nearest_name(std::string_view name, const std::vector<std::string>& known) {
+    const auto nearest = std::ranges::min_element(
+        known, {}, [&](const std::string& one) { return edit_distance(name, one); });
+    if (nearest == known.end()) return {};
+    // Further away than half of its letters is no misspelling.
+    return edit_distance(name, *nearest) * 2 <= std::max<std::size_t>(name.size(), 4) ? *nearest
+                                                                                      : "";
+}
+
+}  // namespace touchstone::simulator

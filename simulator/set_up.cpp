@@ -1,0 +1,142 @@
+#include "simulator/set_up.hpp"
+
+#include <algorithm>
+
+#include "broker/base/check.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+Duration microseconds(std::uint64_t count) {
+    return Duration{static_cast<std::int64_t>(count)};
+}
+
+std::uint16_t narrow(std::uint32_t value) {
+    CHECK(value <= 0xFFFF);
+    return static_cast<std::uint16_t>(value);
+}
+
+}  // namespace
+
+NodeOptions node_options(const scenario::Node& node) {
+    NodeOptions options;
+    options.shard_count = std::max(1U, node.shards());
+    if (node.has_shard_delay_us_low()) {
+        options.peer_delay_low = microseconds(node.shard_delay_us_low());
+    }
+    if (node.has_shard_delay_us_high()) {
+        options.peer_delay_high = microseconds(node.shard_delay_us_high());
+    }
+    options.timer_resolution = milliseconds(node.timer_resolution_ms());
+    auto& settings = options.settings;
+    const auto& given = node.settings();
+    if (given.has_inflight_max()) settings.inflight_max = narrow(given.inflight_max());
+    if (given.has_receive_maximum()) settings.receive_maximum = narrow(given.receive_maximum());
+    if (given.has_retry_interval_ms()) {
+        settings.retry_interval = milliseconds(given.retry_interval_ms());
+    }
+    if (given.has_queue_messages_max()) settings.queue_messages_max = given.queue_messages_max();
+    if (given.has_queue_qos_0_offline()) {
+        settings.queue_qos_0_offline = given.queue_qos_0_offline();
+    }
+    if (given.has_packet_id_max()) settings.packet_id_max = narrow(given.packet_id_max());
+    if (given.has_session_expiry_s_max()) {
+        settings.session_expiry_s_max = given.session_expiry_s_max();
+    }
+    if (given.has_session_expiry_s_v3()) settings.session_expiry_s_v3 = given.session_expiry_s_v3();
+    if (given.has_connect_timeout_ms()) {
+        settings.connect_timeout = milliseconds(given.connect_timeout_ms());
+    }
+    if (given.has_keep_alive_s_max()) settings.keep_alive_s_max = narrow(given.keep_alive_s_max());
+    if (given.has_unwritten_bytes_max()) settings.unwritten_bytes_max = given.unwritten_bytes_max();
+    return options;
+}
+
+ClientOptions client_options(const scenario::Client& client) {
+    ClientOptions options;
+    options.client_id = client.has_client_id() ? client.client_id() : client.name();
+    options.version = client.version() == 3 ? ProtocolVersion::v3_1_1 : ProtocolVersion::v5;
+    if (client.has_clean_start()) options.clean_start = client.clean_start();
+    options.session_expiry_s = client.session_expiry_s();
+    if (client.has_receive_maximum()) options.receive_maximum = narrow(client.receive_maximum());
+    if (client.has_keep_alive_s()) options.keep_alive_s = narrow(client.keep_alive_s());
+    if (client.has_answer_timeout_ms()) {
+        options.ping_timeout = milliseconds(client.answer_timeout_ms());
+        options.connect_timeout = options.ping_timeout;
+    }
+    if (client.has_will()) {
+        options.will = WillOptions{publication(client.will()), client.will_delay_s()};
+    }
+    if (client.has_packet_id_max()) options.packet_id_max = narrow(client.packet_id_max());
+    if (client.has_inflight_max()) options.inflight_max = narrow(client.inflight_max());
+    options.acknowledgements = ack_policy(client.acknowledgements());
+    options.completions = ack_policy(client.completions());
+    const auto& reconnect = client.reconnect();
+    if (reconnect.has_enabled()) options.reconnect.enabled = reconnect.enabled();
+    if (reconnect.has_delay_ms_low()) {
+        options.reconnect.delay_low = milliseconds(reconnect.delay_ms_low());
+    }
+    if (reconnect.has_delay_ms_high()) {
+        options.reconnect.delay_high = milliseconds(reconnect.delay_ms_high());
+    }
+    if (client.has_restore_subscriptions()) {
+        options.restore_subscriptions = client.restore_subscriptions();
+    }
+    options.republish_unacknowledged = client.republish_unacknowledged();
+    options.queue_qos_0_offline = client.queue_qos_0_offline();
+    return options;
+}
+
+LinkModel link_model(const scenario::Link& link) {
+    LinkModel model;
+    if (link.has_delay_us()) model.delay.low = microseconds(link.delay_us());
+    if (link.has_delay_us_high()) {
+        model.delay.kind = DelayModel::Kind::uniform;
+        model.delay.high = microseconds(link.delay_us_high());
+    } else if (link.has_delay_us_mean()) {
+        model.delay.kind = DelayModel::Kind::exponential;
+        model.delay.high = microseconds(link.delay_us_mean());
+    }
+    model.bandwidth_bytes_per_s = link.bandwidth_bytes_per_s();
+    if (link.has_buffer_bytes()) model.buffer_bytes = link.buffer_bytes();
+    return model;
+}
+
+AckPolicy ack_policy(const scenario::Acknowledgements& policy) {
+    AckPolicy result;
+    result.delay_low = milliseconds(policy.delay_ms_low());
+    result.delay_high = milliseconds(std::max(policy.delay_ms_low(), policy.delay_ms_high()));
+    result.per_message = milliseconds(policy.per_message_ms());
+    if (policy.has_only_first()) result.only_first = policy.only_first();
+    return result;
+}
+
+Publication publication(const scenario::Publication& publication) {
+    Publication result{.topic = publication.topic(),
+                       .payload = publication.payload(),
+                       .qos = static_cast<QoS>(publication.qos()),
+                       .retain = publication.retain(),
+                       .expiry_s = std::nullopt};
+    if (publication.has_expiry_s()) result.expiry_s = publication.expiry_s();
+    return result;
+}
+
+Wish wish(const scenario::Subscription& subscription) {
+    return {
+        .filter = subscription.filter(),
+        .options = {.qos = static_cast<QoS>(subscription.qos()),
+                    .no_local = subscription.no_local(),
+                    .retain_as_published = subscription.retain_as_published(),
+                    .retain_handling = static_cast<std::uint8_t>(subscription.retain_handling())}};
+}
+
+Directions directions(scenario::LinkDirection direction) {
+    switch (direction) {
+        case scenario::to_broker: return Directions::to_broker;
+        case scenario::to_client: return Directions::to_client;
+        default: return Directions::both;  // Protobuf adds sentinels to its enumerations.
+    }
+}
+
+}  // namespace touchstone::simulator

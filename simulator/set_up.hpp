@@ -1,0 +1,23 @@
+// From what a scenario's file says to what the world understands: units, defaults, names.
+#pragma once
+
+#include <optional>
+
+#include "simulator/scenario.pb.h"
+#include "simulator/world.hpp"
+
+namespace touchstone::simulator {
+
+[[nodiscard]] NodeOptions node_options(const scenario::Node& node);
+[[nodiscard]] ClientOptions client_options(const scenario::Client& client);
+[[nodiscard]] LinkModel link_model(const scenario::Link& link);
+[[nodiscard]] AckPolicy ack_policy(const scenario::Acknowledgements& policy);
+[[nodiscard]] Publication publication(const scenario::Publication& publication);
+[[nodiscard]] Wish wish(const scenario::Subscription& subscription);
+[[nodiscard]] Directions directions(scenario::LinkDirection direction);
+
+[[nodiscard]] inline Duration milliseconds(std::uint64_t count) {
+    return std::chrono::milliseconds{static_cast<std::int64_t>(count)};
+}
+
+}  // namespace touchstone::simulator
