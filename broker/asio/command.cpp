@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -201,7 +202,8 @@ void write_port_file(const std::string& path, const std::vector<Endpoint>& endpo
 }
 
 void set_up_log(const std::string& level) {
-    auto logger = spdlog::stderr_logger_mt("touchstone");
+    auto logger = std::make_shared<spdlog::logger>(
+        "touchstone", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l: %v", spdlog::pattern_time_type::utc);
     logger->set_level(spdlog::level::from_str(level));
     spdlog::set_default_logger(std::move(logger));

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -97,6 +98,8 @@ std::vector<std::optional<ShardFigures>> Node::figures(std::chrono::milliseconds
 }
 
 void Node::stop_within(Duration drain_time_max) {
+    // Whoever connects from now on is refused at once, instead of waiting for nobody.
+    for (const Listener& listener : listeners_) shutdown(listener.socket.raw(), SHUT_RDWR);
     for (const auto& shard : shards_) shard->stop(drain_time_max);
 }
 

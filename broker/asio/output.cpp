@@ -11,10 +11,6 @@ namespace touchstone::asio_driver {
 
 namespace {
 
-std::byte* memory_of(OutputSegment* segment) {
-    return reinterpret_cast<std::byte*>(segment + 1);
-}
-
 void destroy(OutputSegment* segment) {
     segment->~OutputSegment();
     ::operator delete(segment);
@@ -23,20 +19,24 @@ void destroy(OutputSegment* segment) {
 }  // namespace
 
 OutputPool::~OutputPool() {
-    for (Shelf* shelf : {&references_, &small_, &large_}) {
-        while (shelf->first != nullptr) {
-            destroy(std::exchange(shelf->first, shelf->first->next));
-        }
+    for (Shelf& shelf : shelves_) {
+        while (shelf.first != nullptr) destroy(std::exchange(shelf.first, shelf.first->next));
     }
 }
 
 OutputSegment* OutputPool::segment_for(std::size_t size_bytes) {
-    constexpr auto small_room = small_bytes - sizeof(OutputSegment);
-    return take(size_bytes <= small_room ? small_ : large_);
+    using enum OutputSegment::Kind;
+    const bool is_small = size_bytes <= small_bytes - sizeof(OutputSegment);
+    OutputSegment* segment = take(is_small ? small : large);
+    segment->bytes = reinterpret_cast<const std::byte*>(segment + 1);
+    segment->end = 0;
+    const std::size_t all_bytes = is_small ? small_bytes : large_bytes;
+    segment->room_bytes = static_cast<std::uint32_t>(all_bytes - sizeof(OutputSegment));
+    return segment;
 }
 
 OutputSegment* OutputPool::reference_to(const MessageRef& message) {
-    OutputSegment* segment = take(references_);
+    OutputSegment* segment = take(OutputSegment::Kind::reference);
     const Bytes payload = message->payload();
     segment->bytes = payload.data();
     segment->end = static_cast<std::uint32_t>(payload.size());
@@ -45,7 +45,7 @@ OutputSegment* OutputPool::reference_to(const MessageRef& message) {
 }
 
 void OutputPool::give_back(OutputSegment* segment) {
-    Shelf& shelf = shelf_of(*segment);
+    Shelf& shelf = shelf_of(segment->kind);
     used_bytes_ -= shelf.size_bytes;
     if (kept_bytes_ + shelf.size_bytes > kept_bytes_max) {
         destroy(segment);
@@ -57,30 +57,20 @@ void OutputPool::give_back(OutputSegment* segment) {
     shelf.first = segment;
 }
 
-OutputSegment* OutputPool::take(Shelf& shelf) {
+OutputSegment* OutputPool::take(OutputSegment::Kind kind) {
+    Shelf& shelf = shelf_of(kind);
     used_bytes_ += shelf.size_bytes;
     OutputSegment* segment = shelf.first;
     if (segment == nullptr) {
         segment = new (::operator new(shelf.size_bytes)) OutputSegment;
-        segment->capacity_bytes =
-            static_cast<std::uint32_t>(shelf.size_bytes - sizeof(OutputSegment));
-        segment->bytes = memory_of(segment);
+        segment->kind = kind;
     } else {
         shelf.first = segment->next;
         kept_bytes_ -= shelf.size_bytes;
     }
     segment->next = nullptr;
     segment->begin = 0;
-    segment->end = 0;
     return segment;
-}
-
-OutputPool::Shelf& OutputPool::shelf_of(const OutputSegment& segment) {
-    switch (segment.capacity_bytes) {
-        case 0: return references_;
-        case small_bytes - sizeof(OutputSegment): return small_;
-        default: return large_;
-    }
 }
 
 void Output::append(OutputPool& pool, const MessageRef& message) {
@@ -119,7 +109,7 @@ void Output::drop_all(OutputPool& pool) {
 
 void Output::append_to_new_segment(OutputPool& pool, Bytes bytes) {
     while (!bytes.empty()) {
-        const std::size_t room_bytes = last_ == nullptr ? 0 : last_->capacity_bytes - last_->end;
+        const std::size_t room_bytes = last_ == nullptr ? 0 : last_->room_bytes;
         const std::size_t now_bytes = std::min(bytes.size(), room_bytes);
         copy_into_last(bytes.first(now_bytes));
         bytes = bytes.subspan(now_bytes);

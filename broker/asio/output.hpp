@@ -5,6 +5,7 @@
 
 #include <sys/uio.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -17,12 +18,15 @@ namespace touchstone::asio_driver {
 
 /// A piece of output: copied bytes that follow this header, or a reference to a payload.
 struct OutputSegment {
+    enum class Kind : std::uint8_t { reference, small, large };
+
     OutputSegment* next = nullptr;
     const std::byte* bytes = nullptr;
-    std::uint32_t begin = 0;           // written so far
-    std::uint32_t end = 0;             // filled so far
-    std::uint32_t capacity_bytes = 0;  // 0: refers to `message`
-    MessageRef message;
+    std::uint32_t begin = 0;       // written so far
+    std::uint32_t end = 0;         // filled so far
+    std::uint32_t room_bytes = 0;  // behind `end`; a reference has none
+    Kind kind = Kind::reference;
+    MessageRef message;  // of a reference
 };
 
 /// The memory of a shard's output. Keeps what is given back, up to a bound, so that a turn reuses
@@ -53,12 +57,10 @@ private:
         std::size_t size_bytes = 0;
         OutputSegment* first = nullptr;
     };
-    OutputSegment* take(Shelf& shelf);
-    Shelf& shelf_of(const OutputSegment& segment);
+    OutputSegment* take(OutputSegment::Kind kind);
+    Shelf& shelf_of(OutputSegment::Kind kind) { return shelves_[static_cast<std::size_t>(kind)]; }
 
-    Shelf references_{sizeof(OutputSegment)};
-    Shelf small_{small_bytes};
-    Shelf large_{large_bytes};
+    std::array<Shelf, 3> shelves_{{{sizeof(OutputSegment)}, {small_bytes}, {large_bytes}}};
     std::size_t kept_bytes_ = 0;
     std::size_t used_bytes_ = 0;
 };
@@ -73,7 +75,7 @@ public:
     [[nodiscard]] bool is_empty() const { return first_ == nullptr; }
 
     void append(OutputPool& pool, Bytes bytes) {
-        if (last_ != nullptr && last_->capacity_bytes - last_->end >= bytes.size()) {
+        if (last_ != nullptr && last_->room_bytes >= bytes.size()) {
             copy_into_last(bytes);
         } else {
             append_to_new_segment(pool, bytes);
@@ -96,6 +98,7 @@ private:
         auto* room = reinterpret_cast<std::byte*>(last_ + 1) + last_->end;
         std::memcpy(room, bytes.data(), bytes.size());
         last_->end += static_cast<std::uint32_t>(bytes.size());
+        last_->room_bytes -= static_cast<std::uint32_t>(bytes.size());
     }
     void append_to_new_segment(OutputPool& pool, Bytes bytes);
     void put_last(OutputSegment* segment);

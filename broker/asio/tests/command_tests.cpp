@@ -1,0 +1,195 @@
+// The subcommand in-process, and its page of metrics.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/inotify.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "broker/asio/command.hpp"
+#include "broker/asio/metrics.hpp"
+#include "broker/asio/node.hpp"
+#include "broker/asio/tests/raw_client.hpp"
+#include "broker/base/exit_code.hpp"
+
+namespace touchstone::asio_driver {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+int run(std::vector<std::string> words) {
+    words.insert(words.begin(), "broker");
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    return broker_command(static_cast<int>(arguments.size()), arguments.data());
+}
+
+struct Refusal {
+    int exit_code;
+    std::string text;
+};
+
+Refusal refusal_of(const std::vector<std::string>& words) {
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int exit_code = run(words);
+    testing::internal::GetCapturedStdout();
+    return {exit_code, testing::internal::GetCapturedStderr()};
+}
+
+/// An empty directory that goes away with its contents.
+class Folder {
+public:
+    Folder() {
+        std::string name = (std::filesystem::temp_directory_path() / "touchstone-XXXXXX").string();
+        path_ = mkdtemp(name.data());
+    }
+    ~Folder() { std::filesystem::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    [[nodiscard]] std::filesystem::path operator/(const char* name) const { return path_ / name; }
+
+    /// Waits until something is renamed into the folder.
+    class Watch {
+    public:
+        explicit Watch(const Folder& folder) : events_{inotify_init1(IN_CLOEXEC)} {
+            inotify_add_watch(events_.raw(), folder.path_.c_str(), IN_MOVED_TO);
+        }
+        [[nodiscard]] bool wait() const {
+            pollfd wanted{events_.raw(), POLLIN, 0};
+            return poll(&wanted, 1, std::chrono::milliseconds{wait_max}.count()) == 1;
+        }
+
+    private:
+        Descriptor events_;
+    };
+
+private:
+    std::filesystem::path path_;
+};
+
+TEST(broker_command, refuses_what_it_does_not_understand_in_one_line_that_says_what_to_do) {
+    const Listener taken = Listener::open(Endpoint::from_text("127.0.0.1:0"));
+    const struct {
+        std::vector<std::string> words;
+        const char* hint;
+    } refused[] = {
+        {{"--no-such-option"}, "--help"},
+        {{"--shards", "0"}, "1 to 256"},
+        {{"--inflight-max", "many"}, "--inflight-max"},
+        {{"--receive-maximum", "65536"}, "1 to 65535"},
+        {{"--packet-size-max", "268435461"}, "268435460"},
+        {{"--log-level", "loud"}, "debug"},
+        {{"--listen", "127.0.0.1"}, "127.0.0.1:1883"},
+        {{"--listen", "0.0.0.0:0"}, "--allow-anonymous"},
+        {{"--listen", "[::]:0"}, "--allow-anonymous"},
+        {{"--listen", taken.endpoint.to_text()}, "choose another port"},
+        {{"--listen", "192.0.2.1:0", "--allow-anonymous"}, "ip address"},
+        {{"--listen", "127.0.0.1:0", "--metrics", taken.endpoint.to_text()}, "choose another port"},
+        {{"--listen", "127.0.0.1:0", "--metrics", "9100"}, "127.0.0.1:1883"},
+        {{"--listen", "127.0.0.1:0", "--port-file", "/no/such/directory/file"}, "directory"},
+        {{"--redeliver-unordered"}, "--help"},  // no defect can be had from here
+    };
+    for (const auto& [words, hint] : refused) {
+        const Refusal refusal = refusal_of(words);
+        EXPECT_EQ(refusal.exit_code, to_int(ExitCode::usage_error)) << words[0];
+        EXPECT_NE(refusal.text.find(hint), std::string::npos) << refusal.text;
+        EXPECT_EQ(std::ranges::count(refusal.text, '\n'), 1) << refusal.text;
+    }
+}
+
+TEST(broker_command, serves_until_a_signal_and_then_tells_its_clients) {
+    for (const int signal : {SIGTERM, SIGINT}) {
+        const Folder folder;
+        const Folder::Watch watch{folder};
+        int exit_code = -1;
+        std::thread broker{[&] {
+            exit_code = run({"--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--shards", "2",
+                             "--port-file", folder / "ports", "--log-level", "off"});
+        }};
+        ASSERT_TRUE(watch.wait());
+        std::ifstream file{folder / "ports"};
+        std::string first;
+        std::string second;
+        std::getline(file, first);
+        std::getline(file, second);
+        EXPECT_EQ(first.substr(0, 10), "127.0.0.1:");
+        EXPECT_EQ(second.substr(0, 6), "[::1]:");
+        auto client = RawClient::connected(Endpoint::from_text(first).port, "client");
+
+        std::raise(signal);
+        EXPECT_TRUE(client.receive_to_end().empty());
+        client.reset();
+        broker.join();
+        EXPECT_EQ(exit_code, to_int(ExitCode::as_expected));
+    }
+}
+
+std::string http_get(std::uint16_t port, const std::string& path) {
+    RawClient client{port};
+    client.send(as_bytes("GET " + path + " HTTP/1.0\r\n\r\n"));
+    const Buffer answer = client.receive_to_end();
+    return std::string{as_text(answer)};
+}
+
+TEST(metrics, are_a_page_that_prometheus_can_read) {
+    Node node{{.listen = {Endpoint::from_text("127.0.0.1:0")}, .shard_count = 2}};
+    Metrics metrics{Endpoint::from_text("127.0.0.1:0"), node};
+    node.start();
+    const auto client = RawClient::connected(node.endpoints().front().port, "client");
+
+    const std::string answer = http_get(metrics.endpoint().port, "/metrics");
+    ASSERT_EQ(answer.substr(0, 12), "HTTP/1.1 200");
+    std::istringstream page{answer.substr(answer.find("\r\n\r\n") + 4)};
+    const std::regex sample{R"re(([a-z_]+)(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? (\S+))re"};
+    std::map<std::string, std::string> type_of;
+    std::map<std::string, double> sum_of;
+    std::set<std::string> series;
+    for (std::string line; std::getline(page, line);) {
+        std::istringstream words{line};
+        std::string hash, keyword, name, type;
+        words >> hash >> keyword >> name >> type;
+        if (line.starts_with("# TYPE ")) {
+            EXPECT_TRUE(type_of.emplace(name, type).second) << "twice: " << line;
+        }
+        if (line.starts_with('#') || line.starts_with("exposer_")) continue;  // the server's own
+        std::smatch match;
+        ASSERT_TRUE(std::regex_match(line, match, sample)) << line;
+        EXPECT_TRUE(series.insert(match[1].str() + match[2].str()).second) << "twice: " << line;
+        sum_of[match[1]] += std::stod(match[4]);
+    }
+    for (const auto& [name, type] : type_of) {
+        EXPECT_EQ(type == "counter", name.ends_with("_total")) << name;
+    }
+    EXPECT_EQ(sum_of["touchstone_clients_accepted_total"], 1);
+    EXPECT_EQ(sum_of["touchstone_sessions"], 1);
+    EXPECT_EQ(sum_of["touchstone_shard_answers"], 2);
+    EXPECT_EQ(sum_of["touchstone_build_info"], 1);
+    EXPECT_GT(sum_of["process_start_time_seconds"], 1.6e9);
+    EXPECT_GT(sum_of["process_resident_memory_bytes"], 0);
+}
+
+TEST(metrics, do_without_the_figures_of_a_shard_that_does_not_answer) {
+    // It was never started.
+    Node node{{.listen = {Endpoint::from_text("127.0.0.1:0")}}};
+    const Metrics metrics{Endpoint::from_text("127.0.0.1:0"), node};
+    const std::string answer = http_get(metrics.endpoint().port, "/metrics");
+    EXPECT_NE(answer.find("touchstone_shard_answers{shard=\"0\"} 0"), std::string::npos);
+    EXPECT_EQ(answer.find("touchstone_sessions"), std::string::npos);
+    EXPECT_NE(answer.find("process_start_time_seconds"), std::string::npos);
+}
+
+}  // namespace
+
+}  // namespace touchstone::asio_driver

@@ -1,0 +1,381 @@
+// A whole node over real sockets on 127.0.0.1, with 1 and with 2 shards.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "broker/asio/node.hpp"
+#include "broker/asio/tests/raw_client.hpp"
+
+namespace touchstone::asio_driver {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A node on a free port, and what it says about its end.
+class RunningNode {
+public:
+    explicit RunningNode(unsigned shard_count, Settings settings = {},
+                         Duration drain_time_max = 30s)
+        : node_{{.listen = {Endpoint::from_text("127.0.0.1:0")},
+                 .shard_count = shard_count,
+                 .settings = settings,
+                 .drain_time_max = drain_time_max,
+                 .on_stopped = [this] { on_stopped(); }}} {
+        node_.start();
+    }
+
+    [[nodiscard]] std::uint16_t port() const { return node_.endpoints().front().port; }
+    void stop() { node_.stop(); }
+    void await_stopped() {
+        std::unique_lock lock{mutex_};
+        if (!has_stopped_.wait_for(lock, wait_max, [this] { return is_stopped_; })) {
+            throw std::runtime_error{"the node has not stopped in time"};
+        }
+    }
+
+    /// Of all shards, each of which has to answer.
+    std::vector<ShardFigures> figures() {
+        std::vector<ShardFigures> all;
+        for (auto& one : node_.figures(wait_max)) all.push_back(one.value());
+        return all;
+    }
+    template <class Member>
+    std::uint64_t sum(Member member) {
+        const auto all = figures();
+        return std::accumulate(
+            all.begin(), all.end(), std::uint64_t{0},
+            [&](std::uint64_t so_far, const ShardFigures& one) { return so_far + member(one); });
+    }
+    /// Asks the shards again and again, which lets them work, until `is_reached` says so.
+    template <class Predicate>
+    void await(Predicate is_reached) {
+        const auto deadline = std::chrono::steady_clock::now() + wait_max;
+        while (!is_reached()) {
+            if (std::chrono::steady_clock::now() > deadline) {
+                throw std::runtime_error{"the node has not come to that state in time"};
+            }
+        }
+    }
+
+private:
+    void on_stopped() {
+        const std::scoped_lock lock{mutex_};
+        is_stopped_ = true;
+        has_stopped_.notify_all();
+    }
+
+    std::mutex mutex_;
+    std::condition_variable has_stopped_;
+    bool is_stopped_ = false;
+    Node node_;
+};
+
+class node_of_shards : public testing::TestWithParam<unsigned> {};
+INSTANTIATE_TEST_SUITE_P(shards, node_of_shards, testing::Values(1U, 2U),
+                         [](const auto& shards) { return std::to_string(shards.param); });
+
+std::string name(std::string_view stem, unsigned number) {
+    return std::string{stem} + std::to_string(number);
+}
+
+TEST_P(node_of_shards, brings_a_message_from_every_client_to_every_other) {
+    RunningNode node{GetParam()};
+    std::vector<RawClient> clients;
+    for (unsigned i = 0; i < 8; ++i) {
+        clients.push_back(RawClient::subscribed(node.port(), name("client-", i), "to/all"));
+    }
+    for (unsigned i = 0; i < clients.size(); ++i) {
+        const Buffer packet = packet::publish("to/all", name("from ", i));
+        clients[i].send(packet);
+        for (RawClient& client : clients) client.expect(packet);
+    }
+}
+
+TEST_P(node_of_shards, serves_each_client_on_the_shard_that_owns_it) {
+    RunningNode node{GetParam()};
+    std::vector<RawClient> clients;
+    std::vector<std::uint64_t> expected(GetParam());
+    for (unsigned i = 0; i < 32; ++i) {
+        ++expected[owner_of(name("client-", i), GetParam()).raw()];
+        clients.push_back(RawClient::connected(node.port(), name("client-", i)));
+    }
+    const auto figures = node.figures();
+    for (unsigned shard = 0; shard < GetParam(); ++shard) {
+        EXPECT_EQ(figures[shard].gauges.sessions, expected[shard]);
+        EXPECT_EQ(figures[shard].driver.sockets, expected[shard]);
+    }
+}
+
+TEST_P(node_of_shards, takes_packets_that_come_byte_by_byte) {
+    RunningNode node{GetParam()};
+    for (unsigned i = 0; i < 4; ++i) {  // of either owner
+        RawClient client{node.port()};
+        const Buffer message = packet::publish("a/b", "c");
+        const Buffer all = packet::connect(name("slow-", i)) + packet::subscribe("a/+") + message;
+        for (const std::byte& byte : all) client.send({&byte, 1});
+        client.expect(packet::connack() + packet::suback() + message);
+    }
+}
+
+TEST_P(node_of_shards, takes_many_packets_that_come_at_once) {
+    RunningNode node{GetParam()};
+    for (unsigned i = 0; i < 4; ++i) {
+        constexpr unsigned messages = 20'000;
+        Buffer all = packet::connect(name("quick-", i));
+        Buffer answers = packet::connack();
+        for (unsigned id = 1; id <= messages; ++id) {
+            append(all, packet::publish_qos_1("nobody/listens", "x", id));
+            append(answers, packet::puback(id));
+        }
+        RawClient client{node.port()};
+        std::thread writer{[&] { client.send(all); }};
+        client.expect(answers);
+        writer.join();
+    }
+}
+
+TEST_P(node_of_shards, brings_large_messages_whole) {
+    RunningNode node{GetParam()};
+    auto subscriber = RawClient::subscribed(node.port(), "subscriber", "large");
+    auto publisher = RawClient::connected(node.port(), "publisher");
+    for (const std::size_t size_bytes : {1, 2000, 2048, 2049, 70'000, 1'000'000}) {
+        std::string payload(size_bytes, '\0');
+        std::iota(payload.begin(), payload.end(), '\0');
+        const Buffer packet = packet::publish("large", payload);
+        std::thread writer{[&] { publisher.send(packet); }};
+        subscriber.expect(packet);
+        writer.join();
+    }
+}
+
+TEST_P(node_of_shards, closes_a_connection_that_announces_too_large_a_packet) {
+    RunningNode node{GetParam(), {.packet_size_bytes_max = 1024}};
+    auto client = RawClient::connected(node.port(), "greedy");
+    client.send(bytes_of({0x30, 0xFF, 0xFF, 0xFF, 0x7F}));
+    client.receive_to_end();
+}
+
+TEST_P(node_of_shards, ends_the_first_connection_of_a_client_that_connects_again) {
+    RunningNode node{GetParam()};
+    for (unsigned i = 0; i < 4; ++i) {
+        auto first = RawClient::connected(node.port(), name("twice-", i));
+        auto second = RawClient::connected(node.port(), name("twice-", i));
+        first.receive_to_end();
+        second.send(packet::pingreq());
+        second.expect(packet::pingresp());
+    }
+}
+
+TEST_P(node_of_shards, answers_a_client_that_has_ended_its_own_direction) {
+    RunningNode node{GetParam()};
+    for (unsigned i = 0; i < 4; ++i) {
+        RawClient client{node.port()};
+        client.send(packet::connect(name("half-", i)) + packet::pingreq());
+        client.end_output();
+        EXPECT_EQ(client.receive_to_end(), packet::connack() + packet::pingresp());
+    }
+}
+
+TEST_P(node_of_shards, notices_a_reset_in_the_middle_of_a_packet) {
+    RunningNode node{GetParam()};
+    auto watcher = RawClient::subscribed(node.port(), "watcher", "will/+");
+    for (unsigned i = 0; i < 4; ++i) {
+        auto client = RawClient::connected(node.port(), name("lost-", i),
+                                           {.topic = "will/x", .payload = "!"});
+        client.send(bytes_of({0x30, 0x7F, 0x00}));
+        client.reset();
+        watcher.expect(packet::publish("will/x", "!"));
+    }
+    EXPECT_EQ(node.sum([](const ShardFigures& of) { return of.driver.sockets; }), 1);
+}
+
+TEST_P(node_of_shards, closes_after_a_clients_disconnect) {
+    RunningNode node{GetParam()};
+    for (unsigned i = 0; i < 4; ++i) {
+        auto client = RawClient::connected(node.port(), name("polite-", i));
+        client.send(packet::disconnect());
+        EXPECT_TRUE(client.receive_to_end().empty());
+    }
+    EXPECT_EQ(node.sum([](const ShardFigures& of) { return of.driver.sockets; }), 0);
+}
+
+TEST_P(node_of_shards, writes_all_to_a_client_that_reads_late) {
+    RunningNode node{GetParam()};
+    RawClient late{{.receive_buffer_bytes = 4096}};
+    late.open(node.port());
+    late.send(packet::connect("late") + packet::subscribe("much"));
+    late.expect(packet::connack() + packet::suback());
+    auto publisher = RawClient::connected(node.port(), "publisher");
+    // More than the system's buffers of this connection hold, in pieces that are referred to and
+    // in pieces that are copied.
+    Buffer expected;
+    for (unsigned i = 0; i < 12; ++i) {
+        const Buffer packet = packet::publish("much", std::string(i % 2 == 0 ? 60'000 : 50, 'x'));
+        publisher.send(packet);
+        append(expected, packet);
+    }
+    publisher.send(packet::pingreq());
+    publisher.expect(packet::pingresp());
+    late.expect(expected);
+}
+
+TEST_P(node_of_shards, keeps_a_client_that_does_not_read_from_harming_the_others) {
+    Settings settings;
+    settings.queue_bytes_max = 100'000;
+    RunningNode node{GetParam(), settings};
+    RawClient stuck{{.receive_buffer_bytes = 4096}};
+    stuck.open(node.port());
+    stuck.send(packet::connect("stuck") + packet::subscribe("flood"));
+    stuck.expect(packet::connack() + packet::suback());
+    auto reader = RawClient::subscribed(node.port(), "reader", "flood");
+    auto publisher = RawClient::connected(node.port(), "publisher");
+
+    constexpr unsigned messages = 4000;  // 40 MB; the system takes a few of them
+    const Buffer packet = packet::publish("flood", std::string(10'000, 'x'));
+    std::uint64_t output_bytes_most = 0;
+    for (unsigned i = 0; i < messages; ++i) {
+        publisher.send(packet);
+        reader.expect(packet);
+        if (i % 100 != 0) continue;
+        const auto output_bytes =
+            node.sum([](const ShardFigures& of) { return of.driver.output_bytes; });
+        output_bytes_most = std::max(output_bytes_most, output_bytes);
+    }
+    // What the driver holds for it is what Settings allow, and the pieces it is kept in.
+    EXPECT_LT(output_bytes_most, 2 * settings.unwritten_bytes_max);
+    EXPECT_GT(node.sum([](const ShardFigures& of) {
+        return of.counters.of(Counter::dropped_queue_full);
+    }),
+              0);
+}
+
+TEST_P(node_of_shards, tells_its_clients_when_it_stops_and_accepts_no_more) {
+    RunningNode node{GetParam()};
+    std::vector<RawClient> clients;
+    for (unsigned i = 0; i < 8; ++i) {
+        clients.push_back(RawClient::connected(node.port(), name("client-", i)));
+    }
+    RawClient v5{node.port()};
+    v5.send(packet::with_fixed_header(0x10, packet::text("MQTT") + bytes_of({5, 2, 0, 0, 0}) +
+                                                packet::text("v5")));
+    const Buffer start = v5.receive(2);
+    v5.receive(std::to_integer<std::size_t>(start[1]));  // its CONNACK has Properties
+
+    node.stop();
+    EXPECT_THROW(RawClient{node.port()}, std::system_error);
+    for (RawClient& client : clients) EXPECT_TRUE(client.receive_to_end().empty());
+    const Buffer last = v5.receive_to_end();
+    ASSERT_GE(last.size(), 3);
+    EXPECT_EQ(last[0], std::byte{0xE0});  // DISCONNECT
+    EXPECT_EQ(last[2], std::byte{0x8B});  // Server shutting down
+    // They have not closed their sides yet, and the node waits for them.
+    clients.clear();
+    v5.reset();
+    node.await_stopped();
+}
+
+TEST_P(node_of_shards, stops_in_time_although_a_client_does_not_read) {
+    RunningNode node{GetParam(), {}, Duration{1}};
+    RawClient stuck{{.receive_buffer_bytes = 4096}};
+    stuck.open(node.port());
+    stuck.send(packet::connect("stuck") + packet::subscribe("flood"));
+    stuck.expect(packet::connack() + packet::suback());
+    auto publisher = RawClient::connected(node.port(), "publisher");
+    for (unsigned i = 0; i < 100; ++i) {
+        publisher.send(packet::publish("flood", std::string(50'000, 'x')));
+    }
+    publisher.send(packet::pingreq());
+    publisher.expect(packet::pingresp());
+    node.stop();
+    node.await_stopped();
+}
+
+TEST_P(node_of_shards, stops_although_a_client_has_not_connected_yet) {
+    RunningNode node{GetParam(), {}, Duration{1}};
+    RawClient silent{node.port()};
+    node.await(
+        [&] { return node.sum([](const ShardFigures& of) { return of.driver.accepted; }) == 1; });
+    node.stop();
+    node.await_stopped();
+}
+
+TEST_P(node_of_shards, accepts_again_after_descriptors_had_run_out) {
+    RunningNode node{GetParam()};
+    auto first = RawClient::connected(node.port(), "first");
+    RawClient second{RawClient::Options{}};  // has its descriptor, and is not connected yet
+
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    rlimit none_left = before;
+    none_left.rlim_cur = static_cast<rlim_t>(second.raw()) + 1;  // the smallest free one is above
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+    second.open(node.port());  // the system accepts it in the node's name
+    node.await([&] {
+        return node.sum([](const ShardFigures& of) { return of.driver.accept_pauses; }) >= 2;
+    });
+    first.send(packet::pingreq());
+    first.expect(packet::pingresp());
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+
+    second.send(packet::connect("second"));
+    second.expect(packet::connack());
+}
+
+TEST(endpoint, is_read_and_written_as_on_the_command_line) {
+    for (const char* text : {"127.0.0.1:1883", "[::1]:0", "0.0.0.0:65535", "[::]:1"}) {
+        EXPECT_EQ(Endpoint::from_text(text).to_text(), text);
+    }
+    EXPECT_TRUE(Endpoint::from_text("127.1.2.3:1").is_loopback);
+    EXPECT_TRUE(Endpoint::from_text("[::1]:1").is_loopback);
+    EXPECT_FALSE(Endpoint::from_text("0.0.0.0:1").is_loopback);
+    EXPECT_FALSE(Endpoint::from_text("[::]:1").is_loopback);
+}
+
+TEST(endpoint, is_refused_with_an_example_when_it_is_not_address_and_port) {
+    for (const char* text :
+         {"", ":", "1883", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
+          "127.0.0.1:1 ", "::1:1883", "[::1]", "localhost:1883"}) {
+        try {
+            Endpoint::from_text(text);
+            ADD_FAILURE() << text << " was taken";
+        } catch (const OperatorError& error) {
+            EXPECT_NE(std::string{error.what()}.find("127.0.0.1:1883"), std::string::npos);
+        }
+    }
+}
+
+TEST(listener, names_the_place_and_the_remedy_when_the_port_is_in_use) {
+    const Listener first = Listener::open(Endpoint::from_text("127.0.0.1:0"));
+    try {
+        Listener::open(first.endpoint);
+        ADD_FAILURE() << "two listeners on one port";
+    } catch (const OperatorError& error) {
+        const std::string text = error.what();
+        EXPECT_NE(text.find(first.endpoint.to_text()), std::string::npos);
+        EXPECT_NE(text.find("choose another port"), std::string::npos);
+    }
+}
+
+TEST(listener, hands_no_delay_down_to_what_it_accepts) {
+    const Listener listener = Listener::open(Endpoint::from_text("127.0.0.1:0"));
+    const RawClient client{listener.endpoint.port};
+    const Descriptor accepted{accept4(listener.socket.raw(), nullptr, nullptr, SOCK_CLOEXEC)};
+    ASSERT_TRUE(accepted.is_open());
+    int is_set = 0;
+    socklen_t size = sizeof is_set;
+    ASSERT_EQ(getsockopt(accepted.raw(), IPPROTO_TCP, 1 /* TCP_NODELAY */, &is_set, &size), 0);
+    EXPECT_NE(is_set, 0);
+}
+
+}  // namespace
+
+}  // namespace touchstone::asio_driver
