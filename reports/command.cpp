@@ -92,7 +92,7 @@ std::string counts_table(const results::Report& report) {
              number(counts.fail()), number(counts.not_applicable()), number(counts.inconclusive()),
              number(counts.flaky()), number(counts.crash()),
              statements.total() == 0 ? "." : fmt::format("{}/{}", judged, statements.total()),
-             fmt::format("{}", summary.seed()), duration_text(summary.duration_ms() * 1'000)});
+             fmt::format("{}", summary.seed()), wall_time_text(summary.duration_ms())});
     }
     return table_text(rows);
 }

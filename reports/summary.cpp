@@ -181,11 +181,15 @@ std::string counts_text(const results::Counts& counts) {
     return text.empty() ? "nothing judged" : text;
 }
 
+std::string wall_time_text(std::uint64_t duration_ms) {
+    return duration_ms == 0 ? "under 1 ms" : duration_text(duration_ms * 1'000);
+}
+
 std::string last_line(const results::Run& run, const std::filesystem::path& report_path) {
     std::string line =
         fmt::format("{} {} {} | {} | seed {} | {}", upper_case(verdict_text(run.verdict())),
                     kind_text(run.kind()), run.name(), counts_text(run.counts()), run.seed(),
-                    duration_text(run.duration_ms() * 1'000));
+                    wall_time_text(run.duration_ms()));
     if (!report_path.empty()) line += fmt::format(" | report {}", report_path.string());
     if (!run.reproduce().empty()) line += fmt::format(" | again: {}", run.reproduce());
     return one_line(line);

@@ -52,6 +52,9 @@ void add_counts(results::Counts& counts, const results::Counts& more);
 /// statement, after the version: "v5 3.3.4 PUBLISH Actions". Calling it twice changes nothing.
 void complete(results::Run& run);
 
+/// Wall time as Run has it: "3.21 s"; "under 1 ms" for 0.
+[[nodiscard]] std::string wall_time_text(std::uint64_t duration_ms);
+
 /// "57 pass, 1 non-strict, 2 fail": verdicts that occurred, in the order of the enumeration;
 /// "nothing judged" if none.
 [[nodiscard]] std::string counts_text(const results::Counts& counts);

@@ -30,7 +30,7 @@ namespace touchstone::reports {
 /// value.
 [[nodiscard]] std::string json_for_script(std::string_view json);
 
-/// "12 us", "3.4 ms", "1.25 s", "2 h 5 min": at most three significant digits below one minute.
+/// "0 us", "12 us", "3.40 ms", "1.25 s", "2 h 5 min": three significant digits below one minute.
 [[nodiscard]] std::string duration_text(std::uint64_t duration_us);
 
 }  // namespace touchstone::reports

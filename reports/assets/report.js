@@ -25,6 +25,7 @@
   };
   const worstFirst = ["crash", "fail", "flaky", "inconclusive", "non_strict", "info", "pass", "not_applicable",
     "not_run", "reasoned", "uncovered", "unspecified"];
+  const byVerdict = (a, b) => worstFirst.indexOf(a.verdict || "unspecified") - worstFirst.indexOf(b.verdict || "unspecified");
   const isFailure = (verdict) => verdict === "fail" || verdict === "crash";
   const worse = (a, b) => (worstFirst.indexOf(a) <= worstFirst.indexOf(b) ? a : b);
   const verdictOf = (result) => result.verdict || "unspecified";
@@ -47,7 +48,7 @@
     if (minutes < 60) return `${minutes} min ${Math.floor(us / 1e6) % 60} s`;
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   };
-  const instant = (us) => (us < 10e6 ? `${(us / 1e3).toFixed(3)} ms` : `${(us / 1e6).toFixed(3)} s`);
+  const instant = (us) => (us < 1e6 ? `${(us / 1e3).toFixed(3)} ms` : `${(us / 1e6).toFixed(3)} s`);
   const bytesOf = (base64) => (base64 ? Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)) : new Uint8Array());
   const hexDump = (bytes, limit) => {
     const lines = [];
@@ -189,9 +190,8 @@
     const timeText = (us) => (us / perUnit).toFixed(digits);
     const gutter = 18 + Math.max(8, timeText(longest).length) * 7;
     const widestLabel = Math.max(0, ...trace.map((step) => stepText(step).length));
-    const widestState = Math.max(0, ...states.map((state) => Math.max((state.text || "").length,
-      (state.caption || "").length)));
-    const stateWidth = states.length ? Math.min(380, widestState * characterWidth + 34) : 0;
+    const widestState = Math.max(0, ...states.map((state) => (state.text || "").length));
+    const stateWidth = states.length ? Math.max(190, Math.min(380, widestState * characterWidth + 34)) : 0;
     const lanes = Math.max(1, actors.length - 1);
     const halfActor = Math.min(110, Math.max(44, ...actors.map((actor) => actor.length * characterWidth / 2 + 12)));
     const fixed = gutter + 2 * halfActor + (stateWidth ? stateWidth + 26 : 0) + 20;
@@ -211,20 +211,24 @@
     const where = h("span", { class: "where" });
     const stateView = states.length ? h("div", { class: "states" }) : null;
 
-    // A note starts at the left end of its arrow and may take up to three lines.
-    const noteX = (step) => (actors.length > 1 && step.to ? Math.min(laneX(step.from), laneX(step.to)) : gutter + halfActor) + 12;
-    const noteLines = (step) => {
-      const note = [step.violates && `${step.violates} violated here`, step.note].filter(Boolean).join(": ");
-      if (!note) return [];
-      const room = Math.max(24, Math.floor((width - noteX(step) - 16) / 6.9));
-      const lines = [step.deviates ? "▲" : ""];
-      for (const word of note.split(" ")) {
+    // Up to three lines of small type within `room` pixels.
+    const wrap = (text, room, mark = "") => {
+      const columns = Math.max(12, Math.floor(room / 6.9));
+      const lines = [mark];
+      for (const word of text.split(" ")) {
         const last = lines[lines.length - 1];
-        if (last === "" || last.length + word.length < room) lines[lines.length - 1] = last ? `${last} ${word}` : word;
+        if (last === "" || last.length + word.length < columns) lines[lines.length - 1] = last ? `${last} ${word}` : word;
         else lines.push(word);
       }
       if (lines.length > 3) lines.splice(3, lines.length, `${lines.splice(2, 1)[0]} …`);
-      return lines.map((line) => shorten(line, room * characterWidth));
+      return lines.map((line) => shorten(line, columns * characterWidth));
+    };
+    // A note starts at the left end of its arrow.
+    const noteX = (step) => (actors.length > 1 && step.to ? Math.min(laneX(step.from), laneX(step.to)) : gutter + halfActor) + 12;
+    const noteLines = (step) => {
+      const isNamed = step.violates && (step.note || "").includes(step.violates);
+      const note = [!isNamed && step.violates && `${step.violates} violated here`, step.note].filter(Boolean).join(": ");
+      return note ? wrap(note, width - noteX(step) - 16, step.deviates ? "▲" : "") : [];
     };
 
     const arrowHead = (x, y, direction) => s("path", { class: "point",
@@ -269,15 +273,14 @@
 
     const drawState = (event, y) => {
       const { state } = event;
-      const caption = state.caption || "";
       return s("g", { class: "stop state" },
         s("rect", { class: "hit", x: 0, y: event.top, width, height: event.height }),
         s("text", { class: "time", x: gutter - 8, y: y + 4 }, timeText(event.at)),
         s("line", { class: "leader", x1: gutter + halfActor, y1: y, x2: stateX, y2: y }),
         s("rect", { class: "frame", x: stateX, y: y - 13, width: stateWidth, height: 25, rx: 6 }),
         s("text", { x: stateX + 12, y: y + 4 }, shorten(state.text || "", stateWidth - 20)),
-        caption && s("text", { class: "note", x: stateX + 12, y: y + 27 }, shorten(caption, stateWidth)),
-        s("title", {}, `${state.client_id || ""} ${caption}`));
+        event.note.map((line, i) => s("text", { class: "note", x: stateX + 12, y: y + 27 + 14 * i }, line)),
+        s("title", {}, `${state.client_id || ""} ${state.caption || ""}`));
     };
 
     // `where` is an actor, a link that names two of them, or something else, which then spans all lifelines.
@@ -291,7 +294,7 @@
       const label = `${fault.kind || "fault"} ${fault.where || ""}`;
       return s("g", { class: "fault" },
         s("rect", { x: x1, y: top, width: x2 - x1, height: Math.max(17, bottom - top), rx: 4 }),
-        s("text", { class: "label", x: x1 + 6, y: top + 12 }, shorten(label, Math.max(x2 - x1 - 8, 90))),
+        s("text", { class: "label", x: x1 + 6, y: top + 12 }, shorten(label, Math.max(x2 - x1 - 8, 220))),
         s("title", {}, `${label} ${span} ${fault.note || ""}`));
     };
 
@@ -310,12 +313,13 @@
           continue;
         }
         event.top = y + 12;
-        event.note = event.kind === "step" ? noteLines(event.step) : event.state.caption ? [event.state.caption] : [];
+        event.note = event.kind === "step" ? noteLines(event.step)
+          : event.state.caption ? wrap(event.state.caption, stateWidth - 4) : [];
         // Below a sloping arrow a note would be crossed by it.
         event.isNoteAbove = event.kind === "step" && travelsLater(event.step, event.at);
         const noteHeight = 15 * event.note.length;
         event.y = y + 32 + (event.isNoteAbove ? noteHeight : 0);
-        event.height = 32 + noteHeight;
+        event.height = 32 + noteHeight + (event.kind === "state" && noteHeight ? 10 : 0);
         y += event.height;
       }
       const bottom = y + 26;
@@ -492,7 +496,7 @@
     return [
       result.reason && h("p", { class: `reason ${verdictOf(result)}` }, result.reason),
       invariants.length > 0 && [h("h3", {}, "Invariants"), h("table", { class: "plain" },
-        h("tbody", {}, invariants.map((invariant) => h("tr", {},
+        h("tbody", {}, [...invariants].sort(byVerdict).map((invariant) => h("tr", {},
           h("td", { class: "id mono" }, invariant.invariant || ""), h("td", {}, chip(verdictOf(invariant))),
           h("td", {}, invariant.title || "", invariant.explanation && h("div", { class: "small muted" }, invariant.explanation)),
           h("td", { class: "number" }, invariant.at_us !== undefined && `at ${instant(number(invariant.at_us))} `,
@@ -761,8 +765,12 @@
       .sort((a, b) => sections.indexOf(a.group) - sections.indexOf(b.group));
   };
 
-  const scenarioItems = () => runs.flatMap((run, r) => (run.scenarios || []).map((result, i) => item(`run-${r}-scenario-${i}`,
-    scenarioSummary(result, run.name || "", result.description || ""), () => scenarioBody(result), false)));
+  const scenarioItems = () => runs.flatMap((run, r) => (run.scenarios || []).map((result, i) => {
+    const element = item(`run-${r}-scenario-${i}`, scenarioSummary(result, run.name || "", result.description || ""),
+      () => scenarioBody(result), false);
+    if (!scenarioAsExpected(result)) element.dataset.unexpected = "yes";
+    return element;
+  }));
 
   // ---- the page ----------------------------------------------------------------------------------------------------
 
@@ -843,6 +851,7 @@
 
     for (const element of page.querySelectorAll("details.item")) element.render();
     if (scenarios.length === 1) scenarios[0].open = true;
+    scenarios.filter((element) => element.dataset.unexpected).slice(0, 2).forEach((element) => { element.open = true; });
 
     // A link to a statement has to show its row even when a filter hides it; a link to a scenario opens it.
     const follow = () => {

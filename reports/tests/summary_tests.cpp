@@ -108,6 +108,11 @@ TEST(Summary, the_last_line_has_verdict_counts_seed_duration_report_and_command)
               "| again: touchstone conform --target mqtt://127.0.0.1:1883 --seed 42");
 }
 
+TEST(Summary, a_run_of_less_than_a_millisecond_did_not_take_no_time) {
+    EXPECT_EQ(wall_time_text(0), "under 1 ms");
+    EXPECT_EQ(wall_time_text(61'000), "1 min 1 s");
+}
+
 TEST(Ladder, marks_the_deviating_packet_and_says_why) {
     const auto run = tests::conformance_run("a");
     const std::string text = text_ladder(run.cases(1).trace(), 20);
