@@ -106,7 +106,7 @@ Property text_property(PropertyId id, std::string_view text) {
     return Property{.id = id, .text = std::string{text}};
 }
 
-Property user_property(std::string_view name, std::string_view value) {
+Property pair_property(std::string_view name, std::string_view value) {
     return Property{
         .id = PropertyId::user_property, .text = std::string{name}, .value = std::string{value}};
 }

@@ -109,7 +109,7 @@ using Properties = std::vector<Property>;
 /// Makes a property with a string or binary value.
 [[nodiscard]] Property text_property(PropertyId id, std::string_view text);
 /// Makes a User Property (§3.3.2.3.7).
-[[nodiscard]] Property user_property(std::string_view name, std::string_view value);
+[[nodiscard]] Property pair_property(std::string_view name, std::string_view value);
 
 /// The first property `id` in `properties`, or nullptr. Valid as long as `properties` is unchanged.
 [[nodiscard]] const Property* find(const Properties& properties, PropertyId id);

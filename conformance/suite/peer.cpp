@@ -133,7 +133,10 @@ End await_end(Actor& actor) {
 /// The close verdict of a connection that was accepted and then ended by the broker.
 void judge_end(Actor& actor, const End& end, std::initializer_list<int> codes) {
     auto& context = *actor.context;
-    if (actor.version != ProtocolVersion::v5) {
+    const bool may_disconnect = actor.version == ProtocolVersion::v5 && actor.connack.has_value() &&
+                                actor.connack->reason_code == 0;
+    if (!may_disconnect) {  // 3.1.1 has no DISCONNECT of the server; before CONNACK neither
+                            // has 5.0.
         context.judge_close(Verdict::pass, {});
     } else if (!end.disconnect.has_value()) {
         context.judge_close(Verdict::non_strict, "closed without DISCONNECT (SHOULD, 4.13.1)");
@@ -512,6 +515,12 @@ Packet Peer::expect(PacketType type) {
         context.fail(std::string{name_of(type)}, seen);
     }
     return std::move(*packet);
+}
+
+std::optional<Packet> Peer::next() {
+    auto& context = *actor_->context;
+    return context.take(
+        *actor_, [](const Packet&) { return true; }, answer_deadline(context));
 }
 
 Packet Peer::expect_publish(const ExpectedPublish& expected) {

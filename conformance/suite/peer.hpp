@@ -199,6 +199,8 @@ public:
     Peer acknowledging(bool on = true);
     /// The next packet of `type`; a PUBLISH that comes before it waits for expect_publish().
     Packet expect(PacketType type);
+    /// The next packet of any type; nothing when the connection ends or nothing comes in time.
+    std::optional<Packet> next();
     /// The next PUBLISH, which has to be as `expected`.
     Packet expect_publish(const ExpectedPublish& expected = {});
     /// expect_publish(), then completes its flow.

@@ -131,10 +131,13 @@ public:
 private:
     enum class Stop : std::uint8_t { no, interrupted, unreachable, time_budget };
 
-    void run_list(const std::vector<const CaseEntry*>& cases, std::atomic<std::size_t>& next);
+    /// Calls `work` with 0 … `count` - 1, in `thread_count` threads, until the run is stopped.
+    void spread(std::size_t count, std::size_t thread_count,
+                const std::function<void(std::size_t)>& work);
     void run_one(const CaseEntry& entry);
+    void repeat(CaseRecord& record);
     CaseOutcome run_and_look(const CaseEntry& entry, std::uint64_t attempt);
-    CaseOutcome run_and_repeat(const CaseEntry& entry);
+    void finish_one(CaseRecord record);
     [[nodiscard]] bool is_out_of_time() const;
     void count_reachability(bool was_reachable);
 
@@ -145,7 +148,8 @@ private:
     std::atomic<Stop> stop_{Stop::no};
     std::atomic<unsigned> unreachable_in_a_row_{0};
     std::mutex mutex_;
-    std::vector<CaseRecord> records_;  // under mutex_
+    std::vector<CaseRecord> records_;   // finished; under mutex_
+    std::vector<CaseRecord> suspects_;  // failed once, to be repeated; under mutex_
 };
 
 void Run::run_all(std::vector<const CaseEntry*> cases) {
@@ -160,54 +164,72 @@ void Run::run_all(std::vector<const CaseEntry*> cases) {
     std::ranges::stable_sort(waiting, std::ranges::greater{},
                              [](const auto* entry) { return entry->requested.real_time; });
 
-    std::atomic<std::size_t> next_waiting{0};
-    std::atomic<std::size_t> next_quick{0};
-    std::vector<std::jthread> threads;
-    const auto thread_count = std::min<std::size_t>(settings_.jobs, waiting.size());
-    for (std::size_t i = 0; i < thread_count; ++i) {
-        threads.emplace_back([&] { run_list(waiting, next_waiting); });
+    {
+        const std::jthread beside{[&] {
+            spread(waiting.size(), settings_.jobs,
+                   [&](std::size_t index) { run_one(*waiting[index]); });
+        }};
+        spread(quick.size(), 1, [&](std::size_t index) { run_one(*quick[index]); });
     }
-    run_list(quick, next_quick);
+    // Now that nothing else disturbs: does it fail each time?
+    auto suspects = std::exchange(suspects_, {});
+    spread(suspects.size(), source_.may_run_side_by_side() ? settings_.jobs : 1,
+           [&](std::size_t index) { repeat(suspects[index]); });
+    for (auto& suspect : suspects) finish_one(std::move(suspect));
 }
 
-void Run::run_list(const std::vector<const CaseEntry*>& cases, std::atomic<std::size_t>& next) {
-    while (stop_ == Stop::no) {
-        const auto index = next++;
-        if (index >= cases.size()) return;
-        if (is_out_of_time()) {
-            stop_ = Stop::time_budget;
-            return;
+void Run::spread(std::size_t count, std::size_t thread_count,
+                 const std::function<void(std::size_t)>& work) {
+    std::atomic<std::size_t> next{0};
+    const auto run_some = [&] {
+        while (stop_ == Stop::no) {
+            const auto index = next++;
+            if (index >= count) return;
+            if (is_out_of_time()) {
+                stop_ = Stop::time_budget;
+                return;
+            }
+            try {
+                work(index);
+            } catch (const Interrupted&) {
+                stop_ = Stop::interrupted;
+            }
         }
-        try {
-            run_one(*cases[index]);
-        } catch (const Interrupted&) {
-            stop_ = Stop::interrupted;
-        }
-    }
+    };
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < std::min(count, thread_count); ++i) threads.emplace_back(run_some);
+    run_some();
 }
 
 void Run::run_one(const CaseEntry& entry) {
     const auto before = std::chrono::steady_clock::now();
-    CaseRecord record{.entry = &entry, .outcome = run_and_repeat(entry)};
+    CaseRecord record{.entry = &entry, .outcome = run_and_look(entry, 0)};
     record.wall_time = std::chrono::duration_cast<std::chrono::microseconds>(
         std::chrono::steady_clock::now() - before);
+    if (record.outcome.verdict != Verdict::fail) {
+        finish_one(std::move(record));
+        return;
+    }
     const std::scoped_lock lock{mutex_};
-    if (settings_.on_case) settings_.on_case(entry, record.outcome);
+    suspects_.push_back(std::move(record));
+}
+
+void Run::finish_one(CaseRecord record) {
+    const std::scoped_lock lock{mutex_};
+    if (settings_.on_case) settings_.on_case(*record.entry, record.outcome);
     records_.push_back(std::move(record));
 }
 
-CaseOutcome Run::run_and_repeat(const CaseEntry& entry) {
-    auto first = run_and_look(entry, 0);
-    if (first.verdict != Verdict::fail) return first;
+void Run::repeat(CaseRecord& record) {
+    auto& first = record.outcome;
     for (unsigned i = 1; i <= repetitions && stop_ == Stop::no; ++i) {
-        const auto again = run_and_look(entry, i);
+        const auto again = run_and_look(*record.entry, i);
         if (again.verdict == first.verdict) continue;
         first.reason = std::string{text_of(first.verdict)} + " at first (" + first.reason +
                        "), then " + text_of(again.verdict);
         first.verdict = again.verdict == Verdict::crash ? Verdict::crash : Verdict::flaky;
-        return first;
+        return;
     }
-    return first;
 }
 
 CaseOutcome Run::run_and_look(const CaseEntry& entry, std::uint64_t attempt) {

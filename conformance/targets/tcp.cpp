@@ -8,6 +8,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <array>
 #include <chrono>
 #include <optional>
@@ -80,6 +83,7 @@ public:
                                     received_bytes = size_bytes;
                                 });
         run_until_done(result, deadline, GiveUp::cancel);
+        acknowledge_quickly();
         if (received_bytes > 0) {
             append(into, Bytes{input_.data(), received_bytes});
             return Arrival::bytes;
@@ -105,6 +109,16 @@ public:
     }
 
 private:
+    /// A broker that leaves Nagle's algorithm on waits for our TCP acknowledgement before it sends
+    /// the next packet, and Linux delays those by 40 ms. The option holds until the kernel thinks
+    /// otherwise, so it is set each time.
+    void acknowledge_quickly() {
+        using quick_acknowledgement =
+            boost::asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_QUICKACK>;
+        error_code ignored;
+        socket_.set_option(quick_acknowledgement{true}, ignored);
+    }
+
     enum class GiveUp : std::uint8_t { cancel, close };
 
     /// Runs until `result` is there. What is not done at `deadline` is given up, so a result always

@@ -80,10 +80,10 @@ TEST(Builder, can_make_every_field_of_every_packet_wrong) {
                        .user_name = "u",
                        .password = "p"}),
         build_publish(v5, {.topic = "t", .payload = "p", .qos = QoS::exactly_once, .packet_id = 1}),
-        build_acknowledgement(v5, PacketType::puback, 1, 0x80, {user_property("a", "b")}),
+        build_acknowledgement(v5, PacketType::puback, 1, 0x80, {pair_property("a", "b")}),
         build_subscribe(v5, 1, {{"a", 0}, {"b", 1}}),
         build_unsubscribe(v5, 1, {"a", "b"}),
-        build_disconnect(v5, 0x80, {user_property("a", "b")}),
+        build_disconnect(v5, 0x80, {pair_property("a", "b")}),
         build_auth(0x18, {text_property(PropertyId::authentication_method, "m")}),
     };
     for (const auto& draft : drafts) {
@@ -226,7 +226,7 @@ RC_GTEST_PROP(Reader, survives_each_flipped_bit_of_a_packet, (std::string text, 
                                       .payload = text,
                                       .qos = QoS::at_least_once,
                                       .packet_id = static_cast<std::uint16_t>(id | 1U),
-                                      .properties = {user_property("name", text),
+                                      .properties = {pair_property("name", text),
                                                      number_property(PropertyId::topic_alias, 3)}})
                            .bytes();
     for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
