@@ -43,15 +43,18 @@ TEST(Merge, tells_judged_not_run_reasoned_and_uncovered_statements_apart) {
 
 TEST(Merge, a_statement_has_the_worst_verdict_of_its_cases) {
     results::Run run = tests::conformance_run("a");
-    auto& second = *run.add_cases();
-    second.set_case_id("another");
-    second.add_statements("v3.1.1/MQTT-3.1.0-1");
-    second.set_verdict(Verdict::crash);
+    for (const auto verdict :
+         {Verdict::crash, Verdict::pass}) {  // the worst is neither first nor last
+        auto& another = *run.add_cases();
+        another.set_case_id(verdict == Verdict::crash ? "crashing" : "passing");
+        another.add_statements("v3.1.1/MQTT-3.1.0-1");
+        another.set_verdict(verdict);
+    }
     const auto report = merge_runs("t", {completed(run)});
     const auto& cell = row_of(report, "v3.1.1/MQTT-3.1.0-1").cells(0);
     EXPECT_EQ(cell.verdict(), Verdict::crash);
-    ASSERT_EQ(cell.cases_size(), 2);
-    EXPECT_EQ(report.runs(0).cases(static_cast<int>(cell.cases(1))).case_id(), "another");
+    ASSERT_EQ(cell.cases_size(), 3);
+    EXPECT_EQ(report.runs(0).cases(static_cast<int>(cell.cases(1))).case_id(), "crashing");
 }
 
 TEST(Merge, runs_stand_side_by_side_and_one_without_the_statement_has_an_empty_cell) {
