@@ -47,6 +47,7 @@ struct Options {
     std::vector<std::string> defects;
     std::optional<unsigned> shards;
     std::string out;
+    std::string trace_of;  // a client's name, or "all"
     bool is_list = false;
     bool is_describe = false;
     bool is_json = false;
@@ -178,6 +179,53 @@ void print_outcome(const std::string& path, const scenario::Scenario& scenario,
     }
 }
 
+/// Packets and faults in the order of their instants, one line each: `sent → arrived`.
+void print_trace(const Trace& trace, const std::string& of) {
+    using Kind = TraceEntry::Kind;
+    fmt::print("trace\n");
+    for (const auto& entry : trace.entries) {
+        const bool is_packet = entry.kind == Kind::sent;
+        const auto& actor = trace.actors[entry.actor.raw()];
+        if (of != "all" && of != actor) continue;
+        const auto line = [&](std::string_view text) {
+            print_seconds(entry.at);
+            fmt::print("{:<10} {:>4}  {}\n", actor, entry.connection.raw(), text);
+        };
+        if (is_packet) {
+            const auto& packet = trace.packets[entry.index];
+            const bool to_client = packet.direction == Direction::to_client;
+            const auto arrival =
+                packet.arrived_at == never
+                    ? std::string{"lost"}
+                    : fmt::format("+{} us", (packet.arrived_at - entry.at).count());
+            line(fmt::format("{} {}  {}", to_client ? "<" : ">", describe(trace, packet), arrival));
+            continue;
+        }
+        const bool is_broker = entry.direction == Direction::to_broker;
+        switch (entry.kind) {
+            case Kind::opened: line("  opened at the broker"); break;
+            case Kind::closed: line(is_broker ? "  closed by the broker" : "  closed"); break;
+            case Kind::aborted: line(is_broker ? "  reset by the broker" : "  reset"); break;
+            case Kind::ended: line(is_broker ? "  the broker learns its end" : "  ended"); break;
+            case Kind::fault_began:
+            case Kind::fault_ended: {
+                const auto& fault = trace.faults[entry.index];
+                line(fmt::format("* {} {} {}", fault.kind,
+                                 entry.kind == Kind::fault_began ? "begins" : "ends", fault.note));
+                break;
+            }
+            case Kind::node_started: line("* up"); break;
+            case Kind::settle_began: line("* settling begins"); break;
+            case Kind::sent:
+            case Kind::arrived:
+            case Kind::published:
+            case Kind::delivered:
+            case Kind::node_crashed:
+            case Kind::node_stopped: break;
+        }
+    }
+}
+
 int list(const std::vector<std::string>& paths) {
     fmt::print("invariants\n");
     for (const auto& checker : all_checkers()) {
@@ -272,6 +320,9 @@ private:
             ++shown_;
             if (is_sweep) fmt::print("seed={}\n", seed);
             print_outcome(loaded.path, loaded.scenario, outcome);
+            if (!options_.trace_of.empty()) {
+                print_trace(outcome.world->trace(), options_.trace_of);
+            }
             fmt::print("digest={}\n", outcome.digest());
             if (!is_declared) fmt::print("again: {}\n", reproduce);
             fmt::print("\n");
@@ -391,6 +442,7 @@ int simulate_command(int argument_count, char** arguments) {
     app.add_option("--shards", options.shards, "Shards of every node; default: the scenario's")
         ->check(CLI::Range(1U, 64U));
     app.add_option("--out", options.out, "Result directory; default: out/simulate-NAME");
+    app.add_option("--trace", options.trace_of, "Print the packets of a client, or of `all`");
     app.add_flag("--list", options.is_list, "List invariants, defect switches and scenarios");
     app.add_flag("--describe", options.is_describe, "Tell the story of each scenario, run nothing");
     app.add_flag("--json", options.is_json, "Print the results as one JSON document");

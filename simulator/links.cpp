@@ -131,6 +131,14 @@ Buffer Links::take(ConnectionNumber connection, Direction from) {
     return taken;
 }
 
+void Links::set_reading(ConnectionNumber connection, Direction from, bool on) {
+    auto& incoming = pipe(connection, from);
+    incoming.is_read = on;
+    if (on && incoming.fin_ready && incoming.ready.empty()) {
+        tell_end(connection, from, Ending::orderly);
+    }
+}
+
 bool Links::has_bytes(ConnectionNumber connection, Direction from) const {
     return !pipe(connection, from).ready.empty();
 }
@@ -269,7 +277,12 @@ void Links::tell_end(ConnectionNumber number, Direction direction, Ending ending
 }
 
 void Links::end_now(ConnectionNumber number, Direction direction, Ending ending) {
-    if (pipe(number, direction).is_over) return;
+    auto& incoming = pipe(number, direction);
+    if (incoming.is_over) return;
+    if (ending == Ending::orderly && !incoming.is_read) {
+        incoming.end_told = false;  // set_reading asks again
+        return;
+    }
     pipe(number, opposite(direction)).waiting.clear();
     finish(number, direction);
     record(number, TraceEntry::Kind::ended, direction);

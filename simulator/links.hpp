@@ -90,6 +90,8 @@ public:
     void abort(ConnectionNumber connection, Direction to);
     /// What has arrived in direction `from`; frees its room in the link.
     Buffer take(ConnectionNumber connection, Direction from);
+    /// While off, this end does not look: an orderly end is not noticed. On at first.
+    void set_reading(ConnectionNumber connection, Direction from, bool on);
     [[nodiscard]] bool has_bytes(ConnectionNumber connection, Direction from) const;
     /// Whether the end that receives `direction` is over: closed, aborted, or told so.
     [[nodiscard]] bool is_over(ConnectionNumber connection, Direction direction) const;
@@ -126,6 +128,7 @@ private:
         std::size_t held_bytes = 0;  // in the link: under way, lost in it, or ready
         Buffer ready;                // arrived, not taken
         bool fin_ready = false;
+        bool is_read = true;  // set_reading
         bool black_holed = false;
         bool is_over = false;   // the receiving end closed, aborted or was told
         bool end_told = false;  // an ended_… event is scheduled

@@ -134,7 +134,6 @@ public:
     }
     void resume(ConnectionId connection) override {
         const auto number = number_of(connection);
-        node_.attachments_.at(number).is_stalled = false;
         node_.engine_.schedule_in(Duration::zero(),
                                   {node_.owner_, Node::resume, number.raw(), node_.incarnation_});
     }
@@ -280,13 +279,12 @@ void Node::on_written(ConnectionNumber connection, std::size_t size_bytes) {
     finish_turn(shard);
 }
 
-void Node::on_ended(ConnectionNumber connection, Ending ending) {
+void Node::on_ended(ConnectionNumber connection, Ending) {
     const auto found = attachments_.find(connection);
     if (found == attachments_.end()) return;
     auto& attachment = found->second;
-    // A driver that does not read does not see an orderly end before it reads again.
-    if (attachment.is_moving || (attachment.is_stalled && ending == Ending::orderly)) {
-        attachment.has_ended = true;
+    if (attachment.is_moving) {
+        attachment.has_ended = true;  // seen when it arrives
         return;
     }
     const auto [shard, id] = std::pair{attachment.shard, attachment.id};
@@ -318,7 +316,9 @@ void Node::on_event(const Event& event) {
             return arrive(from, to, std::move(item));
         }
         case resume:
-            if (event.detail == incarnation_ && is_up()) deliver(ConnectionNumber{event.subject});
+            if (event.detail == incarnation_ && is_up()) {
+                on_resume(ConnectionNumber{event.subject});
+            }
             return;
     }
     UNREACHABLE();
@@ -331,10 +331,7 @@ void Node::deliver(ConnectionNumber number) {
     // What is not taken stays in the link, so that the client gets stuck as it should.
     if (attachment.is_moving || attachment.is_stalled) return;
     append(attachment.unconsumed, links_.take(number, Direction::to_broker));
-    if (attachment.unconsumed.empty()) {
-        if (attachment.has_ended) on_ended(number, Ending::orderly);
-        return;
-    }
+    if (attachment.unconsumed.empty()) return;
     const unsigned shard = attachment.shard;
     // The core may close the connection, and the attachment with its bytes, before it returns.
     Buffer bytes = std::exchange(attachment.unconsumed, {});
@@ -346,20 +343,31 @@ void Node::deliver(ConnectionNumber number) {
                     bytes.begin() + static_cast<std::ptrdiff_t>(intake.consumed_bytes));
         still->second.unconsumed = std::move(bytes);
         CHECK((intake.next == Intake::Next::gone) == still->second.is_moving);
-        if (intake.next == Intake::Next::stalled) still->second.is_stalled = true;
+        // A driver that does not read does not notice an orderly end either.
+        still->second.is_stalled = intake.next == Intake::Next::stalled;
+        links_.set_reading(number, Direction::to_broker,
+                           !still->second.is_stalled && !still->second.is_moving);
     } else {
         CHECK(intake.next == Intake::Next::gone);
     }
     finish_turn(shard);
+}
+
+void Node::on_resume(ConnectionNumber number) {
+    const auto found = attachments_.find(number);
+    if (found == attachments_.end() || !found->second.is_stalled) return;
+    found->second.is_stalled = false;
+    deliver(number);
     const auto still = attachments_.find(number);
-    if (still == attachments_.end() || !still->second.has_ended) return;
-    if (!still->second.is_moving) on_ended(number, Ending::orderly);
+    if (still == attachments_.end() || still->second.is_stalled || still->second.is_moving) return;
+    links_.set_reading(number, Direction::to_broker, true);
 }
 
 void Node::attach(ConnectionNumber number, unsigned shard) {
     auto& attachment = attachments_.at(number);
     attachment.shard = shard;
     attachment.is_moving = false;
+    links_.set_reading(number, Direction::to_broker, true);
     attachment.id = shards_[shard]->enter(number);
     shards_[shard]->broker().on_open(attachment.id, engine_.now());
     finish_turn(shard);

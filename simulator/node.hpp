@@ -77,7 +77,7 @@ private:
         ConnectionId id;
         bool is_moving = false;   // between two shards
         bool is_stalled = false;  // the core takes nothing until Network::resume
-        bool has_ended = false;   // the link told so while the connection was moving
+        bool has_ended = false;   // reset while the connection was moving
         Buffer unconsumed;
     };
 
@@ -94,6 +94,7 @@ private:
 
     void on_event(const Event& event) override;
     void deliver(ConnectionNumber number);
+    void on_resume(ConnectionNumber number);
     void attach(ConnectionNumber number, unsigned shard);
     void arrive(unsigned from, unsigned to, Item item);
     void put(unsigned from, unsigned to, Item item);

@@ -233,6 +233,7 @@ void add_measures(results::ScenarioResult& result, const Trace& trace) {
     add("packets", trace.packets.size());
     add("messages_published", count(TraceEntry::Kind::published));
     add("messages_delivered", count(TraceEntry::Kind::delivered));
+    add("messages_dropped", trace.end.dropped_messages);
 }
 
 }  // namespace

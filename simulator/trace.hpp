@@ -110,6 +110,7 @@ struct TracedConnection {
 struct TracedNode {
     Actor actor;
     std::uint16_t inflight_max = 0;          // for clients that announce no lower Receive Maximum
+    std::uint16_t packet_id_max = 65'535;    // Settings::packet_id_max
     std::uint32_t session_expiry_s_v3 = 0;   // Settings::session_expiry_s_v3
     std::uint32_t session_expiry_s_max = 0;  // Settings::session_expiry_s_max
     std::uint16_t keep_alive_s_max = 0;      // Settings::keep_alive_s_max

@@ -117,6 +117,7 @@ public:
             if (std::ranges::find(unread_, number) == unread_.end()) unread_.push_back(number);
             return;
         }
+        arrivals_begin_ = world_.trace_.entries.size();
         const Buffer bytes = world_.links_.take(number, Direction::to_client);
         if (bytes.empty()) return;
         act([&](Client& client, Instant now) { client.on_bytes(number, bytes, now); });
@@ -139,10 +140,9 @@ public:
         world_.links_.abort(number, Direction::to_broker);
     }
     void deliver(ConnectionNumber number, const wire::Publish& publish) override {
-        const auto payload = as_text(publish.payload);
-        received_.push_back(label_of(payload));
+        received_.push_back(label_of(as_text(publish.payload)));
         world_.trace_.add({world_.engine_.now(), TraceEntry::Kind::delivered, Direction::to_client,
-                           actor_, number, world_.trace_.find_message(payload)});
+                           actor_, number, packet_of(publish)});
     }
     void register_will(const Publication& will) override {
         world_.trace_.add_message({.payload = will.payload,
@@ -158,6 +158,23 @@ public:
     }
 
 private:
+    /// The packet of the trace that is being handled: among those that came with the last take, the
+    /// first that was not handled before.
+    [[nodiscard]] std::uint32_t packet_of(const wire::Publish& publish) {
+        const auto& trace = world_.trace_;
+        const auto packet_id = publish.packet_id ? publish.packet_id->raw() : 0;
+        for (auto& index = arrivals_begin_;;) {
+            CHECK(index < trace.entries.size());
+            const auto& entry = trace.entries[index++];
+            if (entry.kind != TraceEntry::Kind::arrived || entry.actor != actor_) continue;
+            const auto& packet = trace.packets[entry.index];
+            if (packet.direction == Direction::to_client && packet.topic == publish.topic &&
+                packet.type == wire::PacketType::publish && packet.packet_id == packet_id) {
+                return entry.index;
+            }
+        }
+    }
+
     void on_event(const Event&) override {
         if (tick_at_ != world_.engine_.now()) return;
         tick_at_.reset();
@@ -173,6 +190,7 @@ private:
     RandomStream acknowledges_;
     std::uint64_t sequence_ = 0;
     unsigned not_reading_ = 0;
+    std::size_t arrivals_begin_ = 0;  // entries of the trace from here on: what is being handled
     std::vector<ConnectionNumber> unread_;
     std::vector<ConnectionNumber> unwritten_;
     std::vector<std::string> received_;
@@ -190,6 +208,7 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
     const auto& settings = options.settings;
     trace_.nodes.push_back({.actor = actor,
                             .inflight_max = settings.inflight_max,
+                            .packet_id_max = settings.packet_id_max,
                             .session_expiry_s_v3 = settings.session_expiry_s_v3,
                             .session_expiry_s_max = settings.session_expiry_s_max,
                             .keep_alive_s_max = settings.keep_alive_s_max,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
@@ -18,16 +19,26 @@ namespace {
 
 using Key = std::pair<std::uint32_t, std::uint32_t>;  // session, message
 
-/// How often each QoS 2 message was published as a new one: 1, or more where a client published it
-/// anew after its session was lost.
-std::map<std::uint32_t, std::uint64_t> publications(const Trace& trace) {
-    std::map<std::uint32_t, std::uint64_t> counts;
+/// How often each QoS 2 message was published as a new one: 1, or more where its publisher's
+/// session was lost and it published anew, or did not learn of the loss and repeated it to the next
+/// session.
+std::map<std::uint32_t, std::uint64_t> publications(const Trace& trace, const History& history) {
+    std::map<std::uint32_t, std::uint64_t> fresh;
+    std::map<std::uint32_t, std::set<std::uint32_t>> sessions;
+    const auto is_publish = [](const TracedPacket& packet) {
+        return !packet.malformed && packet.direction == Direction::to_broker &&
+               packet.type == PacketType::publish;
+    };
     for (const auto& packet : trace.packets) {
-        if (packet.malformed || packet.direction != Direction::to_broker ||
-            packet.type != PacketType::publish || packet.dup) {
-            continue;
+        if (!is_publish(packet)) continue;
+        if (!packet.dup) ++fresh[packet.message];
+        if (packet.arrived_at != never) {
+            sessions[packet.message].insert(history.session_of(packet));
         }
-        ++counts[packet.message];
+    }
+    std::map<std::uint32_t, std::uint64_t> counts;
+    for (const auto& [message, list] : sessions) {
+        counts[message] = std::max<std::uint64_t>(fresh[message], list.size());
     }
     return counts;
 }
@@ -36,11 +47,10 @@ std::map<std::uint32_t, std::uint64_t> publications(const Trace& trace) {
 
 Failures check_exactly_once(const Trace& trace, const History& history) {
     using What = FlowTracker::What;
-    const auto published = publications(trace);
+    const auto published = publications(trace, history);
     FlowTracker tracker;
     std::map<Key, std::uint64_t> sent;
     std::map<Key, std::uint64_t> delivered;
-    std::map<std::pair<ConnectionNumber, std::uint32_t>, QoS> arrived_qos;
     Failures failures;
 
     const auto count = [&](std::map<Key, std::uint64_t>& counts, std::uint32_t session,
@@ -75,16 +85,14 @@ Failures check_exactly_once(const Trace& trace, const History& history) {
                 !packet->retain && is_exactly_once(packet->message)) {
                 count(sent, session, packet->message, index, "sent to");
             }
-        } else if (const auto* taken = taken_by_client(trace, entry)) {
-            if (taken->type == PacketType::publish && !taken->retain) {
-                arrived_qos[{taken->connection, taken->message}] = taken->qos;
+        } else if (entry.kind == TraceEntry::Kind::delivered) {
+            const auto& handed = trace.packets[entry.index];
+            const auto session = history.session_of(handed);
+            if (session == no_session || handed.qos != QoS::exactly_once || handed.retain ||
+                !is_exactly_once(handed.message)) {
+                continue;
             }
-        } else if (entry.kind == TraceEntry::Kind::delivered && is_exactly_once(entry.index)) {
-            const auto session = history.of(entry.connection).session;
-            const auto qos = arrived_qos.find({entry.connection, entry.index});
-            if (session == no_session || qos == arrived_qos.end()) continue;
-            if (qos->second != QoS::exactly_once) continue;
-            count(delivered, session, entry.index, index, "handed to the application of");
+            count(delivered, session, handed.message, index, "handed to the application of");
         }
     }
     return failures;

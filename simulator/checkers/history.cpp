@@ -125,6 +125,7 @@ void History::on_connect(const Trace& trace, std::size_t entry, const TracedPack
     connection.clean_start = connect.clean_start;
     connection.keep_alive_s = connect.keep_alive_s;
     connection.window = node.inflight_max;
+    connection.packet_id_max = node.packet_id_max;
     if (is_v5) {
         const auto expiry_s =
             connect.properties.integer(PropertyId::session_expiry_interval).value_or(0);

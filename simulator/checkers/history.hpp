@@ -43,6 +43,7 @@ struct ConnectionHistory {
     std::uint16_t keep_alive_s = 0;      // as it is in force
     std::uint32_t session_expiry_s = 0;  // as it is in force when the connection ends
     std::uint32_t window = 0;            // most QoS 1 and 2 PUBLISHes the broker may have in flight
+    std::uint16_t packet_id_max = 0;     // the largest Packet Identifier of the broker
     std::optional<WillHistory> will;
     bool is_accepted = false;
     bool session_present = false;

@@ -22,13 +22,14 @@ bool has_other_cause(const Trace& trace, const History& history, ConnectionNumbe
     if (connection.has_malformed || connection.connect_count > 1 || connection.disconnect) {
         return true;
     }
-    const auto is_newer = [&](const ConnectionHistory& other) {
+    // Whichever CONNECT came first, the one that is accepted afterwards takes the session over.
+    const auto took_over = [&](const ConnectionHistory& other) {
         return &other != &connection && other.node == connection.node &&
                other.client_id == connection.client_id &&
-               other.connect_entry > connection.connect_entry &&
-               other.connect_entry < connection.end_entry;
+               other.connect_entry < connection.end_entry &&
+               other.connack_entry > connection.end_entry;
     };
-    if (std::ranges::any_of(history.connections, is_newer)) return true;
+    if (std::ranges::any_of(history.connections, took_over)) return true;
     // A v5 client is told why.
     for (const auto& packet : trace.packets) {
         if (packet.connection == number && packet.direction == Direction::to_client &&
