@@ -108,8 +108,9 @@ void RetainedMessages::collect_below(const Node& node, std::string_view filter, 
         collect_all(node, first, now, into);
         return;
     }
-    const auto step = [&](const Node& child) {
-        if (goes_on)
+    // clang 14 cannot capture a structured binding itself.
+    const auto step = [&, is_deeper = goes_on](const Node& child) {
+        if (is_deeper)
             collect_below(child, filter, false, now, into);
         else if (is_alive(child.message, now))
             into.push_back(child.message);
