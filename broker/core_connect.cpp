@@ -359,6 +359,8 @@ void Broker::Core::end_session(Client& client) {
             std::count_if(outbox->flows().begin(), outbox->flows().end(),
                           [](const auto& flow) { return !flow.released; }));
         counters_.add(Counter::dropped_session_ended, outbox->waiting().size() + unreleased);
+        // What the client has taken with PUBREC is delivered; that PUBCOMP is missing drops nothing.
+        counters_.add(Counter::messages_acknowledged, outbox->flows().size() - unreleased);
     }
     while (!client.subscriptions.empty()) {
         // The list, and so the text, may go with its last subscriber.
