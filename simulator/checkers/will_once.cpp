@@ -48,7 +48,10 @@ Due due_of(const Trace& trace, const History& history, ConnectionNumber number) 
         due.because = "its connection is there";
         return due;
     }
+    const auto* next = successor_of(history, number);
     if (connection.disconnect && *connection.disconnect == ReasonCode::success) {
+        // A DISCONNECT that reached the node may be too late: the session was taken over meanwhile.
+        due.may = next != nullptr && next->connect_entry < connection.end_entry;
         due.because = "it left with DISCONNECT";
         return due;
     }
@@ -58,7 +61,6 @@ Due due_of(const Trace& trace, const History& history, ConnectionNumber number) 
     due.must = connection.end != End::with_process;
     due.from = ended_at + std::min(connection.will->delay, lasts);
     due.because = "its connection ended without DISCONNECT";
-    const auto* next = successor_of(history, number);
     if (next == nullptr) return due;
     const Instant resumed_at = trace.entries[next->connack_entry].at;
     // A session that ends, by Clean Start or because it lasts no longer than its connection, brings
