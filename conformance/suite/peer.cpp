@@ -156,13 +156,16 @@ std::string describe_life(const End& end) {
     return text;
 }
 
-/// Sends a marker from every client of the case that has published, so that everything published
-/// before is through when it returns. False when the broker does not let us subscribe to it.
-bool pass_markers(Actor& actor) {
+enum class MarkersFrom : std::uint8_t { those_who_published, everybody };
+
+/// Sends a marker from other clients of the case, so that everything published before is through
+/// when it returns. False when the broker does not let us subscribe to it.
+bool pass_markers(Actor& actor, MarkersFrom from = MarkersFrom::those_who_published) {
     auto& context = *actor.context;
     std::vector<Actor*> publishers;
     for (auto* other : context.actors()) {
-        if (other->has_published && is_accepted(*other)) publishers.push_back(other);
+        const bool is_wanted = other->has_published || from == MarkersFrom::everybody;
+        if (is_wanted && is_accepted(*other)) publishers.push_back(other);
     }
     if (publishers.empty()) return true;
 
@@ -569,6 +572,11 @@ Peer Peer::expect_nothing_by_ping() {
         const auto& packet = actor_->inbox.front();
         context.fail("nothing", describe(packet), &packet);
     }
+    return *this;
+}
+
+Peer Peer::settle() {
+    pass_markers(*actor_, MarkersFrom::everybody);
     return *this;
 }
 

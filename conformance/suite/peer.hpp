@@ -211,6 +211,10 @@ public:
     Peer expect_nothing();
     /// The same with a PINGREQ alone, where a marker would disturb.
     Peer expect_nothing_by_ping();
+    /// Returns when everything that any client of the case has done before is known where this one
+    /// is served: a broker of several parts may acknowledge before all of them know, and no
+    /// statement forbids that.
+    Peer settle();
     /// All PUBLISHes that have arrived when the markers of expect_nothing() are through.
     std::vector<Packet> collect();
     /// Completes the flow of `publish`; nothing at QoS 0.

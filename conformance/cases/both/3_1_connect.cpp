@@ -41,7 +41,7 @@ CASE("v5/MQTT-3.1.0-1 v3.1.1/MQTT-3.1.0-1",
             non_strict("the connection stays open");
         }
     }
-    auto reader = peer("reader").connect().subscribe("t", at_least_once);
+    auto reader = peer("reader").connect().settle().subscribe("t", at_least_once);
     reader.expect_nothing_by_ping();
 }
 
@@ -232,7 +232,7 @@ CASE("v5/MQTT-3.1.4-6 v3.1.1/MQTT-3.1.4-5", "what follows a refused CONNECT is n
     const auto end = client.wait_for_close(now() + tolerances().answer());
     demand(!end.connack.has_value() || end.connack->reason_code != 0, "a refusal", "CONNACK 0");
     live.expect_nothing_by_ping();
-    auto later = peer("later").connect().subscribe("t", at_least_once);
+    auto later = peer("later").connect().settle().subscribe("t", at_least_once);
     later.expect_nothing_by_ping();
 }
 

@@ -94,7 +94,7 @@ CASE("v5/MQTT-3.1.2-14 v3.1.1/MQTT-3.1.2-16",
     auto client = peer("client").connect({.will = Will{.payload = "passing"}});
     client.cut();
     watcher.expect_message({.topic = "will", .payload = "passing", .retain = Retain::no});
-    peer("reader").connect().subscribe("will", at_least_once).expect_nothing_by_ping();
+    peer("reader").connect().settle().subscribe("will", at_least_once).expect_nothing_by_ping();
     peer("keeper").connect().publish(
         {.topic = "will", .qos = at_least_once, .payload = "kept", .retain = Retain::yes});
     watcher.expect_message({.topic = "will", .payload = "kept"});
@@ -102,6 +102,7 @@ CASE("v5/MQTT-3.1.2-14 v3.1.1/MQTT-3.1.2-16",
     watcher.expect_message({.topic = "will", .payload = "passing"});
     peer("second reader")
         .connect()
+        .settle()
         .subscribe("will", at_least_once)
         .expect_message({.topic = "will", .payload = "kept", .retain = Retain::yes});
 }
@@ -113,8 +114,10 @@ CASE("v5/MQTT-3.1.2-15 v3.1.1/MQTT-3.1.2-17", "a Will with Will Retain 1 is reta
         {.will = Will{.payload = "kept", .qos = at_least_once, .retain = Retain::yes}});
     client.cut();
     watcher.expect_message({.topic = "will", .payload = "kept", .retain = Retain::no});
+    client.connect();
     peer("reader")
         .connect()
+        .settle()
         .subscribe("will", at_least_once)
         .expect_message({.topic = "will", .payload = "kept", .retain = Retain::yes});
 }

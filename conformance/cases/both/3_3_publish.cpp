@@ -81,11 +81,11 @@ CASE("v5/MQTT-3.3.1-5 v3.1.1/MQTT-3.3.1-5",
     auto publisher = peer("publisher").connect();
     publisher.publish({.topic = "t", .qos = exactly_once, .payload = "A", .retain = Retain::yes});
     publisher.publish({.topic = "t", .qos = at_least_once, .payload = "B", .retain = Retain::yes});
-    auto reader = peer("reader").connect().subscribe("t", exactly_once);
+    auto reader = peer("reader").connect().settle().subscribe("t", exactly_once);
     reader.expect_message(
         {.topic = "t", .payload = "B", .qos = at_least_once, .retain = Retain::yes});
     reader.expect_nothing_by_ping();
-    auto modest = peer("modest reader").connect().subscribe("t", at_most_once);
+    auto modest = peer("modest reader").connect().settle().subscribe("t", at_most_once);
     modest.expect_publish(
         {.topic = "t", .payload = "B", .qos = at_most_once, .retain = Retain::yes});
 }
@@ -98,7 +98,7 @@ CASE("v3.1.1/MQTT-3.3.1-6 v3.1.1/X3-03 v5/MQTT-3.3.1-9:wildcard",
         publisher.publish(
             {.topic = topic, .qos = at_least_once, .payload = topic, .retain = Retain::yes});
     }
-    auto reader = peer("reader").connect().subscribe("t/+", at_least_once);
+    auto reader = peer("reader").connect().settle().subscribe("t/+", at_least_once);
     auto packets = reader.expect_publishes(3);
     std::ranges::sort(packets, {}, &Packet::topic);
     for (std::size_t i = 0; i < 3; ++i) {
@@ -115,7 +115,7 @@ CASE("v3.1.1/MQTT-3.3.1-7", "a QoS 0 Retained Message replaces the one before it
     publisher.publish({.topic = "t", .qos = at_least_once, .payload = "A", .retain = Retain::yes});
     publisher.publish({.topic = "t", .qos = at_most_once, .payload = "B", .retain = Retain::yes});
     publisher.ping();
-    auto reader = peer("reader").connect().subscribe("t", at_least_once);
+    auto reader = peer("reader").connect().settle().subscribe("t", at_least_once);
     for (const auto& packet : reader.collect()) {
         demand(packet.payload == "B", "B, or nothing", describe(packet));
     }
@@ -125,7 +125,7 @@ CASE("v3.1.1/MQTT-3.3.1-8 v5/X5-62", "a Retained Message for a new subscription 
      needs.qos(1).retain()) {
     auto publisher = peer("publisher").connect();
     publisher.publish({.topic = "t", .qos = at_least_once, .payload = "x", .retain = Retain::yes});
-    auto reader = peer("reader").connect();
+    auto reader = peer("reader").connect().settle();
     for (const bool as_published : {false, true}) {
         if (is_v5()) {
             reader.subscribe("t", {.qos = at_least_once, .retain_as_published = as_published});
@@ -154,14 +154,14 @@ CASE("v5/MQTT-3.3.1-6 v3.1.1/MQTT-3.3.1-10",
     live.expect_message({.topic = "t", .payload = "x"});
     publisher.publish({.topic = "t", .qos = at_least_once, .payload = "", .retain = Retain::yes});
     live.expect_message({.topic = "t", .payload = "", .retain = Retain::no});
-    peer("reader").connect().subscribe("t", at_least_once).expect_nothing_by_ping();
+    peer("reader").connect().settle().subscribe("t", at_least_once).expect_nothing_by_ping();
 }
 
 CASE("v5/MQTT-3.3.1-7 v3.1.1/MQTT-3.3.1-11", "an empty Retained Message is not stored",
      needs.qos(1).retain()) {
     auto publisher = peer("publisher").connect();
     publisher.publish({.topic = "t", .qos = at_least_once, .payload = "", .retain = Retain::yes});
-    peer("reader").connect().subscribe("t", at_least_once).expect_nothing_by_ping();
+    peer("reader").connect().settle().subscribe("t", at_least_once).expect_nothing_by_ping();
 }
 
 CASE("v5/MQTT-3.3.1-8 v3.1.1/MQTT-3.3.1-12",
@@ -169,11 +169,15 @@ CASE("v5/MQTT-3.3.1-8 v3.1.1/MQTT-3.3.1-12",
      needs.qos(1).retain()) {
     auto publisher = peer("publisher").connect();
     publisher.publish("empty", at_least_once, "B");
-    peer("first reader").connect().subscribe("empty", at_least_once).expect_nothing_by_ping();
+    peer("first reader")
+        .connect()
+        .settle()
+        .subscribe("empty", at_least_once)
+        .expect_nothing_by_ping();
     publisher.publish({.topic = "t", .qos = at_least_once, .payload = "A", .retain = Retain::yes});
     publisher.publish("t", at_least_once, "B");
     publisher.publish("t", at_least_once, "");
-    auto reader = peer("reader").connect().subscribe("t", at_least_once);
+    auto reader = peer("reader").connect().settle().subscribe("t", at_least_once);
     reader.expect_message({.topic = "t", .payload = "A", .retain = Retain::yes});
     reader.expect_nothing_by_ping();
 }

@@ -25,7 +25,7 @@ CASE("v5/MQTT-3.3.1-9", "Retain Handling 0: Retained Messages come at each SUBSC
     peer("publisher")
         .connect()
         .publish({.topic = "t", .qos = at_least_once, .payload = "kept", .retain = Retain::yes});
-    auto reader = peer("reader").connect().acknowledging();
+    auto reader = peer("reader").connect().settle().acknowledging();
     for (int i = 0; i < 3; ++i) {
         reader.subscribe("t", {.qos = at_least_once, .retain_handling = 0});
         reader.expect_publish({.topic = "t", .payload = "kept", .retain = Retain::yes});
@@ -39,7 +39,7 @@ CASE("v5/MQTT-3.3.1-10",
     peer("publisher")
         .connect()
         .publish({.topic = "t", .qos = at_least_once, .payload = "kept", .retain = Retain::yes});
-    auto reader = peer("reader").connect().acknowledging();
+    auto reader = peer("reader").connect().settle().acknowledging();
     const SubscriptionOptions options{.qos = at_least_once, .retain_handling = 1};
     reader.subscribe("t", options);
     reader.expect_publish({.topic = "t", .payload = "kept", .retain = Retain::yes});
@@ -55,7 +55,7 @@ CASE("v5/MQTT-3.3.1-11", "Retain Handling 2: no Retained Messages come at SUBSCR
     auto publisher = peer("publisher").connect();
     publisher.publish(
         {.topic = "t", .qos = at_least_once, .payload = "kept", .retain = Retain::yes});
-    auto reader = peer("reader").connect().acknowledging();
+    auto reader = peer("reader").connect().settle().acknowledging();
     reader.subscribe("t", {.qos = at_least_once, .retain_handling = 2});
     reader.expect_nothing_by_ping();
     publisher.publish("t", at_least_once, "live");
@@ -64,7 +64,7 @@ CASE("v5/MQTT-3.3.1-11", "Retain Handling 2: no Retained Messages come at SUBSCR
 
 CASE("v5/MQTT-3.3.1-13", "Retain As Published 1: RETAIN is as the publisher sent it",
      needs.qos(1).retain()) {
-    auto reader = peer("reader").connect().acknowledging();
+    auto reader = peer("reader").connect().settle().acknowledging();
     reader.subscribe("t", {.qos = at_least_once, .retain_as_published = true});
     auto publisher = peer("publisher").connect();
     for (const auto retain : {Retain::yes, Retain::no}) {
@@ -76,7 +76,7 @@ CASE("v5/MQTT-3.3.1-13", "Retain As Published 1: RETAIN is as the publisher sent
 CASE("v5/X5-63", "Retain Handling acts at SUBSCRIBE only, Retain As Published afterwards only",
      needs.qos(1).retain()) {
     auto publisher = peer("publisher").connect();
-    auto reader = peer("reader").connect().acknowledging();
+    auto reader = peer("reader").connect().settle().acknowledging();
     reader.subscribe("t",
                      {.qos = at_least_once, .retain_as_published = true, .retain_handling = 2});
     publisher.publish(
@@ -149,7 +149,7 @@ CASE("v5/MQTT-3.3.2-4 v5/MQTT-3.3.2-15 v5/MQTT-3.3.2-16 v5/MQTT-3.3.2-17 v5/MQTT
                    "the User Properties in their order", describe(packet));
         };
         check(live.expect_publish({.topic = "t"}));
-        check(peer(variant.what).connect().subscribe("t", at_least_once).expect_message());
+        check(peer(variant.what).connect().settle().subscribe("t", at_least_once).expect_message());
         queued.connect_expecting_session(true, kept_session()).acknowledging();
         check(queued.expect_publish({.topic = "t"}));
     }
@@ -178,7 +178,7 @@ CASE("v5/MQTT-3.3.2-5 v5/X5-50",
     subscriber.connect_expecting_session(true, kept_session());
     subscriber.expect_publish({.topic = "t", .payload = "long"});
     subscriber.expect_nothing_by_ping();
-    peer("reader").connect().subscribe("r", at_least_once).expect_nothing_by_ping();
+    peer("reader").connect().settle().subscribe("r", at_least_once).expect_nothing_by_ping();
 }
 
 CASE("v5/MQTT-3.3.2-5:held-back",
@@ -236,7 +236,7 @@ CASE("v5/MQTT-3.3.2-6",
     wait(seconds{4}, "while the message waits");
     queued.connect_expecting_session(true, kept_session());
     check(queued.expect_publish({.topic = "t"}));
-    check(peer("reader").connect().subscribe("t", at_least_once).expect_message());
+    check(peer("reader").connect().settle().subscribe("t", at_least_once).expect_message());
 }
 
 CASE("v5/MQTT-3.3.2-13 v5/MQTT-3.3.2-19",

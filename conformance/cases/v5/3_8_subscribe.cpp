@@ -142,7 +142,7 @@ CASE("v5/X5-61:retained", "Retained Messages at SUBSCRIBE carry the Subscription
         .connect()
         .publish({.topic = "t", .payload = "kept", .retain = Retain::yes})
         .ping();
-    auto subscriber = peer("subscriber").connect();
+    auto subscriber = peer("subscriber").connect().settle();
     subscriber.subscribe("t", SubscriptionOptions{}, identifier(7));
     const auto packet = subscriber.expect_publish({.topic = "t", .payload = "kept"});
     demand(identifiers_of(packet) == std::multiset<std::uint32_t>{7}, "identifier 7",
@@ -225,7 +225,7 @@ CASE("v5/X5-72", "a Shared Subscription gets no Retained Messages at SUBSCRIBE",
         .connect()
         .publish({.topic = "t", .payload = "kept", .retain = Retain::yes})
         .ping();
-    auto member = peer("member").connect();
+    auto member = peer("member").connect().settle();
     for (const std::uint8_t handling : std::array<std::uint8_t, 3>{0, 1, 2}) {
         member.subscribe(shared("g", "t"), {.retain_handling = handling});
         member.expect_nothing_by_ping();
@@ -348,7 +348,7 @@ CASE("v5/X5-75", "a share group ends with its last Session", needs.qos(1).shared
     auto member = peer("member").connect().subscribe(shared("g", "t"), at_least_once);
     member.disconnect();
     peer("publisher").connect().publish("t", at_least_once, "to nobody");
-    auto later = peer("later").connect().subscribe(shared("g", "t"), at_least_once);
+    auto later = peer("later").connect().settle().subscribe(shared("g", "t"), at_least_once);
     later.expect_nothing();
 }
 
