@@ -23,8 +23,9 @@ public:
         outcome_.defects.insert(outcome_.defects.end(), options.defects.begin(),
                                 options.defects.end());
         std::ranges::sort(outcome_.defects);
-        const auto repeated = std::ranges::unique(outcome_.defects);
-        outcome_.defects.erase(repeated.begin(), repeated.end());
+        // Not std::ranges::unique: clang 14 does not compile what it returns.
+        outcome_.defects.erase(std::unique(outcome_.defects.begin(), outcome_.defects.end()),
+                               outcome_.defects.end());
         add_nodes(options);
         add_clients();
         schedule_all();
