@@ -44,16 +44,14 @@ struct Connection {
     Output output;
     std::unique_ptr<KeptInput> kept;
     ConnectionState state = ConnectionState::unused;
-    Interest interest = Interest::nothing;  // as Readiness knows it
-    bool is_gathered = false;               // on the list of connections to be written
-    bool is_output_broken = false;          // the peer takes nothing any more: drop what is sent
-    std::uint32_t gathered_bytes = 0;       // sent since the last attempt to write
-    ShardIndex new_owner;                   // when moving
-
-    /// Waits until the peer has taken what was written before.
-    [[nodiscard]] bool is_blocked() const {
-        return interest == Interest::write || interest == Interest::read_and_write;
-    }
+    Interest interest = Interest::read;  // as Readiness knows it
+    bool is_gathered = false;            // on the list of connections to be written
+    bool is_unread = false;              // on the list of connections to be read
+    bool has_end = false;                // the peer has ended its direction, perhaps behind bytes
+    bool is_blocked = false;             // waits until the peer has taken what was written before
+    bool is_output_broken = false;       // the peer takes nothing any more: drop what is sent
+    std::uint32_t gathered_bytes = 0;    // sent since the last attempt to write
+    ShardIndex new_owner;                // when moving
 };
 
 /// The connections of a shard by number. Numbers are dense and used again; places never move.

@@ -49,7 +49,7 @@ public:
 private:
     // The turn's answers to most connections fit the small one: a burst of 1,000 receivers then
     // touches half a megabyte, which stays in the second-level cache.
-    static constexpr std::size_t small_bytes = 512;
+    static constexpr std::size_t small_bytes = 1024;
     static constexpr std::size_t large_bytes = 16 * 1024;
     static constexpr std::size_t kept_bytes_max = 4 * 1024 * 1024;
 

@@ -13,12 +13,12 @@ namespace touchstone::asio_driver {
 
 namespace {
 
+// Edge-triggered: level-triggered events are looked at again in every wait until they are gone.
 std::uint32_t events_of(Interest interest) {
+    constexpr std::uint32_t always = EPOLLIN | EPOLLRDHUP | EPOLLET;
     switch (interest) {
-        case Interest::nothing: return 0;
-        case Interest::read: return EPOLLIN;
-        case Interest::write: return EPOLLOUT;
-        case Interest::read_and_write: return EPOLLIN | EPOLLOUT;
+        case Interest::read: return always;
+        case Interest::read_and_write: return always | EPOLLOUT;
     }
     UNREACHABLE();
 }
@@ -51,20 +51,12 @@ bool Readiness::add(int socket, std::uint64_t key, Interest interest) {
     return control(epoll_, EPOLL_CTL_ADD, socket, key, events_of(interest)) == 0;
 }
 
-bool Readiness::add_shared(int listener, std::uint64_t key) {
-    return control(epoll_, EPOLL_CTL_ADD, listener, key, EPOLLIN | EPOLLEXCLUSIVE) == 0;
+bool Readiness::change(int socket, std::uint64_t key, Interest interest) {
+    return control(epoll_, EPOLL_CTL_MOD, socket, key, events_of(interest)) == 0;
 }
 
-bool Readiness::change(int socket, std::uint64_t key, Interest before, Interest after) {
-    if (before == after) return true;
-    if (before == Interest::nothing) return add(socket, key, after);
-    // Hang-ups can not be masked, only forgotten: a connection nobody wants to hear of is taken
-    // out.
-    if (after == Interest::nothing) {
-        remove(socket);
-        return true;
-    }
-    return control(epoll_, EPOLL_CTL_MOD, socket, key, events_of(after)) == 0;
+bool Readiness::add_shared(int listener, std::uint64_t key) {
+    return control(epoll_, EPOLL_CTL_ADD, listener, key, EPOLLIN | EPOLLEXCLUSIVE) == 0;
 }
 
 void Readiness::remove(int socket) {

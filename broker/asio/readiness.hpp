@@ -14,8 +14,8 @@
 
 namespace touchstone::asio_driver {
 
-/// What to wait for; a closed or broken connection is always reported, unless it is `nothing`.
-enum class Interest : std::uint8_t { nothing, read, write, read_and_write };
+/// What to wait for. The end of the peer's direction and a broken connection are always reported.
+enum class Interest : std::uint8_t { read, read_and_write };
 
 /// One thread waits; wake() may be called by any.
 class Readiness {
@@ -23,13 +23,14 @@ public:
     /// Throws std::system_error.
     Readiness();
 
-    /// Reports `socket` with `key` while it is ready (level-triggered). False: out of memory or of
-    /// the user's epoll watches, and nothing has changed.
+    /// Reports `socket` with `key` when it becomes ready, or is now: once, so whoever does not read
+    /// all there is has to remember that. False: out of memory or of the user's epoll watches, and
+    /// nothing has changed.
     [[nodiscard]] bool add(int socket, std::uint64_t key, Interest interest);
-    /// The same for a listener that several shards watch; wakes at least one of them, seldom all.
+    /// The same with another interest.
+    [[nodiscard]] bool change(int socket, std::uint64_t key, Interest interest);
+    /// Reports a listener of several shards as long as clients wait; to one of them, seldom to all.
     [[nodiscard]] bool add_shared(int listener, std::uint64_t key);
-    /// `before` is what was wanted so far.
-    [[nodiscard]] bool change(int socket, std::uint64_t key, Interest before, Interest after);
     void remove(int socket);
 
     /// Waits until something is ready, for at most `timeout` (negative: for ever; rounded up to

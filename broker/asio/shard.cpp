@@ -52,18 +52,6 @@ double thread_cpu_s() {
     return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
-Interest with_read(Interest interest, bool is_wanted) {
-    const bool is_write = interest == Interest::write || interest == Interest::read_and_write;
-    if (is_wanted) return is_write ? Interest::read_and_write : Interest::read;
-    return is_write ? Interest::write : Interest::nothing;
-}
-
-Interest with_write(Interest interest, bool is_wanted) {
-    const bool is_read = interest == Interest::read || interest == Interest::read_and_write;
-    if (is_wanted) return is_read ? Interest::read_and_write : Interest::write;
-    return is_read ? Interest::read : Interest::nothing;
-}
-
 bool is_out_of_resources(int error) {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -168,7 +156,7 @@ void Shard::resume(ConnectionId id) {
     Connection& connection = connections_.at(id);
     if (connection.state != ConnectionState::stalled) return;
     connection.state = ConnectionState::resuming;
-    resumed_.push_back(id);
+    look_again(id, connection);
 }
 
 void Shard::send(ShardIndex to, PeerMessage message) {
@@ -186,7 +174,7 @@ void Shard::turn() {
 
     run_tasks();
     take_letters();
-    deliver_resumed();
+    look_at_unread();
     for (const epoll_event& event : events) {
         on_event(event);
         if (is_output_large_) write_gathered();
@@ -203,7 +191,7 @@ void Shard::turn() {
 }
 
 Duration Shard::time_to_wait() {
-    if (!gathered_.empty() || !resumed_.empty() || !closed_.empty()) return Duration::zero();
+    if (!gathered_.empty() || !unread_.empty() || !closed_.empty()) return Duration::zero();
     // First say that we sleep, then look once more: whoever adds something after the look sees that
     // we sleep and wakes us. Both sides are sequentially consistent.
     is_asleep_.store(true, std::memory_order_seq_cst);
@@ -250,21 +238,16 @@ void Shard::take_letters() {
     }
 }
 
-void Shard::deliver_resumed() {
-    // What stalls and resumes again while it is delivered has its turn next time.
-    const auto resumed = std::exchange(resumed_, {});
-    for (const ConnectionId id : resumed) {
+void Shard::look_at_unread() {
+    being_read_.swap(unread_);
+    for (const ConnectionId id : being_read_) {
         Connection& connection = connections_.at(id);
-        if (connection.state != ConnectionState::resuming) continue;  // closed since
-        connection.state = ConnectionState::open;
-        if (auto kept = std::move(connection.kept)) {
-            const Bytes waiting = kept->waiting();
-            hand_to_core(id, connection, waiting, std::move(kept));
-        }
-        if (connection.state == ConnectionState::open) {
-            watch(id, connection, with_read(connection.interest, true));
-        }
+        connection.is_unread = false;
+        if (connection.state == ConnectionState::resuming) deliver_kept(id, connection);
+        if (connection.state != ConnectionState::unused) on_readable(id, connection);
+        if (is_output_large_) write_gathered();
     }
+    being_read_.clear();
 }
 
 void Shard::on_event(const epoll_event& event) {
@@ -277,9 +260,12 @@ void Shard::on_event(const epoll_event& event) {
     // The connection may have ended in this turn, and another one may have its number.
     if (connection.state == ConnectionState::unused) return;
     if (key_of(id, connection) != event.data.u64) return;
-    if ((event.events & EPOLLOUT) != 0) write(id, connection);
-    // Hang-ups and errors show themselves to whoever reads.
-    const bool is_readable = (event.events & ~std::uint32_t{EPOLLOUT}) != 0;
+    if ((event.events & EPOLLOUT) != 0 && connection.is_blocked) {
+        connection.is_blocked = false;
+        write(id, connection);
+    }
+    if ((event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.has_end = true;
+    const bool is_readable = connection.has_end || (event.events & EPOLLIN) != 0;
     if (is_readable && connection.state != ConnectionState::unused) on_readable(id, connection);
 }
 
@@ -291,7 +277,7 @@ void Shard::write_gathered() {
         if (connection.state == ConnectionState::unused) continue;
         connection.is_gathered = false;
         connection.gathered_bytes = 0;
-        if (!connection.is_blocked()) write(id, connection);
+        if (!connection.is_blocked) write(id, connection);
     }
     being_written_.clear();
 }
@@ -378,7 +364,6 @@ void Shard::adopt(Descriptor socket, Bytes first_bytes) {
                      options_.self.raw());
         return connections_.remove(id);
     }
-    connection.interest = Interest::read;
     broker_.on_open(id, now_);
     if (!first_bytes.empty() && connection.state == ConnectionState::open) {
         on_received(id, connection, first_bytes);
@@ -388,10 +373,8 @@ void Shard::adopt(Descriptor socket, Bytes first_bytes) {
 void Shard::on_readable(ConnectionId id, Connection& connection) {
     switch (connection.state) {
         case ConnectionState::open: return receive(id, connection);
-        case ConnectionState::stalled:
-        case ConnectionState::resuming:
-            // The system's buffer fills, and then the peer has to wait.
-            return watch(id, connection, with_read(connection.interest, false));
+        case ConnectionState::stalled:  // the system's buffer fills, and then the peer has to wait
+        case ConnectionState::resuming: return;
         case ConnectionState::draining:
         case ConnectionState::lingering: return discard_input(id, connection);
         case ConnectionState::closing:
@@ -402,15 +385,32 @@ void Shard::on_readable(ConnectionId id, Connection& connection) {
     UNREACHABLE();
 }
 
+/// One read per turn, so that everybody gets a turn; what is left is read in the next one.
 void Shard::receive(ConnectionId id, Connection& connection) {
     const auto size = recv(connection.socket.raw(), input_.data(), input_.size(), 0);
     if (size > 0) {
-        return on_received(id, connection, Bytes{input_}.first(static_cast<std::size_t>(size)));
+        const auto bytes = Bytes{input_}.first(static_cast<std::size_t>(size));
+        if (bytes.size() == input_.size() || connection.has_end) look_again(id, connection);
+        return on_received(id, connection, bytes);
     }
     if (size == 0) return on_end_of_input(id, connection);
-    if (errno == EAGAIN || errno == EINTR) return;
+    if (errno == EAGAIN) return;
+    if (errno == EINTR) return look_again(id, connection);
     broker_.on_close(id, now_);
     destroy(id, connection);
+}
+
+void Shard::look_again(ConnectionId id, Connection& connection) {
+    if (std::exchange(connection.is_unread, true)) return;
+    unread_.push_back(id);
+}
+
+void Shard::deliver_kept(ConnectionId id, Connection& connection) {
+    connection.state = ConnectionState::open;
+    if (auto kept = std::move(connection.kept)) {
+        const Bytes waiting = kept->waiting();
+        hand_to_core(id, connection, waiting, std::move(kept));
+    }
 }
 
 void Shard::on_received(ConnectionId id, Connection& connection, Bytes bytes) {
@@ -473,15 +473,15 @@ void Shard::on_end_of_input(ConnectionId id, Connection& connection) {
     if (connection.output.is_empty()) return destroy(id, connection);
     connection.state = ConnectionState::draining;
     drop_when_overdue(id, connection);
-    watch(id, connection, with_read(connection.interest, false));
 }
 
 void Shard::discard_input(ConnectionId id, Connection& connection) {
     const auto size = recv(connection.socket.raw(), input_.data(), input_.size(), 0);
-    if (size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR))) return;
-    if (size == 0 && connection.state == ConnectionState::draining) {
-        return watch(id, connection, with_read(connection.interest, false));
-    }
+    if (size > 0) return look_again(id, connection);
+    if (size < 0 && errno == EAGAIN) return;
+    if (size < 0 && errno == EINTR) return look_again(id, connection);
+    // While output is left, the end of the peer's direction is not the end of ours.
+    if (size == 0 && connection.state == ConnectionState::draining) return;
     destroy(id, connection);
 }
 
@@ -506,14 +506,15 @@ void Shard::write(ConnectionId id, Connection& connection) {
         case ConnectionState::open:
         case ConnectionState::stalled:
         case ConnectionState::resuming:
+            if (outcome == Written::some) block(id, connection);
             // A broken connection is left to the reader: what the peer sent before it broke counts.
-            watch(id, connection, with_write(connection.interest, outcome == Written::some));
+            if (outcome == Written::broken) look_again(id, connection);
             if (written_bytes > 0) broker_.on_written(id, written_bytes, now_);
             return;
         case ConnectionState::draining:
             if (outcome == Written::broken) return destroy(id, connection);
             if (outcome == Written::all) return linger(id, connection);
-            return watch(id, connection, with_write(connection.interest, true));
+            return block(id, connection);
         case ConnectionState::closing:  // end_closed() looks at what is left
         case ConnectionState::aborting:
         case ConnectionState::lingering: return;
@@ -527,8 +528,6 @@ Shard::Written Shard::write_some(Connection& connection, std::size_t& written_by
     std::array<iovec, pieces_per_write_max> room;
     while (!connection.output.is_empty()) {
         const auto pieces = connection.output.oldest(room);
-        std::size_t offered_bytes = 0;
-        for (const iovec& piece : pieces) offered_bytes += piece.iov_len;
         ssize_t size = 0;
         if (pieces.size() == 1) {
             size = ::send(connection.socket.raw(), room[0].iov_base, room[0].iov_len, MSG_NOSIGNAL);
@@ -545,7 +544,6 @@ Shard::Written Shard::write_some(Connection& connection, std::size_t& written_by
         const auto taken_bytes = static_cast<std::size_t>(size);
         connection.output.drop(pool_, taken_bytes);
         written_bytes += taken_bytes;
-        if (taken_bytes < offered_bytes) return Written::some;
     }
     return Written::all;
 }
@@ -561,7 +559,8 @@ void Shard::end(ConnectionId id, Connection& connection) {
             drop_when_overdue(id, connection);
             if (connection.output.is_empty()) return linger(id, connection);
             connection.state = ConnectionState::draining;
-            return watch(id, connection, Interest::read_and_write);
+            if (!connection.is_blocked) write(id, connection);
+            return;
         case ConnectionState::unused:
         case ConnectionState::open:
         case ConnectionState::stalled:
@@ -578,9 +577,7 @@ void Shard::linger(ConnectionId id, Connection& connection) {
     // packet on its way into the peer's program. So: say that nothing follows, and read to the end.
     connection.state = ConnectionState::lingering;
     shutdown(connection.socket.raw(), SHUT_WR);
-    watch(id, connection, Interest::read);
-    // Often the peer has ended before us, and this is all.
-    if (connection.state == ConnectionState::lingering) discard_input(id, connection);
+    discard_input(id, connection);  // often the peer has ended before us, and this is all
 }
 
 void Shard::destroy(ConnectionId id, Connection& connection) {
@@ -593,12 +590,13 @@ void Shard::drop_when_overdue(ConnectionId id, const Connection& connection) {
     overdue_.push_back({now_ + ending_time_max, id, connection.generation});
 }
 
-void Shard::watch(ConnectionId id, Connection& connection, Interest interest) {
-    if (readiness_.change(connection.socket.raw(), key_of(id, connection), connection.interest,
-                          interest)) {
-        connection.interest = interest;
+void Shard::block(ConnectionId id, Connection& connection) {
+    connection.is_blocked = true;
+    // Once is enough: a connection that was blocked before is likely to be again.
+    if (connection.interest == Interest::read_and_write) return;
+    connection.interest = Interest::read_and_write;
+    if (readiness_.change(connection.socket.raw(), key_of(id, connection), connection.interest))
         return;
-    }
     // Out of kernel memory: without news of it the connection can only be given up, and shutdown
     // makes that known to everybody at the next opportunity.
     shutdown(connection.socket.raw(), SHUT_RDWR);

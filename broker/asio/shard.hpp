@@ -106,7 +106,7 @@ private:
     [[nodiscard]] Instant next_deadline() const;
     void run_tasks();
     void take_letters();
-    void deliver_resumed();
+    void look_at_unread();
     void on_event(const epoll_event& event);
     void write_gathered();
     void end_closed();
@@ -120,6 +120,8 @@ private:
     void adopt(Descriptor socket, Bytes first_bytes);
     void on_readable(ConnectionId id, Connection& connection);
     void receive(ConnectionId id, Connection& connection);
+    void look_again(ConnectionId id, Connection& connection);
+    void deliver_kept(ConnectionId id, Connection& connection);
     void on_received(ConnectionId id, Connection& connection, Bytes bytes);
     /// `source` holds `bytes` when they were kept before, and else is null.
     void hand_to_core(ConnectionId id, Connection& connection, Bytes bytes,
@@ -131,6 +133,7 @@ private:
     // Output.
     void gather(ConnectionId id, Connection& connection, std::size_t size_bytes);
     void write(ConnectionId id, Connection& connection);
+    void block(ConnectionId id, Connection& connection);
     Written write_some(Connection& connection, std::size_t& written_bytes);
 
     // Endings.
@@ -138,7 +141,6 @@ private:
     void linger(ConnectionId id, Connection& connection);
     void destroy(ConnectionId id, Connection& connection);
     void drop_when_overdue(ConnectionId id, const Connection& connection);
-    void watch(ConnectionId id, Connection& connection, Interest interest);
     void on_stop(Duration drain_time_max);
     [[nodiscard]] bool is_finished() const;
 
@@ -156,7 +158,8 @@ private:
     std::vector<std::byte> input_;
     std::vector<ConnectionId> gathered_;
     std::vector<ConnectionId> being_written_;
-    std::vector<ConnectionId> resumed_;
+    std::vector<ConnectionId> unread_;  // may have more to read, or were resumed
+    std::vector<ConnectionId> being_read_;
     std::vector<ConnectionId> closed_;
     std::deque<Overdue> overdue_;  // all get the same time, so the oldest is first
     bool is_output_large_ = false;

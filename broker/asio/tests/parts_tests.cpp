@@ -30,7 +30,7 @@ RC_GTEST_PROP(output, gives_back_what_was_appended_in_order, ()) {
     Output output;
     Buffer model;
     unsigned next = 0;
-    const auto steps = *rc::gen::inRange(1, 200);
+    const auto steps = *rc::gen::inRange(1, 60);
     for (int step = 0; step < steps; ++step) {
         const auto size_bytes = *rc::gen::element(1, 20, 471, 472, 473, 5'000, 16'384, 40'000);
         Buffer bytes(static_cast<std::size_t>(size_bytes));
