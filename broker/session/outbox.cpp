@@ -27,6 +27,13 @@ Outbox::Dropped Outbox::enqueue(Delivery delivery, const Settings& settings) {
     return dropped;
 }
 
+void Outbox::let_newest_overtake() {
+    CHECK(!queue_.empty());
+    auto newest = std::move(queue_.back());
+    queue_.pop_back();
+    queue_.push_front(std::move(newest));
+}
+
 void Outbox::drop_oldest() {
     const auto oldest = [this](bool only_qos_0) {
         return std::find_if(queue_.begin(), queue_.end(), [only_qos_0](const Delivery& one) {

@@ -54,6 +54,8 @@ public:
     /// a new subscription do not count and are not dropped: the node holds them anyway, and all of
     /// them are to be sent (v3.1.1 §3.8.4).
     Dropped enqueue(Delivery delivery, const Settings& settings);
+    /// The message that was added last goes before all others: a defect (Defects).
+    void let_newest_overtake();
     [[nodiscard]] bool has_waiting() const { return !queue_.empty(); }
     [[nodiscard]] bool has_waiting_qos_0() const { return waiting_qos_0_ != 0; }
     [[nodiscard]] const Delivery& front() const { return queue_.front(); }

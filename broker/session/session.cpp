@@ -62,7 +62,9 @@ void Session::attach(ConnectionId connection, const ConnectionTerms& terms,
 void Session::resume(SessionContext& context) {
     if (!outbox_) return;
     if (context.defects.new_before_retransmit) {
-        while (outbox_->has_waiting() && outbox_->quota_used() < window(context.settings))
+        while (outbox_->has_waiting() && outbox_->front().qos != QoS::at_most_once &&
+               outbox_->flows().size() < context.settings.packet_id_max &&
+               outbox_->quota_used() < window(context.settings))
             start_flow(context, outbox_->take_front());
     }
     advance(context);
@@ -161,7 +163,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
     auto& box = made_outbox();
     const bool window_open =
         context.defects.window_not_enforced || box.quota_used() < window(context.settings);
-    const bool backlog = box.has_waiting() && !context.defects.live_bypasses_backlog;
+    const bool backlog = box.has_waiting();
     const bool has_identifier =
         box.flows().size() < context.settings.packet_id_max || context.defects.pid_no_in_use_check;
     if (backlog || !window_open || !has_identifier || box.resends_owed() != 0 ||
@@ -185,8 +187,10 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
 }
 
 void Session::keep(SessionContext& context, Delivery delivery) {
-    if (made_outbox().enqueue(std::move(delivery), context.settings).is_dropped)
-        context.counters.add(Counter::dropped_queue_full);
+    const auto dropped = made_outbox().enqueue(std::move(delivery), context.settings);
+    if (dropped.is_dropped) context.counters.add(Counter::dropped_queue_full);
+    if (context.defects.live_bypasses_backlog && connected_ && !dropped.is_new)
+        outbox_->let_newest_overtake();
 }
 
 bool Session::send_shared_publish(SessionContext& context, Publication& publication, QoS qos,
