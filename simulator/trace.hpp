@@ -137,9 +137,10 @@ struct TracedBalance {
 
 /// What the nodes say about themselves at the end of a run.
 struct TracedEnd {
+    Instant at{};  // end of the run
     std::vector<TracedSession> sessions;
-    /// Messages accepted for a session and given up, by any counted reason, over all shards since
-    /// the last start.
+    /// Messages accepted for a session that lasted and given up for a counted reason (queue full,
+    /// expired, too large), over all nodes and restarts.
     std::uint64_t dropped_messages = 0;
     std::vector<TracedBalance> balances;  // of the nodes that are up
     /// Per topic with a Retained Message on any shard: the payload on each shard, "" for none.

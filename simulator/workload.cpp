@@ -96,6 +96,7 @@ void Workload::on_event(const Event& event) {
         case disturb: return disturb_next();
         case end_disturbance: return end_trouble(troubles_[event.subject]);
         case end: return end_all();
+        case reassure: return reassure_all();
     }
     UNREACHABLE();
 }
@@ -202,7 +203,9 @@ void Workload::change_subscription(ClientIndex client) {
 }
 
 void Workload::end_all() {
-    for (const auto& trouble : troubles_) end_trouble(trouble);
+    for (const auto& trouble : troubles_) {
+        if (trouble.kind != Trouble::Kind::absence) end_trouble(trouble);
+    }
     for (const auto client : clients_) {
         world_.set_acknowledgements(client, {});
         world_.set_completions(client, {});
@@ -214,6 +217,16 @@ void Workload::end_all() {
             keep_alive_s > short_keep_alive_s) {
             world_.connect(client);
         }
+    }
+    // A connection that was abandoned shortly before may have taken the session over from the one
+    // that followed it; the client was told so and stays away.
+    constexpr Duration patience = std::chrono::seconds{8};
+    schedule_in(patience, reassure, 0);
+}
+
+void Workload::reassure_all() {
+    for (const auto client : clients_) {
+        if (!world_.client(client).connection()) world_.connect(client);
     }
 }
 

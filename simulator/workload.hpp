@@ -25,7 +25,7 @@ public:
     Workload& operator=(const Workload&) = delete;
 
 private:
-    enum EventKind : std::uint16_t { begin, publish, disturb, end_disturbance, end };
+    enum EventKind : std::uint16_t { begin, publish, disturb, end_disturbance, end, reassure };
 
     struct Trouble {
         enum class Kind : std::uint8_t { fault, absence, no_acknowledgements };
@@ -42,6 +42,7 @@ private:
     void end_trouble(const Trouble& trouble);
     void change_subscription(ClientIndex client);
     void end_all();
+    void reassure_all();
     void schedule_in(Duration delay, EventKind kind, std::uint64_t subject);
     [[nodiscard]] Wish draw_wish();
 

@@ -40,10 +40,15 @@ std::string newest_left(const std::vector<std::string>& oldest_first) {
     return text;
 }
 
-/// Drops that are promised to be counted (Q1, conservation).
-std::uint64_t dropped_messages(const Counters& counters) {
+/// Messages that a session was to get and did not, although it lasted.
+std::uint64_t lost_messages(const Counters& counters) {
     return counters.of(Counter::dropped_queue_full) + counters.of(Counter::dropped_expired) +
-           counters.of(Counter::dropped_too_large) + counters.of(Counter::dropped_offline_qos_0) +
+           counters.of(Counter::dropped_too_large);
+}
+
+/// Everything that was given up, by any reason.
+std::uint64_t dropped_messages(const Counters& counters) {
+    return lost_messages(counters) + counters.of(Counter::dropped_offline_qos_0) +
            counters.of(Counter::dropped_session_ended);
 }
 
@@ -333,7 +338,7 @@ World::FaultNumber World::begin_crash(NodeIndex node, bool is_silent) {
     trace_.add({now(), TraceEntry::Kind::node_crashed, Direction::to_broker, placed.actor,
                 ConnectionNumber{}, number});
     if (!placed.node->is_up()) return number;  // it is down already
-    placed.dropped_before_restart += dropped_messages(placed.node->counters());
+    placed.dropped_before_restart += lost_messages(placed.node->counters());
     placed.node->crash(is_silent);
     return number;
 }
@@ -345,7 +350,7 @@ World::FaultNumber World::begin_stop(NodeIndex node) {
     trace_.add({now(), TraceEntry::Kind::node_stopped, Direction::to_broker, placed.actor,
                 ConnectionNumber{}, number});
     if (!placed.node->is_up()) return number;  // it is down already
-    placed.dropped_before_restart += dropped_messages(placed.node->counters());
+    placed.dropped_before_restart += lost_messages(placed.node->counters());
     placed.node->stop();
     return number;
 }
@@ -407,12 +412,14 @@ StateRecord World::state(ClientIndex client_index, std::string caption) const {
 void World::finish() {
     auto& end = trace_.end;
     end.known = true;
+    end.at = now();
     for (const auto& placed : nodes_) {
         const auto& node = *placed.node;
-        end.dropped_messages += placed.dropped_before_restart + dropped_messages(node.counters());
+        end.dropped_messages += placed.dropped_before_restart + lost_messages(node.counters());
         for (const auto& client_id : node.client_ids()) {
             const auto view = node.session(client_id);
-            CHECK(view.has_value());
+            // Two sessions of one Client Identifier, as a broken broker may have, show only once.
+            if (!view) continue;
             TracedSession session{.client_id = client_id, .queue = {}, .inflight = {}};
             for (const auto& message : view->queue) {
                 session.queue.emplace_back(as_text(message->payload()));

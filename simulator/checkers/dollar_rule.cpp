@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
 
@@ -17,12 +19,20 @@ Failures check_dollar_rule(const Trace& trace, const History& history) {
         const auto session = history.session_of(*packet);
         // An empty topic stands for an alias, which the simulated clients do not offer.
         if (session == no_session || packet->topic.empty()) continue;
-        if (!history.ever_matching(session, packet->topic).empty()) continue;
-        // A message may come before the SUBACK that grants what it matches, never after none.
+        const auto subscriptions = history.ever_matching(session, packet->topic);
+        const auto& client_id = history.sessions[session].client_id;
+        if (subscriptions.empty()) {
+            failures.push_back({index, fmt::format("'{}' got a message to '{}', which none of its "
+                                                   "subscriptions matches",
+                                                   client_id, packet->topic)});
+            continue;
+        }
+        const auto is_enough = [&](const auto* one) { return one->granted >= packet->qos; };
+        if (std::ranges::any_of(subscriptions, is_enough)) continue;
         failures.push_back(
-            {index, fmt::format("'{}' got a message to '{}', which none of its "
-                                "subscriptions matches",
-                                history.sessions[session].client_id, packet->topic)});
+            {index, fmt::format("'{}' got {} of '{}' at QoS {}, more than it was granted",
+                                client_id, label_of(trace, packet->message), packet->topic,
+                                static_cast<unsigned>(packet->qos))});
     }
     return failures;
 }

@@ -252,6 +252,11 @@ void History::on_node_down(std::size_t entry, Actor node) {
     }
 }
 
+Instant History::end_of_run(const Trace& trace) {
+    if (trace.end.known) return trace.end.at;
+    return trace.entries.empty() ? Instant{} : trace.entries.back().at;
+}
+
 bool History::lives_on(const Trace& trace, ConnectionNumber number, Instant since,
                        Duration span) const {
     const auto& connection = of(number);

@@ -107,9 +107,8 @@ public:
     /// When the session's last connection has ended for longer than the session lasts: that
     /// instant.
     [[nodiscard]] std::optional<Instant> expiry_of(const Trace& trace, std::uint32_t session) const;
-    [[nodiscard]] Instant end_of_run(const Trace& trace) const {
-        return trace.entries.empty() ? run_begin_ : trace.entries.back().at;
-    }
+    /// Of a trace that was made by hand: the instant of its last entry.
+    [[nodiscard]] static Instant end_of_run(const Trace& trace);
 
 private:
     struct Request {
@@ -126,7 +125,6 @@ private:
     void on_broker_end(std::size_t entry, ConnectionNumber number, ConnectionHistory::End end);
     void on_node_down(std::size_t entry, Actor node);
 
-    Instant run_begin_{};
     std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> current_session_;  // node, id
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Request> subscribes_;
 };

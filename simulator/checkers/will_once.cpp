@@ -152,7 +152,8 @@ Failures check_will_once(const Trace& trace, const History& history) {
             // It has to be there all the time, as QoS 0 does not wait for it.
             const auto holds = [&](ConnectionNumber candidate) {
                 const auto& one = history.of(candidate);
-                return one.connack_entry < connection.end_entry && one.end_entry == no_entry;
+                return one.connack_entry < connection.end_entry &&
+                       history.lives_on(trace, candidate, due.from, progress_time);
             };
             if (std::ranges::none_of(watcher.connections, holds)) continue;
             const auto view =
