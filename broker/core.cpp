@@ -104,7 +104,7 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
     using enum wire::PacketType;
     const auto version = client.session.terms().version;
     const auto acknowledged = [&](void (Session::*act)(SessionContext&, const wire::Ack&)) {
-        return with(id, wire::decode_ack(frame, version), [&](const wire::Ack& ack) {
+        return with(id, wire::decode_ack(frame, version, wire::Sender::client), [&](const wire::Ack& ack) {
             (client.session.*act)(context_, ack);
             time_retry(client);
             return Handled::done;
@@ -112,7 +112,7 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
     };
     switch (frame.type) {
         case publish:
-            return with(id, wire::decode_publish(frame, version),
+            return with(id, wire::decode_publish(frame, version, wire::Sender::client),
                         [&](wire::Publish& packet) { return on_publish(id, client, packet); });
         case puback: return acknowledged(&Session::on_puback);
         case pubrec: return acknowledged(&Session::on_pubrec);
@@ -129,7 +129,7 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
                             return on_unsubscribe(client, packet);
                         });
         case pingreq: {
-            if (const auto ping = wire::decode_ping(frame); !ping) return fail(id, ping.error());
+            if (const auto ping = wire::decode_ping(frame, version); !ping) return fail(id, ping.error());
             built_.clear();
             wire::encode_pingresp(built_);  // [MQTT-3.12.4-1]
             client.session.send(context_, built_);

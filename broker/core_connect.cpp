@@ -279,7 +279,7 @@ void Broker::Core::send_connack(Client& client, const wire::Connect& connect,
 Broker::Core::Handled Broker::Core::on_disconnect(ConnectionId id, Client& client,
                                                   const wire::Frame& frame) {
     auto& session = client.session;
-    return with(id, wire::decode_disconnect(frame, session.terms().version),
+    return with(id, wire::decode_disconnect(frame, session.terms().version, wire::Sender::client),
                 [&](const wire::Disconnect& disconnect) {
         if (const auto expiry_s =
                 disconnect.properties.integer(PropertyId::session_expiry_interval)) {

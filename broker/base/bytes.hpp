@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -23,10 +22,7 @@ using Buffer = std::vector<std::byte>;
 }
 
 inline void append(Buffer& buffer, Bytes bytes) {
-    if (bytes.empty()) return;  // memcpy from a null pointer is undefined even for 0 bytes
-    const auto size_before = buffer.size();
-    buffer.resize(size_before + bytes.size());
-    std::memcpy(buffer.data() + size_before, bytes.data(), bytes.size());
+    buffer.insert(buffer.end(), bytes.begin(), bytes.end());
 }
 
 }  // namespace touchstone
