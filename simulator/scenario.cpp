@@ -492,19 +492,29 @@ private:
     void judge_names() {
         std::vector<std::string> invariants;
         for (const auto& checker : all_checkers()) invariants.emplace_back(checker.id);
-        for (int i = 0; i < scenario_.invariants_size(); ++i) {
-            const auto& name = scenario_.invariants(i);
-            if (std::ranges::find(invariants, name) != invariants.end()) continue;
-            complain(root_, "invariants",
-                     fmt::format("'{}' is no invariant{}", name, remedy(name, invariants)), i);
-        }
         std::vector<std::string> defects;
         for (const auto& one : defect_switches) defects.emplace_back(one.name);
+        const auto check = [&](const Place& place, const std::string& field,
+                               const std::string& name, const std::vector<std::string>& known,
+                               std::string_view kind, int index) {
+            if (std::ranges::find(known, name) != known.end()) return;
+            complain(place, field, fmt::format("'{}' is no {}{}", name, kind, remedy(name, known)),
+                     index);
+        };
+        for (int i = 0; i < scenario_.invariants_size(); ++i) {
+            check(root_, "invariants", scenario_.invariants(i), invariants, "invariant", i);
+        }
         for (int i = 0; i < scenario_.defects_size(); ++i) {
-            const auto& name = scenario_.defects(i);
-            if (std::ranges::find(defects, name) != defects.end()) continue;
-            complain(root_, "defects",
-                     fmt::format("'{}' is no defect switch{}", name, remedy(name, defects)), i);
+            check(root_, "defects", scenario_.defects(i), defects, "defect switch", i);
+        }
+        for (int i = 0; i < scenario_.proofs_size(); ++i) {
+            const auto& proof = scenario_.proofs(i);
+            const auto place = root_.in("proofs", i);
+            check(place, "defect", proof.defect(), defects, "defect switch", 0);
+            check(place, "invariant", proof.invariant(), invariants, "invariant", 0);
+            for (int k = 0; k < proof.also_size(); ++k) {
+                check(place, "also", proof.also(k), invariants, "invariant", k);
+            }
         }
     }
 
