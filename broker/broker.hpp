@@ -57,7 +57,11 @@ struct SessionView {
 
 class Broker {
 public:
-    /// `settings`, the ports and what they refer to outlive the Broker. `self` < `shard_count`.
+    /// Sets of shards are kept as bits of one word.
+    static constexpr unsigned shard_count_max = 64;
+
+    /// `settings`, the ports and what they refer to outlive the Broker. `self` < `shard_count` <=
+    /// shard_count_max.
     struct Options {
         ShardIndex self;
         unsigned shard_count = 1;

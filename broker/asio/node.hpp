@@ -27,7 +27,7 @@ public:
         /// Called once, in a thread of the node, when all its shards have ended.
         std::function<void()> on_stopped = [] {};
     };
-    static constexpr unsigned shard_count_max = 256;
+    static constexpr unsigned shard_count_max = Broker::shard_count_max;
 
     /// Listens, and serves from start() on. Throws OperatorError, std::system_error.
     explicit Node(Options options);

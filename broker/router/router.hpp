@@ -65,7 +65,7 @@ public:
         std::uint64_t hash_seed = 0;
         bool dollar_rule_ignored = false;  // a defect switch (defects.hpp)
     };
-    static constexpr unsigned shard_count_max = 64;
+    static constexpr unsigned shard_count_max = 64;  // bits of a word
 
     explicit Router(const Options& options);
 
