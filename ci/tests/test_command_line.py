@@ -58,7 +58,7 @@ class CommandLine(unittest.TestCase):
     def test_an_unknown_option_is_a_usage_error(self):
         self.assertEqual(run("--verison")[0], USAGE_ERROR)
         for name in SUBCOMMANDS:
-            code, _, error = run(name, "--no-such-option")
+            code, _, error = run(name, "--no-such-option", *(["."] if name == "report" else []))  # needs a folder first
             self.assertEqual(code, USAGE_ERROR, name)
             self.one_line(error, "--no-such-option")
 
