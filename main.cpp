@@ -2,20 +2,6 @@
 // its options, live in the folder that owns it; here are only the names, so that a new subcommand
 // is one line of the table.
 
-#include "broker/base/exit_code.hpp"
-#ifdef TOUCHSTONE_WITH_asio
-#include "broker/asio/command.hpp"
-#endif
-#ifdef TOUCHSTONE_WITH_conformance
-#include "conformance/command.hpp"
-#endif
-#ifdef TOUCHSTONE_WITH_reports
-#include "reports/command.hpp"
-#endif
-#ifdef TOUCHSTONE_WITH_simulator
-#include "simulator/command.hpp"
-#endif
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -24,6 +10,12 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "broker/asio/command.hpp"
+#include "broker/base/exit_code.hpp"
+#include "conformance/command.hpp"
+#include "reports/command.hpp"
+#include "simulator/command.hpp"
 
 namespace {
 
@@ -35,19 +27,11 @@ struct Subcommand {
 };
 
 constexpr auto subcommands = std::to_array<Subcommand>({
-#ifdef TOUCHSTONE_WITH_asio
     {"broker", "run the reference broker", touchstone::asio_driver::broker_command},
-#endif
-#ifdef TOUCHSTONE_WITH_conformance
     {"conform", "judge a broker by the statements of MQTT 3.1.1 and 5.0",
      touchstone::conformance::conform_command},
-#endif
-#ifdef TOUCHSTONE_WITH_simulator
     {"simulate", "run a scenario in virtual time", touchstone::simulator::simulate_command},
-#endif
-#ifdef TOUCHSTONE_WITH_reports
     {"report", "merge results into one page, side by side", touchstone::reports::report_command},
-#endif
 });
 
 void print_help() {
