@@ -12,7 +12,7 @@ Outbox::Dropped Outbox::enqueue(Delivery delivery, const Settings& settings) {
         const auto size = delivery.message->size_bytes();
         while (queue_.size() - snapshot_count_ >= settings.queue_messages_max ||
                queue_bytes_ + size > settings.queue_bytes_max) {
-            dropped.is_dropped = true;
+            ++dropped.count;
             if (queue_.size() == snapshot_count_) {
                 dropped.is_new = true;
                 return dropped;

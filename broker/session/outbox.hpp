@@ -46,8 +46,8 @@ public:
     // --- Waiting messages -----------------------------------------------------------------------
 
     struct Dropped {
-        bool is_dropped = false;
-        bool is_new = false;  // the one that was to be added; else an older one
+        std::uint32_t count = 0;
+        bool is_new = false;  // the one that was to be added is among them
     };
     /// Adds `delivery` at the end. When the queue is full, the oldest QoS 0 message makes room, or
     /// else the oldest of all; with room for none, the new one is dropped. The Retained Messages for

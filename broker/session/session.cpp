@@ -188,7 +188,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
 
 void Session::keep(SessionContext& context, Delivery delivery) {
     const auto dropped = made_outbox().enqueue(std::move(delivery), context.settings);
-    if (dropped.is_dropped) context.counters.add(Counter::dropped_queue_full);
+    context.counters.add(Counter::dropped_queue_full, dropped.count);
     if (context.defects.live_bypasses_backlog && connected_ && !dropped.is_new)
         outbox_->let_newest_overtake();
 }
