@@ -20,6 +20,7 @@
 
 #include "broker/asio/node.hpp"
 #include "broker/base/counters.hpp"
+#include "broker/base/disconnect_reason.hpp"
 
 namespace touchstone::asio_driver {
 
@@ -63,6 +64,8 @@ constexpr auto gauge_descriptions = std::to_array<GaugeDescription>({
      [](const ShardFigures& of) { return static_cast<double>(of.driver.sockets); }},
     {"driver_output_bytes", "Memory that holds output clients have not taken yet.",
      [](const ShardFigures& of) { return static_cast<double>(of.driver.output_bytes); }},
+    {"driver_output_most_bytes", "The most that was since the start.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.output_bytes_most); }},
 });
 
 constexpr auto driver_counter_descriptions = std::to_array<GaugeDescription>({
@@ -109,8 +112,21 @@ void add_counters(Families& families, const std::string& shard, const ShardFigur
     }
 }
 
+void add_disconnects(Families& families, const std::string& shard, const ShardFigures& of) {
+    MetricFamily& disconnects =
+        family(families, "touchstone_disconnects_total",
+               "Network Connections ended, by reason; see broker/base/disconnect_reason.hpp.",
+               MetricType::Counter);
+    for (std::size_t i = 0; i < disconnect_reason_count; ++i) {
+        const auto reason = static_cast<DisconnectReason>(i);
+        add(disconnects, {{"shard", shard}, {"reason", std::string{name_of(reason)}}},
+            static_cast<double>(of.counters.of(reason)));
+    }
+}
+
 void add_shard(Families& families, const std::string& shard, const ShardFigures& of) {
     add_counters(families, shard, of);
+    add_disconnects(families, shard, of);
     const auto add_all = [&](const auto& descriptions, MetricType type) {
         for (const GaugeDescription& about : descriptions) {
             add(family(families, "touchstone_" + std::string{about.name}, about.help, type),

@@ -48,9 +48,11 @@ Node::Node(Options options) : options_{std::move(options)} {
         listeners_.push_back(Listener::open(endpoint));
     }
     for (unsigned i = 0; i < options_.shard_count; ++i) {
-        shards_.push_back(std::make_unique<Shard>(
-            options_.settings, listeners_,
-            Shard::Options{.self = ShardIndex{i}, .shard_count = options_.shard_count}));
+        shards_.push_back(
+            std::make_unique<Shard>(options_.settings, listeners_,
+                                    Shard::Options{.self = ShardIndex{i},
+                                                   .shard_count = options_.shard_count,
+                                                   .limits = options_.limits}));
     }
     for (const auto& shard : shards_) shard->meet(shards_);
 }

@@ -24,6 +24,7 @@ public:
         Settings settings;
         /// How long clients may take to read what is owed to them when the node stops.
         Duration drain_time_max = std::chrono::seconds{5};
+        DriverLimits limits;
         /// Called once, in a thread of the node, when all its shards have ended.
         std::function<void()> on_stopped = [] {};
     };

@@ -1,7 +1,6 @@
 #include "broker/asio/output.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <new>
 #include <utility>
 
@@ -24,14 +23,18 @@ OutputPool::~OutputPool() {
     }
 }
 
-OutputSegment* OutputPool::segment_for(std::size_t size_bytes) {
+OutputSegment* OutputPool::segment_for(std::size_t size_bytes, OutputSegment::Kind previous) {
     using enum OutputSegment::Kind;
-    const bool is_small = size_bytes <= small_bytes - sizeof(OutputSegment);
-    OutputSegment* segment = take(is_small ? small : large);
+    auto kind = previous == reference ? small : previous == small ? medium : large;
+    const auto room_bytes_of = [this](OutputSegment::Kind of) {
+        return shelf_of(of).size_bytes - sizeof(OutputSegment);
+    };
+    if (kind == small && size_bytes > room_bytes_of(small)) kind = medium;
+    if (kind == medium && size_bytes > room_bytes_of(medium)) kind = large;
+    OutputSegment* segment = take(kind);
     segment->bytes = reinterpret_cast<const std::byte*>(segment + 1);
     segment->end = 0;
-    const std::size_t all_bytes = is_small ? small_bytes : large_bytes;
-    segment->room_bytes = static_cast<std::uint32_t>(all_bytes - sizeof(OutputSegment));
+    segment->room_bytes = static_cast<std::uint32_t>(room_bytes_of(kind));
     return segment;
 }
 
@@ -60,6 +63,7 @@ void OutputPool::give_back(OutputSegment* segment) {
 OutputSegment* OutputPool::take(OutputSegment::Kind kind) {
     Shelf& shelf = shelf_of(kind);
     used_bytes_ += shelf.size_bytes;
+    used_bytes_most_ = std::max(used_bytes_most_, used_bytes_);
     OutputSegment* segment = shelf.first;
     if (segment == nullptr) {
         segment = new (::operator new(shelf.size_bytes)) OutputSegment;
@@ -114,8 +118,8 @@ void Output::append_to_new_segment(OutputPool& pool, Bytes bytes) {
         copy_into_last(bytes.first(now_bytes));
         bytes = bytes.subspan(now_bytes);
         if (bytes.empty()) return;
-        // A connection that has filled one piece is likely to fill more.
-        put_last(pool.segment_for(last_ == nullptr ? bytes.size() : SIZE_MAX));
+        const auto previous = last_ == nullptr ? OutputSegment::Kind::reference : last_->kind;
+        put_last(pool.segment_for(bytes.size(), previous));
     }
 }
 

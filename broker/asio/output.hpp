@@ -18,7 +18,7 @@ namespace touchstone::asio_driver {
 
 /// A piece of output: copied bytes that follow this header, or a reference to a payload.
 struct OutputSegment {
-    enum class Kind : std::uint8_t { reference, small, large };
+    enum class Kind : std::uint8_t { reference, small, medium, large };
 
     OutputSegment* next = nullptr;
     const std::byte* bytes = nullptr;
@@ -38,18 +38,22 @@ public:
     OutputPool& operator=(const OutputPool&) = delete;
     ~OutputPool();
 
-    /// Room for at least one byte; a large piece when `size_bytes` do not fit a small one.
-    OutputSegment* segment_for(std::size_t size_bytes);
+    /// Room for at least one byte: for `size_bytes`, if they fit some kind of piece, and more than
+    /// that behind a piece of kind `previous`, because who has filled one is likely to fill more.
+    OutputSegment* segment_for(std::size_t size_bytes, OutputSegment::Kind previous);
     OutputSegment* reference_to(const MessageRef& message);
     void give_back(OutputSegment* segment);
 
     /// Memory in use by outputs; payloads that are referred to not counted.
     [[nodiscard]] std::size_t used_bytes() const { return used_bytes_; }
+    /// The most it has ever been.
+    [[nodiscard]] std::size_t used_bytes_most() const { return used_bytes_most_; }
 
 private:
-    // The turn's answers to most connections fit the small one: a burst of 1,000 receivers then
-    // touches half a megabyte, which stays in the second-level cache.
+    // What most connections are sent in a turn fits the small one: a burst to 1,000 receivers then
+    // touches a megabyte, which stays in the second-level cache.
     static constexpr std::size_t small_bytes = 1024;
+    static constexpr std::size_t medium_bytes = 4 * 1024;
     static constexpr std::size_t large_bytes = 16 * 1024;
     static constexpr std::size_t kept_bytes_max = 4 * 1024 * 1024;
 
@@ -60,9 +64,11 @@ private:
     OutputSegment* take(OutputSegment::Kind kind);
     Shelf& shelf_of(OutputSegment::Kind kind) { return shelves_[static_cast<std::size_t>(kind)]; }
 
-    std::array<Shelf, 3> shelves_{{{sizeof(OutputSegment)}, {small_bytes}, {large_bytes}}};
+    std::array<Shelf, 4> shelves_{
+        {{sizeof(OutputSegment)}, {small_bytes}, {medium_bytes}, {large_bytes}}};
     std::size_t kept_bytes_ = 0;
     std::size_t used_bytes_ = 0;
+    std::size_t used_bytes_most_ = 0;
 };
 
 /// First in, first out. Every call gets the pool of its shard.

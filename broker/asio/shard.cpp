@@ -1,6 +1,6 @@
 #include "broker/asio/shard.hpp"
 
-#include <netinet/in.h>
+#include <netdb.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -27,11 +28,11 @@ constexpr std::size_t referenced_bytes_min = 2048;
 /// unwritten_bytes_max, so that a burst of many publishers to one fast subscriber is not mistaken
 /// for a subscriber that does not read.
 constexpr std::size_t gathered_bytes_max = 64 * 1024;
+/// Bytes of input after which it is looked at how much output they have become.
+constexpr std::size_t slice_bytes_max = 4096;
 constexpr int accepts_per_turn_max = 64;
 constexpr int letters_per_turn_max = 1024;
 constexpr std::size_t pieces_per_write_max = 64;
-/// How long the end of a connection may take: writing what is owed, and the peer's answer to it.
-constexpr Duration ending_time_max = 5s;
 constexpr Duration accept_pause = 100ms;
 
 /// Keys of listeners in Readiness are above those of connections.
@@ -52,6 +53,25 @@ double thread_cpu_s() {
     return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
+/// "127.0.0.1:49152", for the log.
+std::string peer_of(const Descriptor& socket) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    auto* const plain = reinterpret_cast<sockaddr*>(&address);
+    std::array<char, NI_MAXHOST> host{};
+    std::array<char, NI_MAXSERV> port{};
+    if (getpeername(socket.raw(), plain, &size) != 0 ||
+        getnameinfo(plain, size, host.data(), host.size(), port.data(), port.size(),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        return "a client that is gone";
+    }
+    return std::string{host.data()} + ":" + port.data();
+}
+
+bool is_debug_logged() {
+    return spdlog::should_log(spdlog::level::debug);
+}
+
 bool is_out_of_resources(int error) {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -67,7 +87,7 @@ Shard::Shard(const Settings& settings, std::span<const Listener> listeners, Opti
               *this,
               random_},
       now_{read_clock()},
-      input_(options.read_bytes_max) {
+      input_(options.limits.read_bytes_max) {
     for (unsigned from = 0; from < options.shard_count; ++from) {
         const bool is_self = ShardIndex{from} == options.self;
         letters_from_.push_back(is_self ? nullptr : std::make_unique<Letterbox>());
@@ -109,6 +129,7 @@ ShardFigures Shard::figures() const {
     ShardFigures all{broker_.counters(), broker_.gauges(), figures_};
     all.driver.sockets = connections_.size();
     all.driver.output_bytes = pool_.used_bytes();
+    all.driver.output_bytes_most = pool_.used_bytes_most();
     all.driver.cpu_s = thread_cpu_s();
     return all;
 }
@@ -280,6 +301,7 @@ void Shard::write_gathered() {
         if (!connection.is_blocked) write(id, connection);
     }
     being_written_.clear();
+    used_bytes_to_write_at_ = pool_.used_bytes() + options_.limits.new_output_bytes_max;
 }
 
 void Shard::end_closed() {
@@ -364,6 +386,10 @@ void Shard::adopt(Descriptor socket, Bytes first_bytes) {
                      options_.self.raw());
         return connections_.remove(id);
     }
+    if (is_debug_logged()) {
+        spdlog::debug("shard {}: connection {} opened by {}", options_.self.raw(), id.raw(),
+                      peer_of(connection.socket));
+    }
     broker_.on_open(id, now_);
     if (!first_bytes.empty() && connection.state == ConnectionState::open) {
         on_received(id, connection, first_bytes);
@@ -396,7 +422,7 @@ void Shard::receive(ConnectionId id, Connection& connection) {
     if (size == 0) return on_end_of_input(id, connection);
     if (errno == EAGAIN) return;
     if (errno == EINTR) return look_again(id, connection);
-    broker_.on_close(id, now_);
+    tell_core_of_end(id, connection, errno);
     destroy(id, connection);
 }
 
@@ -424,10 +450,30 @@ void Shard::on_received(ConnectionId id, Connection& connection, Bytes bytes) {
     hand_to_core(id, connection, all, std::move(connection.kept));
 }
 
+Intake Shard::hand_slices_to_core(ConnectionId id, const Connection& connection, Bytes bytes) {
+    Intake all;
+    std::size_t slice_bytes = slice_bytes_max;
+    while (true) {
+        const Bytes left = bytes.subspan(all.consumed_bytes);
+        const Bytes slice = left.first(std::min(left.size(), slice_bytes));
+        const Intake intake = broker_.on_bytes(id, slice, now_);
+        CHECK(intake.consumed_bytes <= slice.size());
+        all = {all.consumed_bytes + intake.consumed_bytes, intake.next, intake.wanted_bytes};
+        if (intake.next != Intake::Next::more_bytes || slice.size() == left.size()) return all;
+        if (is_output_large_) write_gathered();
+        if (connection.state != ConnectionState::open) {
+            all.next = Intake::Next::gone;
+            return all;
+        }
+        // A packet that does not fit a slice gets one of its own size.
+        slice_bytes = intake.consumed_bytes > 0 ? slice_bytes_max : 2 * slice.size();
+        slice_bytes = std::max(slice_bytes, intake.wanted_bytes);
+    }
+}
+
 void Shard::hand_to_core(ConnectionId id, Connection& connection, Bytes bytes,
                          std::unique_ptr<KeptInput> source) {
-    const Intake intake = broker_.on_bytes(id, bytes, now_);
-    CHECK(intake.consumed_bytes <= bytes.size());
+    const Intake intake = hand_slices_to_core(id, connection, bytes);
     const Bytes rest = bytes.subspan(intake.consumed_bytes);
     switch (intake.next) {
         case Intake::Next::more_bytes: break;
@@ -439,10 +485,8 @@ void Shard::hand_to_core(ConnectionId id, Connection& connection, Bytes bytes,
     }
     if (rest.empty()) return;
     if (source != nullptr && intake.next == Intake::Next::stalled) {
-        // A client may have sent a long row of packets each of which stalls: do not copy them
-        // often.
+        // A client may have sent a long row of packets each of which stalls: copy them once.
         source->begin += intake.consumed_bytes;
-        source->wanted_bytes = intake.wanted_bytes;
         connection.kept = std::move(source);
         return;
     }
@@ -454,6 +498,10 @@ void Shard::hand_to_core(ConnectionId id, Connection& connection, Bytes bytes,
 void Shard::on_gone(ConnectionId id, Connection& connection, Bytes rest) {
     if (connection.state == ConnectionState::moving) {
         CHECK(connection.output.is_empty());
+        if (is_debug_logged()) {
+            spdlog::debug("shard {}: connection {} moved to shard {}", options_.self.raw(),
+                          id.raw(), connection.new_owner.raw());
+        }
         readiness_.remove(connection.socket.raw());
         shards_[connection.new_owner.raw()]->letters_from_[options_.self.raw()]->push(
             MovedConnection{std::move(connection.socket), Buffer{rest.begin(), rest.end()}});
@@ -466,8 +514,14 @@ void Shard::on_gone(ConnectionId id, Connection& connection, Bytes rest) {
     }
 }
 
+void Shard::tell_core_of_end(ConnectionId id, const Connection& connection, int error) {
+    using enum DisconnectReason;
+    const bool is_too_late = connection.is_output_broken;
+    broker_.on_close(id, now_, error == ETIMEDOUT ? etimedout : is_too_late ? einval : closed);
+}
+
 void Shard::on_end_of_input(ConnectionId id, Connection& connection) {
-    broker_.on_close(id, now_);
+    tell_core_of_end(id, connection, 0);
     connection.kept.reset();
     // The end of the peer's direction is not the end of ours: it may still read what it asked for.
     if (connection.output.is_empty()) return destroy(id, connection);
@@ -490,6 +544,7 @@ void Shard::discard_input(ConnectionId id, Connection& connection) {
 void Shard::gather(ConnectionId id, Connection& connection, std::size_t size_bytes) {
     connection.gathered_bytes += static_cast<std::uint32_t>(size_bytes);
     if (connection.gathered_bytes > gathered_bytes_max) is_output_large_ = true;
+    if (pool_.used_bytes() > used_bytes_to_write_at_) is_output_large_ = true;
     if (connection.is_gathered) return;
     connection.is_gathered = true;
     gathered_.push_back(id);
@@ -582,12 +637,15 @@ void Shard::linger(ConnectionId id, Connection& connection) {
 
 void Shard::destroy(ConnectionId id, Connection& connection) {
     connection.output.drop_all(pool_);
+    if (is_debug_logged()) {
+        spdlog::debug("shard {}: connection {} ended", options_.self.raw(), id.raw());
+    }
     // Closing the only descriptor of a socket takes it out of Readiness, too.
     connections_.remove(id);
 }
 
 void Shard::drop_when_overdue(ConnectionId id, const Connection& connection) {
-    overdue_.push_back({now_ + ending_time_max, id, connection.generation});
+    overdue_.push_back({now_ + options_.limits.ending_time_max, id, connection.generation});
 }
 
 void Shard::block(ConnectionId id, Connection& connection) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -24,16 +25,28 @@
 
 namespace touchstone::asio_driver {
 
+/// Passed in, so that a test can make them tiny.
+struct DriverLimits {
+    /// Most bytes read from one connection before others get their turn.
+    std::size_t read_bytes_max = 64 * 1024;
+    /// New output of all connections of a shard, in bytes of memory, that is written before the
+    /// turn ends: a piece of input can become as many pieces of output as there are subscribers.
+    std::size_t new_output_bytes_max = 8 * 1024 * 1024;
+    /// How long the end of a connection may take: writing what is owed, and the peer's answer.
+    Duration ending_time_max = std::chrono::seconds{5};
+};
+
 /// What the driver itself counts.
 struct DriverFigures {
     std::uint64_t turns = 0;
     std::uint64_t accepted = 0;
-    std::uint64_t accept_pauses = 0;  // descriptors or memory had run out
-    std::uint64_t moved_here = 0;     // connections from the shard that accepted them
-    std::uint64_t peer_messages = 0;  // taken from other shards
-    std::uint64_t sockets = 0;        // now open, those being closed included
-    std::uint64_t output_bytes = 0;   // memory that now holds unwritten output
-    double cpu_s = 0;                 // of the shard's thread
+    std::uint64_t accept_pauses = 0;      // descriptors or memory had run out
+    std::uint64_t moved_here = 0;         // connections from the shard that accepted them
+    std::uint64_t peer_messages = 0;      // taken from other shards
+    std::uint64_t sockets = 0;            // now open, those being closed included
+    std::uint64_t output_bytes = 0;       // memory that now holds unwritten output
+    std::uint64_t output_bytes_most = 0;  // ever
+    double cpu_s = 0;                     // of the shard's thread
 };
 
 struct ShardFigures {
@@ -47,8 +60,7 @@ public:
     struct Options {
         ShardIndex self;
         unsigned shard_count = 1;
-        /// Most bytes read from one connection before others get their turn.
-        std::size_t read_bytes_max = 64 * 1024;
+        DriverLimits limits;
     };
 
     /// `settings` and `listeners` outlive the Shard. Throws std::system_error.
@@ -123,10 +135,14 @@ private:
     void look_again(ConnectionId id, Connection& connection);
     void deliver_kept(ConnectionId id, Connection& connection);
     void on_received(ConnectionId id, Connection& connection, Bytes bytes);
+    /// Hands over in slices, writing what has become too much in between.
+    Intake hand_slices_to_core(ConnectionId id, const Connection& connection, Bytes bytes);
     /// `source` holds `bytes` when they were kept before, and else is null.
     void hand_to_core(ConnectionId id, Connection& connection, Bytes bytes,
                       std::unique_ptr<KeptInput> source);
     void on_gone(ConnectionId id, Connection& connection, Bytes rest);
+    /// `error`: what reading failed with, 0 when the peer ended its direction in order.
+    void tell_core_of_end(ConnectionId id, const Connection& connection, int error);
     void on_end_of_input(ConnectionId id, Connection& connection);
     void discard_input(ConnectionId id, Connection& connection);
 
@@ -163,6 +179,7 @@ private:
     std::vector<ConnectionId> closed_;
     std::deque<Overdue> overdue_;  // all get the same time, so the oldest is first
     bool is_output_large_ = false;
+    std::size_t used_bytes_to_write_at_ = UINT64_MAX;  // set by the first write_gathered()
     bool is_accepting_ = false;
     bool is_pause_logged_ = false;
     std::optional<Instant> accept_again_at_;

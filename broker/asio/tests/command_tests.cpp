@@ -86,7 +86,7 @@ TEST(broker_command, refuses_what_it_does_not_understand_in_one_line_that_says_w
         const char* hint;
     } refused[] = {
         {{"--no-such-option"}, "--help"},
-        {{"--shards", "0"}, "1 to 256"},
+        {{"--shards", "0"}, "1 to 64"},
         {{"--inflight-max", "many"}, "--inflight-max"},
         {{"--receive-maximum", "65536"}, "1 to 65535"},
         {{"--packet-size-max", "268435461"}, "268435460"},

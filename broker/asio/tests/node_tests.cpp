@@ -24,11 +24,12 @@ using namespace std::chrono_literals;
 class RunningNode {
 public:
     explicit RunningNode(unsigned shard_count, Settings settings = {},
-                         Duration drain_time_max = 30s)
+                         Duration drain_time_max = 30s, DriverLimits limits = {})
         : node_{{.listen = {Endpoint::from_text("127.0.0.1:0")},
                  .shard_count = shard_count,
                  .settings = settings,
                  .drain_time_max = drain_time_max,
+                 .limits = limits,
                  .on_stopped = [this] { on_stopped(); }}} {
         node_.start();
     }
@@ -256,6 +257,34 @@ TEST_P(node_of_shards, keeps_a_client_that_does_not_read_from_harming_the_others
         return of.counters.of(Counter::dropped_queue_full);
     }),
               0);
+}
+
+TEST_P(node_of_shards, does_not_keep_all_that_a_burst_to_many_receivers_multiplies) {
+    RunningNode node{GetParam(), {}, 30s, {.new_output_bytes_max = 100'000}};
+    std::vector<RawClient> receivers;
+    for (unsigned i = 0; i < 100; ++i) {
+        receivers.push_back(RawClient::subscribed(node.port(), name("receiver-", i), "burst"));
+    }
+    auto publisher = RawClient::connected(node.port(), "publisher");
+    const Buffer packet = packet::publish("burst", std::string(30, 'x'));
+    Buffer all;
+    for (int i = 0; i < 1000; ++i) append(all, packet);
+    std::thread writer{[&] { publisher.send(all); }};
+    for (RawClient& receiver : receivers) receiver.expect(all);
+    writer.join();
+    // 3.9 MB in all. Beyond the limit there can be what becomes of one slice of input.
+    for (const ShardFigures& of : node.figures()) {
+        EXPECT_LT(of.driver.output_bytes_most, 1'000'000);
+    }
+}
+
+TEST_P(node_of_shards, does_not_wait_for_ever_for_a_client_to_end_its_direction) {
+    RunningNode node{GetParam(), {}, 30s, {.ending_time_max = 1us}};
+    auto first = RawClient::connected(node.port(), "twice");
+    const auto second = RawClient::connected(node.port(), "twice");
+    first.receive_to_end();  // and keep it open
+    node.await(
+        [&] { return node.sum([](const ShardFigures& of) { return of.driver.sockets; }) == 1; });
 }
 
 TEST_P(node_of_shards, tells_its_clients_when_it_stops_and_accepts_no_more) {
