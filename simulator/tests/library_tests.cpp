@@ -1,0 +1,181 @@
+// The scenarios of the project: each ends as it declares, proves what it says it proves, and is
+// decided by its seed alone. And a sweep over random ones.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include "simulator/results.hpp"
+#include "simulator/run.hpp"
+#include "simulator/scenario.hpp"
+
+namespace touchstone::simulator {
+namespace {
+
+std::vector<std::string> scenario_paths() {
+    std::vector<std::string> paths;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator{"scenarios"}) {
+        if (entry.path().extension() == ".textproto") paths.push_back(entry.path().string());
+    }
+    std::ranges::sort(paths);
+    return paths;
+}
+
+scenario::Scenario load(const std::string& path) {
+    auto loaded = load_scenario(path);
+    EXPECT_TRUE(loaded.problems.empty()) << loaded.problems.front();
+    return std::move(loaded.scenario);
+}
+
+std::set<std::string> broken_invariants(const Outcome& outcome) {
+    std::set<std::string> broken;
+    for (const auto& one : outcome.invariants) {
+        if (!one.failures.empty()) broken.emplace(one.checker->id);
+    }
+    return broken;
+}
+
+std::string explain(const Outcome& outcome) {
+    std::string text = "seed " + std::to_string(outcome.seed) + "\n";
+    for (const auto& one : outcome.invariants) {
+        for (const auto& failure : one.failures) {
+            text += std::string{one.checker->id} + ": " + failure.explanation + "\n";
+        }
+    }
+    for (const auto& one : outcome.disappointments) {
+        text += one.what + ": expected " + one.expected + ", got " + one.seen + "\n";
+    }
+    return text;
+}
+
+class Library : public testing::TestWithParam<std::string> {};
+
+TEST_P(Library, ends_as_declared_and_the_same_every_time) {
+    const auto scenario = load(GetParam());
+    const auto first = run_scenario(scenario, {});
+    EXPECT_TRUE(is_as_declared(scenario, first)) << explain(first);
+    const auto second = run_scenario(scenario, {});
+    EXPECT_EQ(first.digest(), second.digest());
+}
+
+TEST_P(Library, catches_the_defects_it_names_and_breaks_nothing_unrelated) {
+    const auto scenario = load(GetParam());
+    for (const auto& proof : scenario.proofs()) {
+        SCOPED_TRACE(proof.defect());
+        const auto outcome = run_scenario(scenario, {.defects = {proof.defect()}});
+        std::set<std::string> expected{proof.also().begin(), proof.also().end()};
+        expected.insert(proof.invariant());
+        EXPECT_EQ(broken_invariants(outcome), expected) << explain(outcome);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, Library, testing::ValuesIn(scenario_paths()),
+                         [](const testing::TestParamInfo<std::string>& parameter) {
+                             std::string name;
+                             for (const char c : parameter.param) {
+                                 name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+                             }
+                             return name;
+                         });
+
+TEST(Defects, each_switch_is_caught_by_a_scenario) {
+    std::set<std::string> caught;
+    for (const auto& path : scenario_paths()) {
+        const auto scenario = load(path);
+        for (const auto& proof : scenario.proofs()) caught.insert(proof.defect());
+    }
+    for (const auto& one : defect_switches) {
+        EXPECT_TRUE(caught.contains(std::string{one.name})) << one.name;
+    }
+}
+
+void sweep(const std::string& path, std::uint64_t first_seed, std::uint64_t last_seed,
+           unsigned shard_count) {
+    const auto scenario = load(path);
+    for (auto seed = first_seed; seed <= last_seed; ++seed) {
+        const auto outcome = run_scenario(scenario, {.seed = seed, .shard_count = shard_count});
+        ASSERT_TRUE(outcome.has_passed())
+            << explain(outcome) << "again: touchstone simulate " << path << " --seed " << seed
+            << " --shards " << shard_count;
+    }
+}
+
+TEST(Sweep, session_faults_on_one_shard) {
+    sweep("scenarios/sweep/session-faults.textproto", 1, 200, 1);
+}
+
+TEST(Sweep, session_faults_on_two_shards) {
+    sweep("scenarios/sweep/session-faults.textproto", 1'001, 1'200, 2);
+}
+
+TEST(Sweep, session_faults_on_five_shards) {
+    sweep("scenarios/sweep/session-faults.textproto", 2'001, 2'050, 5);
+}
+
+TEST(Sweep, crashes) {
+    sweep("scenarios/sweep/crashes.textproto", 1, 100, 2);
+}
+
+// Random search finds what the scenarios were made for.
+TEST(Sweep, finds_every_defect) {
+    const auto scenario = load("scenarios/sweep/session-faults.textproto");
+    constexpr std::uint64_t seeds_max = 60;
+    for (const auto& one : defect_switches) {
+        bool is_found = false;
+        for (std::uint64_t seed = 1; seed <= seeds_max && !is_found; ++seed) {
+            is_found = !run_scenario(scenario, {.seed = seed, .defects = {std::string{one.name}}})
+                            .has_passed();
+        }
+        EXPECT_TRUE(is_found) << one.name << " was not found with seeds 1.." << seeds_max;
+    }
+}
+
+TEST(Snapshot, text_has_the_newest_left) {
+    StateRecord record;
+    EXPECT_EQ(record.text(), "[||] -> []");
+    record.queue = {"3", "4"};
+    record.inflight = {"1", "2"};
+    record.received = {"1", "2"};
+    EXPECT_EQ(record.text(), "[4,3 || 2,1] -> [1,2]");
+    record.inflight.clear();
+    EXPECT_EQ(record.text(), "[4,3 ||] -> [1,2]");
+    record.queue.clear();
+    record.inflight = {"4"};
+    EXPECT_EQ(record.text(), "[|| 4] -> [1,2]");
+}
+
+// The sequence of the reference example, its states, and how they reach the report.
+TEST(InflightWindow2, is_reported_with_its_six_states) {
+    const std::string path = "scenarios/ordering/inflight-window-2.textproto";
+    const auto scenario = load(path);
+    const auto outcome = run_scenario(scenario, {});
+    const auto result = to_result(path, scenario, outcome, "again", Detail::everything);
+    EXPECT_EQ(sequence_text({result.received().begin(), result.received().end()}),
+              "[1, 2, 3, 2, 3, 4]");
+    std::vector<std::string> states;
+    for (const auto& state : result.states()) states.push_back(state.text());
+    const std::vector<std::string> expected{"[4,3,2,1 ||] -> []",      "[4,3 || 2,1] -> [1,2]",
+                                            "[4 || 3,2] -> [1,2,3]",   "[4 || 3,2] -> [1,2,3,2,3]",
+                                            "[|| 4] -> [1,2,3,2,3,4]", "[||] -> [1,2,3,2,3,4]"};
+    EXPECT_EQ(states, expected);
+    EXPECT_EQ(result.verdict(), results::Verdict::pass);
+    EXPECT_EQ(result.digest(), outcome.digest());
+
+    const auto broken = run_scenario(scenario, {.defects = {"redeliver_unordered"}});
+    const auto failed = to_result(path, scenario, broken, "again", Detail::everything);
+    EXPECT_EQ(failed.verdict(), results::Verdict::fail);
+    const auto order =
+        std::ranges::find(failed.invariants(), "O2", &results::InvariantVerdict::invariant);
+    ASSERT_NE(order, failed.invariants().end());
+    EXPECT_EQ(order->verdict(), results::Verdict::fail);
+    ASSERT_TRUE(order->has_at_step());
+    const auto& step = failed.trace(static_cast<int>(order->at_step()));
+    EXPECT_TRUE(step.deviates());
+    EXPECT_EQ(step.text(), "PUBLISH id=3 q1 dup t='ordered' 3");
+}
+
+}  // namespace
+}  // namespace touchstone::simulator

@@ -1,0 +1,122 @@
+// Scenario files that are wrong: one line says where, what, and what to do.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "simulator/scenario.hpp"
+
+namespace touchstone::simulator {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* good = R"(# A story
+# of two lines.
+
+description: "d"
+duration_ms: 1000
+nodes { name: "broker" }
+clients { name: "subscriber" }
+)";
+
+std::vector<std::string> problems_of(const std::string& added) {
+    return parse_scenario("x.textproto", good + added).problems;
+}
+
+TEST(Scenario, a_good_one_has_no_problems) {
+    const auto loaded = parse_scenario("x.textproto", good);
+    EXPECT_THAT(loaded.problems, IsEmpty());
+    EXPECT_EQ(loaded.scenario.description(), "d");
+    EXPECT_EQ(story_of(good), "A story\nof two lines.\n");
+}
+
+TEST(Scenario, names_the_nearest_field_for_an_unknown_one) {
+    EXPECT_THAT(
+        problems_of("steps { at_ms: 1 conect { client: \"subscriber\" } }"),
+        ElementsAre("x.textproto:8: conect: no such field in Step; did you mean 'connect'?"));
+}
+
+TEST(Scenario, lists_the_values_of_an_enumeration) {
+    EXPECT_THAT(
+        problems_of("steps { at_ms: 1 subscribe { client: \"subscriber\"\n"
+                    "  subscriptions { filter: \"t\" qos: at_lest_once } } }"),
+        ElementsAre("x.textproto:9: qos: 'at_lest_once' is none of at_most_once, at_least_once, "
+                    "exactly_once; did you mean 'at_least_once'?"));
+}
+
+TEST(Scenario, names_line_and_field_of_an_unknown_client) {
+    EXPECT_THAT(problems_of("\nsteps { at_ms: 1 connect { client: \"subscribr\" } }"),
+                ElementsAre("x.textproto:9: steps[0].connect.client: no client is called "
+                            "'subscribr'; did you mean 'subscriber'?"));
+}
+
+TEST(Scenario, knows_links_by_their_clients_and_nodes_by_name) {
+    EXPECT_THAT(problems_of("steps { at_ms: 1 stall { link: \"x\" } }\n"
+                            "steps { at_ms: 1 crash { node: \"brocker\" } }"),
+                ElementsAre("x.textproto:8: steps[0].stall.link: no client is called 'x'; known: "
+                            "subscriber",
+                            "x.textproto:9: steps[1].crash.node: no node is called 'brocker'; did "
+                            "you mean 'broker'?"));
+}
+
+TEST(Scenario, wants_payloads_to_be_unique) {
+    EXPECT_THAT(
+        problems_of("steps { at_ms: 1 publish { client: \"subscriber\"\n"
+                    "messages { topic: \"t\" payload: \"1\" }\n"
+                    "messages { topic: \"t\" payload: \"1\" } } }"),
+        ElementsAre(HasSubstr("x.textproto:10: steps[0].publish.messages[1].payload: '1' is the "
+                              "payload of steps[0].publish.messages[0] already")));
+}
+
+TEST(Scenario, refuses_what_is_out_of_range_or_no_topic) {
+    EXPECT_THAT(problems_of("steps { at_ms: 2000 vanish { client: \"subscriber\" } }"),
+                ElementsAre(HasSubstr(":8: steps[0].at_ms: 2000 is behind the end of the run")));
+    EXPECT_THAT(problems_of("clients { name: \"c\" receive_maximum: 70000 }"),
+                ElementsAre(HasSubstr(":8: clients[1].receive_maximum: 70000 is not in 1..65535")));
+    EXPECT_THAT(problems_of("clients { name: \"c\" subscriptions { filter: \"a/#/b\" } }"),
+                ElementsAre(HasSubstr("'a/#/b' is no Topic Filter")));
+    EXPECT_THAT(problems_of("steps { at_ms: 1 raw { client: \"subscriber\" hex: \"c0 0\" } }"),
+                ElementsAre(HasSubstr("pairs of hexadecimal digits")));
+    EXPECT_THAT(problems_of("clients { name: \"broker\" }"),
+                ElementsAre(HasSubstr("'broker' is taken")));
+    EXPECT_THAT(problems_of("clients { name: \"c\" version: 4 }"),
+                ElementsAre(HasSubstr("4 is neither 3 (MQTT 3.1.1) nor 5")));
+    EXPECT_THAT(problems_of("clients { name: \"c\" version: 3 session_expiry_s: 5 }"),
+                ElementsAre(HasSubstr("is MQTT 5.0 only")));
+}
+
+TEST(Scenario, says_what_is_missing) {
+    EXPECT_THAT(parse_scenario("x", "").problems,
+                ElementsAre(HasSubstr("description: is missing"),
+                            HasSubstr("duration_ms: is missing"), HasSubstr("nodes: is missing")));
+    EXPECT_THAT(problems_of("steps { at_ms: 1 }"),
+                ElementsAre(HasSubstr(":8: steps[0]: nothing happens; add one of connect")));
+    EXPECT_THAT(problems_of("expectations { }"), ElementsAre(HasSubstr("expects nothing")));
+}
+
+TEST(Scenario, knows_invariants_and_defect_switches) {
+    EXPECT_THAT(problems_of("invariants: \"O9\"\ndefects: \"will_twic\""),
+                ElementsAre(HasSubstr(":8: invariants: 'O9' is no invariant; did you mean 'O"),
+                            HasSubstr(":9: defects: 'will_twic' is no defect switch; did you mean "
+                                      "'will_twice'?")));
+    EXPECT_THAT(
+        problems_of("proofs { defect: \"will_twice\" invariant: \"zzz\" }"),
+        ElementsAre(HasSubstr(":8: proofs[0].invariant: 'zzz' is no invariant; known: O1")));
+}
+
+TEST(Scenario, a_file_that_cannot_be_read_is_named) {
+    EXPECT_THAT(load_scenario("no/such.textproto").problems,
+                ElementsAre(HasSubstr("no/such.textproto: No such file or directory")));
+    EXPECT_THAT(load_scenario("scenarios").problems, ElementsAre(HasSubstr("Is a directory")));
+}
+
+TEST(Scenario, a_syntax_error_has_its_line) {
+    EXPECT_THAT(problems_of("steps { at_ms: }"), ElementsAre(HasSubstr("x.textproto:8: ")));
+}
+
+}  // namespace
+}  // namespace touchstone::simulator
