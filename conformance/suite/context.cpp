@@ -162,6 +162,11 @@ bool Context::receive(Actor& actor, Instant deadline) {
     return true;
 }
 
+void Context::receive_what_is_there(Actor& actor) {
+    while (receive(actor, now())) {
+    }
+}
+
 bool Context::take_packet_from_stream(Actor& actor) {
     Buffer raw;
     switch (take_packet(actor.stream, raw)) {

@@ -97,6 +97,8 @@ public:
     void send(Actor& actor, Bytes bytes);
     /// Receives until a packet is in the inbox (true), or `deadline`, or the end of the connection.
     bool receive(Actor& actor, Instant deadline);
+    /// Receives what has arrived already, without waiting.
+    void receive_what_is_there(Actor& actor);
     /// Takes the first packet that `is_wanted` out of the inbox, receiving until `deadline`.
     std::optional<Packet> take(Actor& actor, const std::function<bool(const Packet&)>& is_wanted,
                                Instant deadline);

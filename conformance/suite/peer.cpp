@@ -609,6 +609,8 @@ Peer Peer::complete_oldest_flow() {
 
 Peer Peer::ping() {
     auto& context = *actor_->context;
+    // An answer too many, from before, must not be taken for the answer to this one.
+    context.receive_what_is_there(*actor_);
     send(build_pingreq());
     const auto answer = context.take(
         *actor_, [](const Packet& packet) { return packet.type == PacketType::pingresp; },

@@ -149,6 +149,14 @@ results::Run to_results(const RunHeader& header, const RunRecord& record) {
     run.set_reproduce(header.reproduce);
     add_statements(run);
     for (const auto& one : record.cases) add_case(run, header, one);
+    // complete() of the reports forgives what is flaky; the exit code does not, and both shall
+    // agree.
+    const auto has = [&run](ResultVerdict::Value verdict) {
+        return std::ranges::any_of(
+            run.cases(), [verdict](const auto& result) { return result.verdict() == verdict; });
+    };
+    const bool has_failed = has(ResultVerdict::fail) || has(ResultVerdict::crash);
+    if (!has_failed && has(ResultVerdict::flaky)) run.set_verdict(ResultVerdict::flaky);
     for (const auto& note : record.notes) run.add_notes(note);
     if (!record.problem.empty()) run.add_notes(record.problem);
     const auto microseconds = record.tolerances.round_trip.count();

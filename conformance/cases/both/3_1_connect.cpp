@@ -320,7 +320,10 @@ CASE("v5/MQTT-3.2.2-8 v3.1.1/MQTT-3.2.2-6", "a CONNACK has one of the codes of t
     client.expect_connect_refused(client.connect_packet().set("protocol_name", "MQTx"), {},
                                   RefusalAnswer::any_version);
     client.expect_connect_refused(client.connect_packet().set("connect_flags", hex("1e")), {});
-    if (is_v5()) {
+    if (!is_v5()) {
+        client.expect_connect_refused(
+            client.connect_packet({.clean_start = CleanStart::no, .client_id = ""}), {2});
+    } else {
         client.expect_connect_refused(
             client.connect_packet(
                 {.properties = {text_property(PropertyId::authentication_method, "none")}}),

@@ -43,6 +43,19 @@ CASE("v3.1.1/MQTT-3.1.3-8 v3.1.1/MQTT-3.1.3-7",
         RefusalAnswer::connack);
 }
 
+CASE("v3.1.1/MQTT-3.8.3-2", "a broker without wildcards refuses subscriptions that use them") {
+    if (capabilities().wildcards_available) not_applicable("the broker has wildcards");
+    for (const auto* filter : {"t/+", "t/#", "+", "#"}) {
+        auto client = peer("client").connect();
+        client.send(client.subscribe_packet({{filter}})).send(build_pingreq());
+        while (const auto packet = client.next()) {
+            if (packet->type == PacketType::pingresp) break;
+            if (packet->type != PacketType::suback) continue;
+            demand(packet->reason_codes[0] == 0x80, "code 0x80, or a close", describe(*packet));
+        }
+    }
+}
+
 CASE("v3.1.1/MQTT-7.0.0-2",
      "a client that uses nothing but the standard can work with the broker") {
     auto client = peer("client").connect();

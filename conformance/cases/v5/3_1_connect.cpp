@@ -321,11 +321,45 @@ CASE("v5/X5-20", "what CONNACK does not announce is available, at its default",
     }
 }
 
+CASE("v5/X5-29", "a Server Keep Alive is the one that counts",
+     needs.time(std::chrono::seconds{33})) {
+    auto watcher = peer("watcher").connect().subscribe("will");
+    auto client = peer("client").connect(
+        {.keep_alive = std::chrono::seconds{0}, .will = Will{.payload = "silent"}});
+    const auto given = number_of(client.connack().properties, server_keep_alive);
+    if (!given.has_value()) not_applicable("the broker leaves Keep Alive to the client");
+    if (*given == 0 || *given > 20) not_applicable("its Server Keep Alive is too long to wait for");
+    const auto silent_since = now();
+    const auto limit = std::chrono::seconds{*given} * 3 / 2;
+    const auto deadline = silent_since + limit + tolerances().timer_very_late();
+    End end;
+    while (!end.is_closed && now() < deadline) {
+        end = client.wait_for_close(now() + std::chrono::milliseconds{500});
+        watcher.ping();  // it has the same Server Keep Alive
+    }
+    demand(end.is_closed, "a close at about 1.5 times the Server Keep Alive",
+           "the connection stays open");
+    if (now() - silent_since < limit - tolerances().timer_early()) non_strict("closed early");
+    watcher.expect_publish({.topic = "will", .payload = "silent"});
+}
+
 CASE("v5/X5-26", "a wildcard filter ends the connection of a broker that announces it has none") {
     if (capabilities().wildcards_available) not_applicable("the broker has wildcards");
     auto client = peer("client").connect();
     client.send(client.subscribe_packet({{"w/+"}}));
     client.expect_rejected({0xA2}, Detection::free);
+}
+
+CASE("v5/X5-64", "without Retained Messages all options about them act alike, and RETAIN is 0") {
+    if (capabilities().retain_available) not_applicable("the broker retains messages");
+    auto publisher = peer("publisher").connect();
+    auto subscriber = peer("subscriber").connect();
+    for (const std::uint8_t handling : std::array<std::uint8_t, 3>{0, 1, 2}) {
+        subscriber.subscribe("t", {.retain_as_published = true, .retain_handling = handling});
+        subscriber.expect_nothing();
+        publisher.publish("t", at_most_once, "x");
+        subscriber.expect_publish({.topic = "t", .payload = "x", .retain = Retain::no});
+    }
 }
 
 CASE("v5/X5-27", "a Subscription Identifier or a Shared Subscription that the broker announces not "

@@ -468,6 +468,18 @@ CASE("v5/MQTT-3.1.2-24", "no packet is larger than the client's Maximum Packet S
     subscriber.expect_nothing();
 }
 
+CASE("v5/MQTT-3.1.2-24:connack",
+     "CONNACK, too, keeps to the client's Maximum Packet Size, or the broker closes") {
+    // The monitor compares each packet with the limit.
+    auto client = peer("client");
+    for (const std::uint32_t limit : {1U, 4U, 5U, 12U}) {
+        client.open().send(client.connect_packet({.maximum_packet_size_bytes = limit}));
+        const auto end = client.wait_for_close(now() + tolerances().answer());
+        demand(end.is_closed || end.connack.has_value(), "a CONNACK that fits, or a close",
+               "neither");
+    }
+}
+
 CASE("v5/MQTT-3.1.2-25",
      "a message too large for the client counts as delivered: no quota used, no later delivery",
      needs.qos(2).session_expiry()) {

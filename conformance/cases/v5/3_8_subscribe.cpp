@@ -160,6 +160,20 @@ CASE("v5/X5-68", "whether clients can talk through topics that begin with $") {
     observed(has_arrived ? "they can (the standard advises against it)" : "they cannot");
 }
 
+CASE("v5/X5-87", "whether control characters are taken in a Topic Name", needs.qos(1)) {
+    auto client = peer("client").connect();
+    const auto id =
+        client.send_publish({.topic = "control\x01", .qos = at_least_once, .payload = "x"});
+    bool is_taken = false;
+    client.send(build_pingreq());
+    while (const auto packet = client.next()) {
+        if (packet->type == PacketType::pingresp) break;
+        if (packet->type != PacketType::puback || packet->packet_id != id) continue;
+        is_taken = packet->reason_code < 0x80;
+    }
+    observed(is_taken ? "they are taken" : "they are refused");
+}
+
 // --- Shared Subscriptions ------------------------------------------------------------------------
 
 CASE("v5/MQTT-4.8.2-1", "a filter without a ShareName does not act as a Shared Subscription",

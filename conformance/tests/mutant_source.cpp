@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <utility>
+
+#include "conformance/tests/mutants.hpp"
+
+namespace touchstone::conformance {
+
+namespace {
+
+class Middleman final : public Connection, private Wire {
+public:
+    Middleman(const Mutant& mutant, std::unique_ptr<Connection> broker, Target& world,
+              std::map<std::string, int>& memory_of_case)
+        : mutant_{mutant},
+          broker_{std::move(broker)},
+          world_{world} {
+        shared = &memory_of_case;
+    }
+
+    bool send(Bytes bytes) override {
+        append(from_client_, bytes);
+        Buffer raw;
+        while (take(from_client_, raw)) {
+            Packet packet = decode(raw, version_, Sender::client);
+            if (packet.type == PacketType::connect) {
+                version_ = packet.version;
+                client_id = packet.client_id;
+            }
+            if (is_closed_ && packet.type == PacketType::pingreq) to_client(hex("d0 00"));
+            if (mutant_.on_client && !mutant_.on_client(packet, *this)) continue;
+            broker_->send(packet.raw);
+        }
+        return true;
+    }
+
+    Arrival receive(Buffer& into, Instant deadline) override {
+        for (;;) {
+            if (!for_client_.empty()) {
+                append(into, for_client_);
+                for_client_.clear();
+                return Arrival::bytes;
+            }
+            if (is_closed_) {
+                world_.pass_time_until(deadline);
+                return Arrival::deadline;
+            }
+            const auto arrival = broker_->receive(from_broker_, deadline);
+            if (arrival == Arrival::bytes) {
+                forward_what_came();
+                continue;
+            }
+            const bool has_ended = arrival == Arrival::closed || arrival == Arrival::reset;
+            if (!has_ended || !stays_open_) return arrival;
+            is_closed_ = true;
+        }
+    }
+
+    void close(Ending ending) override { broker_->close(ending); }
+
+private:
+    void to_broker(const Buffer& bytes) override { broker_->send(bytes); }
+    void to_client(const Buffer& bytes) override { append(for_client_, bytes); }
+    void keep_alive_for_ever() override { stays_open_ = true; }
+
+    void forward_what_came() {
+        Buffer raw;
+        while (take(from_broker_, raw)) {
+            Packet packet = decode(raw, version_, Sender::server);
+            if (mutant_.on_broker && !mutant_.on_broker(packet, *this)) continue;
+            to_client(packet.raw);
+        }
+    }
+
+    /// Whole packets, and what can never become one.
+    static bool take(Buffer& stream, Buffer& raw) {
+        return take_packet(stream, raw) != Framing::need_more;
+    }
+
+    const Mutant& mutant_;
+    std::unique_ptr<Connection> broker_;
+    Target& world_;
+    ProtocolVersion version_ = ProtocolVersion::v5;
+    Buffer from_client_{};
+    Buffer from_broker_{};
+    Buffer for_client_{};
+    bool stays_open_ = false;
+    bool is_closed_ = false;  // by the broker, and the client does not know
+};
+
+class MutantTarget final : public Target {
+public:
+    MutantTarget(const Mutant& mutant, std::unique_ptr<Target> world)
+        : mutant_{mutant},
+          world_{std::move(world)} {}
+
+    std::unique_ptr<Connection> open(std::string& problem) override {
+        auto broker = world_->open(problem);
+        if (broker == nullptr) return nullptr;
+        return std::make_unique<Middleman>(mutant_, std::move(broker), *world_, memory_);
+    }
+    Instant now() override { return world_->now(); }
+    void pass_time_until(Instant instant) override { world_->pass_time_until(instant); }
+
+private:
+    const Mutant& mutant_;
+    std::unique_ptr<Target> world_;
+    std::map<std::string, int> memory_{};
+};
+
+class MutantSource final : public TargetSource {
+public:
+    explicit MutantSource(const Mutant& mutant)
+        : mutant_{mutant},
+          source_{make_sim_source(mutant.options)} {}
+
+    std::unique_ptr<Target> make(std::uint64_t seed) override {
+        return std::make_unique<MutantTarget>(mutant_, source_->make(seed));
+    }
+    [[nodiscard]] bool has_virtual_time() const override { return true; }
+    [[nodiscard]] bool may_run_side_by_side() const override { return false; }
+    [[nodiscard]] std::string url() const override { return "mutant:" + mutant_.name; }
+    [[nodiscard]] std::string transport() const override { return "sim"; }
+
+private:
+    const Mutant& mutant_;
+    std::unique_ptr<TargetSource> source_;
+};
+
+}  // namespace
+
+std::unique_ptr<TargetSource> make_mutant_source(const Mutant& mutant) {
+    return std::make_unique<MutantSource>(mutant);
+}
+
+}  // namespace touchstone::conformance

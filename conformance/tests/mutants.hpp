@@ -1,0 +1,53 @@
+// Broken brokers, made of the reference broker and a middleman who changes packets on their way in
+// or out. What a client packet says on its way in decides what a broker does: take No Local out of
+// a SUBSCRIBE, and the broker is one that ignores it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conformance/packets/reader.hpp"
+#include "conformance/targets/sim.hpp"
+#include "conformance/targets/target.hpp"
+
+namespace touchstone::conformance {
+
+/// What a change can do besides changing the packet it is shown.
+class Wire {
+public:
+    virtual ~Wire() = default;
+    virtual void to_broker(const Buffer& bytes) = 0;
+    virtual void to_client(const Buffer& bytes) = 0;
+    /// From now on the client does not notice that the broker closes, and its PINGREQs are
+    /// answered.
+    virtual void keep_alive_for_ever() = 0;
+
+    std::map<std::string, int> memory{};      // of this Network Connection
+    std::map<std::string, int>* shared = {};  // of all connections of the case
+    std::string client_id{};
+    Buffer held{};  // a packet that is kept back
+};
+
+/// Sees a packet; changes `packet.raw` if it likes. False: the packet goes no further.
+using Tamper = std::function<bool(Packet& packet, Wire& wire)>;
+
+struct Mutant {
+    std::string name;
+    std::string story;                     // what the broken broker does
+    std::vector<std::string> killed_by{};  // cases that name it
+    Tamper on_client{};                    // for packets on their way to the broker
+    Tamper on_broker{};                    // for packets on their way to the client
+    SimOptions options{};                  // the reference broker behind it
+    bool announces_limits = false;         // its CONNACK says other limits than the broker's own
+};
+
+/// The broken broker.
+[[nodiscard]] std::unique_ptr<TargetSource> make_mutant_source(const Mutant& mutant);
+
+/// All mutants of the tests.
+[[nodiscard]] const std::vector<Mutant>& all_mutants();
+
+}  // namespace touchstone::conformance
