@@ -216,6 +216,7 @@ void print_trace(const Trace& trace, const std::string& of) {
             }
             case Kind::node_started: line("* up"); break;
             case Kind::settle_began: line("* settling begins"); break;
+            case Kind::opening: line("  opens"); break;
             case Kind::sent:
             case Kind::arrived:
             case Kind::published:
@@ -286,7 +287,8 @@ public:
                 if (seed == range.last) break;
             }
         }
-        run.set_digest(total_.text());
+        const bool is_single = run.scenarios_size() == 1;
+        run.set_digest(is_single ? run.scenarios(0).digest() : total_.text());
         return run;
     }
 

@@ -64,6 +64,7 @@ ConnectionNumber Links::open(LinkIndex link, ConnectionEnd& client, Actor client
     if (trace_ != nullptr) {
         const auto traced = trace_->add_connection(client_actor, links_[link.raw()].node_actor);
         CHECK(traced == number);
+        record(number, TraceEntry::Kind::opening, Direction::to_client);
     }
     launch(number, Direction::to_broker, {.kind = Piece::Kind::open, .due = {}, .bytes = {}});
     return number;

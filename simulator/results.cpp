@@ -90,7 +90,7 @@ private:
         using Kind = TraceEntry::Kind;
         switch (entry.kind) {
             case Kind::sent: return add_packet(entry);
-            case Kind::opened:
+            case Kind::opening:
                 return add_line(entry, results::Step::opened, client_of(entry), node_of(entry), "");
             case Kind::closed:
             case Kind::aborted: {
@@ -116,6 +116,7 @@ private:
             case Kind::node_started:
                 return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
                                 "up again");
+            case Kind::opened:
             case Kind::arrived:
             case Kind::published:
             case Kind::delivered:

@@ -70,7 +70,8 @@ struct TracedPacket {
 
 struct TraceEntry {
     enum class Kind : std::uint8_t {
-        opened,        // the broker has a new connection
+        opening,       // a client opens a connection
+        opened,        // it has reached the broker
         sent,          // `index`: packet, given to the link by its sender
         arrived,       // `index`: packet, its last byte taken by its receiver
         closed,        // the end that receives `direction` ended the connection in order

@@ -58,6 +58,7 @@ History::History(const Trace& trace) {
                 break;
             case Kind::node_crashed:
             case Kind::node_stopped: on_node_down(index, entry.actor); break;
+            case Kind::opening:
             case Kind::opened:
             case Kind::published:
             case Kind::delivered:

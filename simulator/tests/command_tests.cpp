@@ -1,0 +1,139 @@
+// The subcommand: exit codes, what it prints, and what it says to bad input.
+
+#include "simulator/command.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace touchstone::simulator {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::StartsWith;
+
+constexpr const char* reference = "scenarios/ordering/inflight-window-2.textproto";
+
+struct Result {
+    int exit_code = 0;
+    std::string out;
+    std::string err;
+};
+
+Result run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "simulate");
+    std::vector<char*> raw;
+    for (auto& one : arguments) raw.push_back(one.data());
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    Result result;
+    result.exit_code = simulate_command(static_cast<int>(raw.size()), raw.data());
+    std::fflush(stdout);
+    result.out = testing::internal::GetCapturedStdout();
+    result.err = testing::internal::GetCapturedStderr();
+    return result;
+}
+
+std::string last_line(const std::string& text) {
+    const auto end = text.find_last_not_of('\n');
+    const auto begin = text.rfind('\n', end);
+    return text.substr(begin + 1, end - begin);
+}
+
+TEST(SimulateCommand, prints_seed_sequence_states_verdicts_and_digest) {
+    const auto result = run({reference, "--no-report"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.out, StartsWith("seed=42\n"));
+    EXPECT_THAT(result.out, HasSubstr("received by subscriber: [1, 2, 3, 2, 3, 4]\n"));
+    EXPECT_THAT(result.out, HasSubstr("[4,3 || 2,1] -> [1,2]"));
+    EXPECT_THAT(result.out, HasSubstr("pass  O2"));
+    EXPECT_THAT(result.out, HasSubstr("\ndigest="));
+    EXPECT_THAT(last_line(result.out),
+                StartsWith("PASS simulation inflight-window-2 | 1 pass | seed 42"));
+}
+
+TEST(SimulateCommand, a_defect_is_found_with_the_same_seed) {
+    const auto result = run({reference, "--no-report", "--defect", "redeliver_unordered"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.out, HasSubstr("FAIL  O2"));
+    EXPECT_THAT(result.out, HasSubstr(std::string{"again: touchstone simulate "} + reference +
+                                      " --seed 42 --defect redeliver_unordered"));
+}
+
+TEST(SimulateCommand, an_unknown_defect_gets_the_nearest_name) {
+    const auto result = run({reference, "--defect", "redeliver_unorderd"});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_EQ(result.err, "touchstone simulate: no defect switch is called 'redeliver_unorderd'; "
+                          "did you mean 'redeliver_unordered'?\n");
+}
+
+TEST(SimulateCommand, bad_arguments_are_one_line_and_exit_code_2) {
+    for (const auto& arguments :
+         std::vector<std::vector<std::string>>{{},
+                                               {"--nonsense"},
+                                               {reference, "--seed", "x"},
+                                               {reference, "--seeds", "9..1"},
+                                               {reference, "--seed", "1", "--seeds", "1..2"},
+                                               {reference, "--shards", "0"},
+                                               {"no/such/file.textproto"}}) {
+        const auto result = run(arguments);
+        EXPECT_EQ(result.exit_code, 2);
+        EXPECT_THAT(result.err, MatchesRegex("[^\n]+\n")) << testing::PrintToString(arguments);
+    }
+}
+
+TEST(SimulateCommand, digests_alone_are_the_same_each_time_and_differ_by_seed) {
+    const auto digests = [](const std::string& seeds) {
+        return run({"scenarios/sweep/session-faults.textproto", "--digest-only", "--seeds", seeds})
+            .out;
+    };
+    const auto first = digests("1..3");
+    EXPECT_EQ(first, digests("1..3"));
+    EXPECT_NE(last_line(first), last_line(digests("2..4")));
+    EXPECT_THAT(last_line(first), MatchesRegex("digest=[0-9a-f]+"));
+}
+
+TEST(SimulateCommand, a_sweep_counts_and_names_the_seeds_that_fail) {
+    const auto result = run({"scenarios/sweep/session-faults.textproto", "--no-report", "--seeds",
+                             "1..5", "--defect", "session_present_lies"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.out, StartsWith("seed=1..5\n"));
+    EXPECT_THAT(result.out, HasSubstr("5 runs, 5 not as declared\n"));
+    EXPECT_THAT(result.out, HasSubstr("--seed 3 --defect session_present_lies"));
+}
+
+TEST(SimulateCommand, writes_its_results_where_it_is_told) {
+    const auto directory = std::filesystem::path{testing::TempDir()} / "simulate-command";
+    std::filesystem::remove_all(directory);
+    EXPECT_EQ(run({reference, "--out", directory.string()}).exit_code, 0);
+    for (const auto* name : {"run.pb", "run.json", "report.html", "junit.xml", "repro.txt"}) {
+        EXPECT_TRUE(std::filesystem::exists(directory / name)) << name;
+    }
+    std::filesystem::remove_all(directory);
+}
+
+TEST(SimulateCommand, json_is_one_document_on_standard_output) {
+    const auto result = run({reference, "--json", "--no-report"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.out, StartsWith("{"));
+    EXPECT_THAT(result.out, HasSubstr("\"text\":\"[4,3 || 2,1] -"));
+    EXPECT_EQ(std::ranges::count(result.out, '\n'), 1);
+}
+
+TEST(SimulateCommand, lists_and_describes_without_running) {
+    const auto list = run({"scenarios", "--list"});
+    EXPECT_EQ(list.exit_code, 0);
+    EXPECT_THAT(list.out, HasSubstr("redeliver_unordered"));
+    EXPECT_THAT(list.out, HasSubstr(reference));
+    const auto described = run({reference, "--describe"});
+    EXPECT_EQ(described.exit_code, 0);
+    EXPECT_THAT(described.out, HasSubstr("Four QoS 1 messages wait for a client that is away."));
+    EXPECT_EQ(run({"--help"}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace touchstone::simulator

@@ -1,0 +1,199 @@
+// Traces made by hand, to show checkers what no healthy broker does.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/wire/packets.hpp"
+#include "broker/wire/primitives.hpp"
+#include "simulator/checkers/checkers.hpp"
+
+namespace touchstone::simulator {
+
+/// One node and any number of clients, one packet after the other, 10 ms apart. What a client sends
+/// arrives at once, and so does what the broker sends.
+class TraceBuilder {
+public:
+    struct ConnectOptions {
+        bool clean_start = false;
+        std::uint32_t session_expiry_s = 600;
+        std::uint16_t receive_maximum = 10;
+        std::uint16_t keep_alive_s = 0;
+        bool session_present = false;
+        std::string will_payload;  // topic "will"; empty: none
+    };
+    struct PublishOptions {
+        QoS qos = QoS::at_least_once;
+        std::uint16_t packet_id = 1;
+        bool dup = false;
+        bool retain = false;
+    };
+
+    TraceBuilder() {
+        node_ = trace_.add_actor("broker");
+        trace_.nodes.push_back({.actor = node_,
+                                .inflight_max = 10,
+                                .packet_id_max = 10,
+                                .session_expiry_s_v3 = 600,
+                                .session_expiry_s_max = 600});
+    }
+
+    /// CONNECT and CONNACK on a new connection of the client with that identifier.
+    ConnectionNumber connect(const std::string& client_id) { return connect(client_id, {}); }
+    ConnectionNumber connect(const std::string& client_id, const ConnectOptions& options) {
+        const auto number = trace_.add_connection(actor(client_id), node_);
+        recorders_.resize(recorders_.size() + 2);
+        note(TraceEntry::Kind::opened, Direction::to_broker, number);
+        wire::PropertiesWriter properties;
+        properties.put_integer(wire::PropertyId::session_expiry_interval, options.session_expiry_s);
+        properties.put_integer(wire::PropertyId::receive_maximum, options.receive_maximum);
+        wire::Connect connect{.version = ProtocolVersion::v5,
+                              .clean_start = options.clean_start,
+                              .keep_alive_s = options.keep_alive_s,
+                              .client_id = client_id,
+                              .will = std::nullopt,
+                              .user_name = std::nullopt,
+                              .password = std::nullopt,
+                              .properties = properties.view()};
+        if (!options.will_payload.empty()) {
+            trace_.add_message({.payload = options.will_payload,
+                                .topic = "will",
+                                .is_will = true,
+                                .publisher = actor(client_id)});
+            connect.will = wire::Will{.topic = "will", .payload = as_bytes(options.will_payload)};
+        }
+        Buffer bytes;
+        wire::encode(bytes, connect);
+        to_broker(number, bytes);
+        Buffer connack;
+        wire::encode(connack, wire::Connack{.session_present = options.session_present},
+                     ProtocolVersion::v5);
+        to_client(number, connack);
+        return number;
+    }
+
+    /// SUBSCRIBE and the SUBACK that grants what was asked for.
+    void subscribe(ConnectionNumber number, std::string_view filter, QoS qos = QoS::exactly_once) {
+        Buffer entries;
+        wire::put_subscription(entries, {.filter = filter, .options = {.qos = qos}},
+                               ProtocolVersion::v5);
+        Buffer bytes;
+        wire::encode(bytes,
+                     wire::Subscribe{.packet_id = id(999), .entries = entries, .entry_count = 1},
+                     ProtocolVersion::v5);
+        to_broker(number, bytes);
+        Buffer suback;
+        const std::array codes{static_cast<std::byte>(qos)};
+        wire::encode_suback(suback, {.packet_id = id(999), .reasons = codes}, ProtocolVersion::v5);
+        to_client(number, suback);
+    }
+
+    /// A client's PUBLISH; a payload that is new is a new message of its.
+    void publish(ConnectionNumber number, std::string_view topic, std::string_view payload,
+                 const PublishOptions& options) {
+        if (trace_.find_message(payload) == no_message) {
+            trace_.add_message({.payload = std::string{payload},
+                                .topic = std::string{topic},
+                                .qos = options.qos,
+                                .retain = options.retain,
+                                .publisher = trace_.client_of(number),
+                                .sequence = ++sequence_});
+        }
+        to_broker(number, encoded(topic, payload, options));
+    }
+
+    /// The broker's PUBLISH, handed to the application.
+    void deliver(ConnectionNumber number, std::string_view topic, std::string_view payload,
+                 const PublishOptions& options) {
+        to_client(number, encoded(topic, payload, options));
+        note(TraceEntry::Kind::delivered, Direction::to_client, number,
+             static_cast<std::uint32_t>(trace_.packets.size() - 1));
+    }
+
+    void to_broker(ConnectionNumber number, wire::PacketType type, std::uint16_t packet_id) {
+        to_broker(number, ack(type, packet_id, ReasonCode::success));
+    }
+    void to_client(ConnectionNumber number, wire::PacketType type, std::uint16_t packet_id,
+                   ReasonCode reason = ReasonCode::success) {
+        to_client(number, ack(type, packet_id, reason));
+    }
+    void to_broker(ConnectionNumber number, Bytes bytes) {
+        transfer(number, Direction::to_broker, bytes);
+    }
+    void to_client(ConnectionNumber number, Bytes bytes) {
+        transfer(number, Direction::to_client, bytes);
+    }
+
+    void closed_by_broker(ConnectionNumber number) {
+        note(TraceEntry::Kind::closed, Direction::to_broker, number);
+    }
+    void lost_by_client(ConnectionNumber number) {
+        note(TraceEntry::Kind::ended, Direction::to_broker, number);
+    }
+    void settles() {
+        note(TraceEntry::Kind::settle_began, Direction::to_broker, ConnectionNumber{});
+    }
+    void pass(Duration span) { now_ += span; }
+
+    /// The trace, and that it is the whole run.
+    Trace& finished() {
+        trace_.end.known = true;
+        trace_.end.at = now_;
+        return trace_;
+    }
+    [[nodiscard]] Actor node() const { return node_; }
+
+private:
+    static wire::PacketId id(std::uint16_t raw) { return wire::PacketId::from_wire(raw).value(); }
+
+    static Buffer ack(wire::PacketType type, std::uint16_t packet_id, ReasonCode reason) {
+        Buffer bytes;
+        wire::encode(bytes, type, wire::Ack{.packet_id = id(packet_id), .reason = reason},
+                     ProtocolVersion::v5);
+        return bytes;
+    }
+
+    static Buffer encoded(std::string_view topic, std::string_view payload,
+                          const PublishOptions& options) {
+        wire::Publish publish{.dup = options.dup,
+                              .qos = options.qos,
+                              .retain = options.retain,
+                              .topic = topic,
+                              .payload = as_bytes(payload)};
+        if (options.qos != QoS::at_most_once) publish.packet_id = id(options.packet_id);
+        Buffer bytes;
+        wire::encode(bytes, publish, ProtocolVersion::v5);
+        return bytes;
+    }
+
+    Actor actor(const std::string& name) {
+        for (std::uint32_t i = 0; i < trace_.actors.size(); ++i) {
+            if (trace_.actors[i] == name) return Actor{i};
+        }
+        return trace_.add_actor(name);
+    }
+
+    void note(TraceEntry::Kind kind, Direction direction, ConnectionNumber number,
+              std::uint32_t index = 0) {
+        pass(std::chrono::milliseconds{10});
+        const bool has_connection = number.raw() < trace_.connections.size();
+        trace_.add({now_, kind, direction, has_connection ? trace_.client_of(number) : Actor{},
+                    number, index});
+    }
+
+    void transfer(ConnectionNumber number, Direction direction, Bytes bytes) {
+        pass(std::chrono::milliseconds{10});
+        auto& recorder = recorders_[number.raw() * 2 + static_cast<std::size_t>(direction)];
+        auto version = ProtocolVersion::v5;
+        recorder.on_sent(trace_, now_, number, direction, bytes, version);
+        recorder.on_taken(trace_, now_, number, direction, bytes.size());
+    }
+
+    Trace trace_;
+    Actor node_;
+    Instant now_{std::chrono::seconds{1}};
+    std::vector<StreamRecorder> recorders_;
+    std::uint64_t sequence_ = 0;
+};
+
+}  // namespace touchstone::simulator
