@@ -3,6 +3,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -118,6 +119,9 @@ public:
     explicit RawClient(Options options)
         : socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
         require(socket_.is_open(), "socket");
+        const int yes = 1;
+        require(setsockopt(socket_.raw(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0,
+                "TCP_NODELAY");
         const int size_bytes = options.receive_buffer_bytes;
         if (size_bytes > 0) {
             require(setsockopt(socket_.raw(), SOL_SOCKET, SO_RCVBUF, &size_bytes,
@@ -202,6 +206,8 @@ public:
                 "SO_LINGER");
         socket_.close();
     }
+    /// Whether the connection has ended with a reset by the broker.
+    [[nodiscard]] bool was_reset() const { return was_reset_; }
     [[nodiscard]] int raw() const { return socket_.raw(); }
 
 private:
@@ -231,12 +237,16 @@ private:
     std::size_t receive_some(std::byte* to, std::size_t size_bytes_max) {
         await(POLLIN);
         const auto size = recv(socket_.raw(), to, size_bytes_max, 0);
-        if (size < 0 && errno == ECONNRESET) return 0;
+        if (size < 0 && errno == ECONNRESET) {
+            was_reset_ = true;
+            return 0;
+        }
         require(size >= 0, "recv");
         return static_cast<std::size_t>(size);
     }
 
     Descriptor socket_;
+    bool was_reset_ = false;
 };
 
 }  // namespace touchstone::asio_driver
