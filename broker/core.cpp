@@ -126,7 +126,7 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
         case unsubscribe:
             return with(id, wire::decode_unsubscribe(frame, version),
                         [&](const wire::Unsubscribe& packet) {
-                            return on_unsubscribe(client, packet);
+                            return on_unsubscribe(id, client, packet);
                         });
         case pingreq: {
             if (const auto ping = wire::decode_ping(frame, version); !ping) return fail(id, ping.error());

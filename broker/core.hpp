@@ -87,7 +87,8 @@ private:
     std::pair<Client*, bool> find_or_make(std::string client_id, bool clean_start);
     void take_over(Client& client, bool resumes);
     Client& make_client(std::string client_id);
-    void send_connack(Client& client, const wire::Connect& connect, const ConnectionTerms& terms,
+    /// False when the client takes no packet that large.
+    bool send_connack(Client& client, const wire::Connect& connect, const ConnectionTerms& terms,
                       bool session_present, std::string_view assigned_client_id);
     Handled on_disconnect(ConnectionId id, Client& client, const wire::Frame& frame);
     /// A peer's error: says so where the version can, and ends the connection with its Will.
@@ -113,7 +114,8 @@ private:
     // core_publish.cpp
     Handled on_publish(ConnectionId id, Client& client, wire::Publish& publish);
     Handled on_subscribe(ConnectionId id, Client& client, const wire::Subscribe& subscribe);
-    Handled on_unsubscribe(Client& client, const wire::Unsubscribe& unsubscribe);
+    Handled on_unsubscribe(ConnectionId id, Client& client,
+                           const wire::Unsubscribe& unsubscribe);
     /// Hands a publication that entered the node here to everybody. Returns how many receivers and
     /// shards it went to.
     std::size_t publish(Publication& publication, const Client* publisher);

@@ -124,8 +124,16 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
     client->will_due_at = never;
     client->session.attach(id, terms, connect.will ? stored(*connect.will, forwarded_) : nullptr);
     counters_.add(Counter::clients_accepted);
-    send_connack(*client, connect, terms, session_present,
-                 assigned ? std::string_view{client->session.client_id()} : std::string_view{});
+    const auto assigned_id =
+        assigned ? std::string_view{client->session.client_id()} : std::string_view{};
+    if (!send_connack(*client, connect, terms, session_present, assigned_id)) {
+        // What has to be announced does not fit into what the client takes [MQTT-3.1.2-24].
+        network_.close(id);
+        forget_connection(id, DisconnectReason::frame_too_large);
+        client->session.drop_will();
+        detach(*client);
+        return Handled::gone;
+    }
     if (terms.keep_alive_s != 0)
         timers_.add(context_.now + keep_alive_limit(terms.keep_alive_s),
                     {Reminder::What::keep_alive, id.raw(), connection.generation});
@@ -230,7 +238,7 @@ Client& Broker::Core::make_client(std::string client_id) {
     return client;
 }
 
-void Broker::Core::send_connack(Client& client, const wire::Connect& connect,
+bool Broker::Core::send_connack(Client& client, const wire::Connect& connect,
                                 const ConnectionTerms& terms, bool session_present,
                                 std::string_view assigned_client_id) {
     wire::Connack connack{.session_present = session_present};
@@ -271,7 +279,7 @@ void Broker::Core::send_connack(Client& client, const wire::Connect& connect,
     }
     built_.clear();
     wire::encode(built_, connack, connect.version);
-    client.session.send(context_, built_);
+    return client.session.send(context_, built_);
 }
 
 // --- The end of connections ---------------------------------------------------------------------------

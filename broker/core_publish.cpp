@@ -308,7 +308,7 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
 
     built_.clear();
     wire::encode_suback(built_, {.packet_id = subscribe.packet_id, .reasons = reasons_}, version);
-    client.session.send(context_, built_);
+    if (!client.session.send(context_, built_)) return fail(id, ReasonCode::packet_too_large);
     for (const auto& one : to_send) send_retained(client, one.name, one.options, identifier);
     return Handled::done;
 }
@@ -348,7 +348,7 @@ void Broker::Core::send_retained(Client& client, const FilterName& name,
     snapshot_.clear();
 }
 
-Broker::Core::Handled Broker::Core::on_unsubscribe(Client& client,
+Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& client,
                                                    const wire::Unsubscribe& packet) {
     const auto version = client.session.terms().version;
     reasons_.clear();
@@ -363,7 +363,7 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(Client& client,
     });
     built_.clear();
     wire::encode_unsuback(built_, {.packet_id = packet.packet_id, .reasons = reasons_}, version);
-    client.session.send(context_, built_);
+    if (!client.session.send(context_, built_)) return fail(id, ReasonCode::packet_too_large);
     return Handled::done;
 }
 

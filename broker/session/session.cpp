@@ -101,10 +101,12 @@ bool Session::is_ready(const Settings& settings) const {
 
 // --- To the client --------------------------------------------------------------------------------
 
-void Session::send(SessionContext& context, Bytes bytes) {
-    unwritten_bytes_ += bytes.size();
-    context.counters.add(Counter::bytes_sent, bytes.size());
-    context.network.send(connection_, bytes);
+bool Session::send(SessionContext& context, Bytes packet) {
+    if (packet.size() > terms_.packet_size_bytes_max) return false;
+    unwritten_bytes_ += packet.size();
+    context.counters.add(Counter::bytes_sent, packet.size());
+    context.network.send(connection_, packet);
+    return true;
 }
 
 void Session::on_written(SessionContext& context, std::size_t size_bytes) {

@@ -91,8 +91,9 @@ public:
     };
     /// Sends `publication` or keeps it, as window, queue and limits demand.
     void deliver(SessionContext& context, Publication& publication, const Grant& grant);
-    /// Bytes built by the caller: CONNACK, SUBACK, PINGRESP, … .
-    void send(SessionContext& context, Bytes bytes);
+    /// A packet built by the caller: CONNACK, SUBACK, PINGRESP, … . False, and nothing is sent, when
+    /// the client takes none that large [MQTT-3.1.2-24].
+    bool send(SessionContext& context, Bytes packet);
     void on_written(SessionContext& context, std::size_t size_bytes);
     /// Resends what has waited for its acknowledgement longer than the retry interval. Returns when
     /// it is wanted next; `never` for not.

@@ -524,6 +524,20 @@ TEST_P(broker_of_shards, accounts_for_every_message) {
     EXPECT_GT(rig->owner("s").counters().of(Counter::dropped_queue_full), 0U);
 }
 
+TEST_P(broker_of_shards, sends_nothing_larger_than_the_client_takes) {
+    auto& peer = rig->open();
+    peer.version = ProtocolVersion::v5;
+    wire::PropertiesWriter properties;
+    properties.put_integer(PropertyId::maximum_packet_size, 4);
+    Buffer bytes;
+    wire::encode(bytes, wire::Connect{.client_id = "s", .properties = properties.view()});
+    rig->send(peer, bytes);
+    rig->settle();
+    EXPECT_EQ(seen(peer), Texts{}) << "CONNACK has more to announce than fits";
+    EXPECT_FALSE(peer.is_open);
+    EXPECT_FALSE(rig->owner("s").session("s").has_value());
+}
+
 TEST_P(broker_of_shards, counts_why_connections_end) {
     const auto sum = [&](DisconnectReason reason) {
         std::uint64_t count = 0;
