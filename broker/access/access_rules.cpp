@@ -1,6 +1,7 @@
 #include "broker/access/access_rules.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace touchstone::access {

@@ -1,8 +1,10 @@
 // FlappingDetector: clients that come and go too often, to be banned for a while.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>

@@ -1,5 +1,8 @@
 #include "broker/access/mountpoint.hpp"
 
+#include <cstddef>
+#include <utility>
+
 #include "broker/wire/topics.hpp"
 
 namespace touchstone::access {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "broker/access/client.hpp"
 #include "broker/access/parsed.hpp"

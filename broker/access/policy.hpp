@@ -2,7 +2,9 @@
 // and the drivers are handed. The key of each as it stands in a settings file is named behind it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>

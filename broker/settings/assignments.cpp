@@ -1,6 +1,8 @@
 #include "broker/settings/assignments.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "broker/settings/lines.hpp"
 

@@ -2,6 +2,7 @@
 // strongest source for each key.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>

@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
+#include <utility>
 
 #include "broker/settings/lines.hpp"
 

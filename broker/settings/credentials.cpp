@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstddef>
+#include <functional>
 #include <span>
+#include <utility>
 
 #include "broker/base/check.hpp"
 #include "broker/settings/lines.hpp"

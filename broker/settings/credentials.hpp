@@ -5,12 +5,15 @@
 //   bert:$scram-sha-256$10000$c2FsdA…$StoredKey$ServerKey     (RFC 5802, base64 with padding)
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 

@@ -2,7 +2,9 @@
 // value, writes a value as a text that reads the same again, and says what it expects.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>

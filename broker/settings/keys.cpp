@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <limits>
 #include <utility>
 
@@ -17,7 +18,6 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr std::int64_t megabyte = 1'048'576;
 constexpr std::int64_t count_most = 1'000'000'000'000;
 constexpr std::int64_t bytes_most = std::int64_t{1} << 50;
 constexpr std::int64_t u32_most = 0xFFFF'FFFF;

@@ -2,6 +2,7 @@
 // is a comment, and so is what stands behind ` ##`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>

@@ -2,6 +2,7 @@
 // them. Nothing is taken over in part, so a reload that fails leaves what is in force alone.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>

@@ -1,6 +1,7 @@
 #include "broker/settings/report.hpp"
 
 #include <map>
+#include <utility>
 
 #include "broker/settings/keys.hpp"
 

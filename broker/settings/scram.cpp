@@ -1,6 +1,8 @@
 #include "broker/settings/scram.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <utility>
 

@@ -1,8 +1,11 @@
 // Files that are not on a disk, for tests of loading.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "broker/settings/load.hpp"
 

@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/settings/assignments.hpp"
@@ -104,6 +105,15 @@ TEST(keys, that_are_misspelt_get_the_nearest_one) {
     }
     for (const auto& name : {std::string{"xyzzy"}, std::string{}, std::string(100'000, 'a')})
         EXPECT_NE(advice_for_unknown_key(name).find("--help-settings"), std::string::npos);
+}
+
+TEST(keys, are_near_by_the_number_of_changes) {
+    const std::vector<std::string> known{"abcdef", "uvwxyz"};
+    EXPECT_EQ(nearest("badcef", known), "abcdef");  // two swaps
+    EXPECT_EQ(nearest("abcde", known), "abcdef");
+    EXPECT_EQ(nearest("uvw-xyz", known), "uvwxyz");
+    EXPECT_EQ(nearest("abcxyz", known), "");
+    EXPECT_EQ(nearest("", known), "");
 }
 
 TEST(keys, of_other_brokers_are_explained) {

@@ -2,6 +2,9 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -302,6 +305,10 @@ TEST(load, does_not_fall_back_to_a_weaker_source_when_a_stronger_one_is_wrong) {
     const auto problems = problems_of(
         load_text("mqtt.max_inflight = 5\n", {.overrides = {{"mqtt.max_inflight", "x", "--set"}}}));
     EXPECT_EQ(problems.size(), 1U);
+    // What the weaker source says is not judged either.
+    const auto listener = problems_of(load_text("listener.tcp.x = 0.0.0.0:1883\n",
+                                                {.overrides = {{"listener.tcp.x", "?", "--set"}}}));
+    EXPECT_EQ(listener.size(), 1U);
 }
 
 TEST(load, tells_of_files_that_cannot_be_read) {
