@@ -15,6 +15,11 @@ constexpr unsigned unreachable_in_a_row_max = 3;
 /// A failing case is run again so often: what changes its verdict is flaky.
 constexpr unsigned repetitions = 2;
 constexpr unsigned probe_round_trips = 20;
+/// Cases that do not wait run one after another: whatever goes wrong is then the doing of one. But
+/// on a broker that leaves many answers out each of them waits in vain; every failure that took so
+/// long lets so many more run side by side.
+constexpr std::chrono::seconds vain_wait_min{1};
+constexpr std::size_t threads_per_vain_wait = 4;
 constexpr std::uint32_t probe_session_expiry_s = 600;
 
 /// The finishing function of SplitMix64 (Steele, Lea, Flood 2014).
@@ -131,8 +136,9 @@ public:
 private:
     enum class Stop : std::uint8_t { no, interrupted, unreachable, time_budget };
 
-    /// Calls `work` with 0 … `count` - 1, in `thread_count` threads, until the run is stopped.
-    void spread(std::size_t count, std::size_t thread_count,
+    /// Calls `work` with 0 … `count` - 1, until the run is stopped, in `thread_count` threads; the
+    /// number may grow on the way.
+    void spread(std::size_t count, const std::atomic<std::size_t>& thread_count,
                 const std::function<void(std::size_t)>& work);
     void run_one(const CaseEntry& entry);
     void repeat(CaseRecord& record);
@@ -147,6 +153,7 @@ private:
     std::chrono::steady_clock::time_point began_;
     std::atomic<Stop> stop_{Stop::no};
     std::atomic<unsigned> unreachable_in_a_row_{0};
+    std::atomic<std::size_t> quick_threads_{1};
     std::mutex mutex_;
     std::vector<CaseRecord> records_;   // finished; under mutex_
     std::vector<CaseRecord> suspects_;  // failed once, to be repeated; under mutex_
@@ -164,41 +171,45 @@ void Run::run_all(std::vector<const CaseEntry*> cases) {
     std::ranges::stable_sort(waiting, std::ranges::greater{},
                              [](const auto* entry) { return entry->requested.real_time; });
 
+    const std::atomic<std::size_t> jobs{source_.may_run_side_by_side() ? settings_.jobs : 1};
     {
         const std::jthread beside{[&] {
-            spread(waiting.size(), settings_.jobs,
-                   [&](std::size_t index) { run_one(*waiting[index]); });
+            spread(waiting.size(), jobs, [&](std::size_t index) { run_one(*waiting[index]); });
         }};
-        spread(quick.size(), 1, [&](std::size_t index) { run_one(*quick[index]); });
+        spread(quick.size(), quick_threads_, [&](std::size_t index) { run_one(*quick[index]); });
     }
     // Now that nothing else disturbs: does it fail each time?
     auto suspects = std::exchange(suspects_, {});
-    spread(suspects.size(), source_.may_run_side_by_side() ? settings_.jobs : 1,
-           [&](std::size_t index) { repeat(suspects[index]); });
+    spread(suspects.size(), jobs, [&](std::size_t index) { repeat(suspects[index]); });
     for (auto& suspect : suspects) finish_one(std::move(suspect));
 }
 
-void Run::spread(std::size_t count, std::size_t thread_count,
+void Run::spread(std::size_t count, const std::atomic<std::size_t>& thread_count,
                  const std::function<void(std::size_t)>& work) {
     std::atomic<std::size_t> next{0};
-    const auto run_some = [&] {
-        while (stop_ == Stop::no) {
-            const auto index = next++;
-            if (index >= count) return;
-            if (is_out_of_time()) {
-                stop_ = Stop::time_budget;
-                return;
-            }
-            try {
-                work(index);
-            } catch (const Interrupted&) {
-                stop_ = Stop::interrupted;
-            }
+    const auto run_next = [&] {
+        const auto index = next++;
+        if (index >= count || stop_ != Stop::no) return false;
+        if (is_out_of_time()) {
+            stop_ = Stop::time_budget;
+            return false;
         }
+        try {
+            work(index);
+        } catch (const Interrupted&) {
+            stop_ = Stop::interrupted;
+        }
+        return true;
     };
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < std::min(count, thread_count); ++i) threads.emplace_back(run_some);
-    run_some();
+    std::vector<std::jthread> helpers;
+    do {
+        while (helpers.size() + 1 < std::min<std::size_t>(count, thread_count)) {
+            helpers.emplace_back([&run_next] {
+                while (run_next()) {
+                }
+            });
+        }
+    } while (run_next());
 }
 
 void Run::run_one(const CaseEntry& entry) {
@@ -211,6 +222,10 @@ void Run::run_one(const CaseEntry& entry) {
         return;
     }
     const std::scoped_lock lock{mutex_};
+    if (record.wall_time > vain_wait_min && source_.may_run_side_by_side()) {
+        quick_threads_ =
+            std::min<std::size_t>(settings_.jobs, quick_threads_ + threads_per_vain_wait);
+    }
     suspects_.push_back(std::move(record));
 }
 
