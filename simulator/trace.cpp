@@ -97,6 +97,15 @@ bool fill(TracedPacket& packet, const Trace& trace, const wire::Frame& frame,
 /// which look at bytes.
 constexpr std::uint32_t recorded_packet_size_bytes_max = wire::packet_size_bytes_max;
 
+std::string_view version_text(ProtocolVersion version) {
+    switch (version) {
+        case ProtocolVersion::v3_1: return "v3.1";
+        case ProtocolVersion::v3_1_1: return "v3.1.1";
+        case ProtocolVersion::v5: return "v5";
+    }
+    UNREACHABLE();
+}
+
 void describe_publish(std::string& text, const Trace& trace, const TracedPacket& packet) {
     text += fmt::format(" q{}", static_cast<unsigned>(packet.qos));
     if (packet.dup) text += " dup";
@@ -225,8 +234,7 @@ std::string describe(const Trace& trace, const TracedPacket& packet) {
     switch (packet.type) {
         case PacketType::connect: {
             const auto connect = wire::decode_connect(trace.frame_of(packet)).value();
-            text += fmt::format(" '{}' v{}{}", connect.client_id,
-                                static_cast<unsigned>(connect.version),
+            text += fmt::format(" '{}' {}{}", connect.client_id, version_text(connect.version),
                                 connect.clean_start ? " clean" : "");
             if (connect.keep_alive_s != 0)
                 text += fmt::format(" keep-alive={}", connect.keep_alive_s);
