@@ -114,8 +114,7 @@ void add_counters(Families& families, const std::string& shard, const ShardFigur
 
 void add_disconnects(Families& families, const std::string& shard, const ShardFigures& of) {
     MetricFamily& disconnects =
-        family(families, "touchstone_disconnects_total",
-               "Network Connections ended, by reason.",
+        family(families, "touchstone_disconnects_total", "Network Connections ended, by reason.",
                MetricType::Counter);
     for (std::size_t i = 0; i < disconnect_reason_count; ++i) {
         const auto reason = static_cast<DisconnectReason>(i);
