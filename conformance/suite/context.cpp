@@ -35,6 +35,9 @@ CaseOutcome Context::run(const std::function<void(Context&)>& body) {
         outcome_.reason = ended.reason;
         outcome_.expected = ended.expected;
         outcome_.seen = ended.seen;
+    } catch (const Interrupted&) {
+        clean_up();  // the broker outlives our run
+        throw;
     }
     try {
         clean_up();
