@@ -224,6 +224,11 @@ private:
 };
 
 Metrics::Metrics(const Endpoint& wanted, Node& node) : endpoint_{wanted} {
+    if (wanted.address.find(':') != std::string::npos) {
+        throw OperatorError{"--metrics " + wanted.to_text() +
+                            ": the web server takes IPv4 addresses only; use 127.0.0.1:" +
+                            std::to_string(wanted.port)};
+    }
     // The web server does not say what is wrong with an address; opening it once does.
     Listener::open(wanted);
     try {

@@ -97,6 +97,7 @@ TEST(broker_command, refuses_what_it_does_not_understand_in_one_line_that_says_w
         {{"--listen", taken.endpoint.to_text()}, "choose another port"},
         {{"--listen", "192.0.2.1:0", "--allow-anonymous"}, "ip address"},
         {{"--listen", "127.0.0.1:0", "--metrics", taken.endpoint.to_text()}, "choose another port"},
+        {{"--listen", "127.0.0.1:0", "--metrics", "[::1]:9100"}, "use 127.0.0.1:9100"},
         {{"--listen", "127.0.0.1:0", "--metrics", "9100"}, "127.0.0.1:1883"},
         {{"--listen", "127.0.0.1:0", "--port-file", "/no/such/directory/file"}, "directory"},
         {{"--redeliver-unordered"}, "--help"},  // no defect can be had from here
