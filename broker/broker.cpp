@@ -4,14 +4,18 @@
 
 namespace touchstone {
 
+Broker::Broker(std::shared_ptr<const access::NodeRules> rules, Options options, Ports ports)
+    : core_{std::make_unique<Core>(std::move(rules), options, ports)} {}
+
 Broker::Broker(const Settings& settings, Options options, Network& network, Peers& peers,
                Random& random)
-    : core_{std::make_unique<Core>(settings, options, network, peers, random)} {}
+    : Broker{access::open_rules(settings), options,
+             {.network = network, .peers = peers, .random = random}} {}
 
 Broker::~Broker() = default;
 
-void Broker::on_open(ConnectionId connection, Instant now) {
-    core_->on_open(connection, now);
+void Broker::on_open(ConnectionId connection, access::Origin origin, Instant now) {
+    core_->on_open(connection, std::move(origin), now);
 }
 
 Intake Broker::on_bytes(ConnectionId connection, Bytes bytes, Instant now) {
@@ -32,6 +36,18 @@ void Broker::on_peer(ShardIndex from, PeerMessage message, Instant now) {
 
 void Broker::on_tick(Instant now) {
     core_->on_tick(now);
+}
+
+void Broker::on_authenticated(QuestionNumber number, AuthenticationAnswer answer, Instant now) {
+    core_->on_authenticated(number, std::move(answer), now);
+}
+
+void Broker::on_publish(const MessageFields& fields, Instant now) {
+    core_->on_publish(fields, now);
+}
+
+void Broker::on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now) {
+    core_->on_rules(std::move(rules), now);
 }
 
 void Broker::on_stop(Instant now) {

@@ -14,10 +14,13 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/access/node_rules.hpp"
 #include "broker/base/counters.hpp"
 #include "broker/base/defects.hpp"
 #include "broker/base/instant.hpp"
 #include "broker/base/settings.hpp"
+#include "broker/ports/authentication.hpp"
+#include "broker/ports/events.hpp"
 #include "broker/ports/network.hpp"
 #include "broker/ports/peers.hpp"
 #include "broker/ports/random.hpp"
@@ -60,13 +63,23 @@ public:
     /// Sets of shards are kept as bits of one word.
     static constexpr unsigned shard_count_max = 64;
 
-    /// `settings`, the ports and what they refer to outlive the Broker. `self` < `shard_count` <=
-    /// shard_count_max.
+    /// `self` < `shard_count` <= shard_count_max.
     struct Options {
         ShardIndex self;
         unsigned shard_count = 1;
         Defects defects;
     };
+    /// They outlive the Broker. Without `authentication` the rules name no credentials and no
+    /// method; without `events` nobody is told.
+    struct Ports {
+        Network& network;
+        Peers& peers;
+        Random& random;
+        Authentication* authentication = nullptr;
+        Events* events = nullptr;
+    };
+    Broker(std::shared_ptr<const access::NodeRules> rules, Options options, Ports ports);
+    /// With access::open_rules(settings).
     Broker(const Settings& settings, Options options, Network& network, Peers& peers,
            Random& random);
     ~Broker();
@@ -76,7 +89,8 @@ public:
     // Inputs. `now` never goes back.
 
     /// A Network Connection was opened, or moved here from another shard.
-    void on_open(ConnectionId connection, Instant now);
+    void on_open(ConnectionId connection, access::Origin origin, Instant now);
+    void on_open(ConnectionId connection, Instant now) { on_open(connection, {}, now); }
     /// Bytes of an open connection: those not consumed before and the new ones behind them. `bytes`
     /// need not outlive the call.
     Intake on_bytes(ConnectionId connection, Bytes bytes, Instant now);
@@ -89,6 +103,13 @@ public:
     void on_peer(ShardIndex from, PeerMessage message, Instant now);
     /// Something is due. A call too early does nothing.
     void on_tick(Instant now);
+    /// The answer to Authentication::ask.
+    void on_authenticated(QuestionNumber number, AuthenticationAnswer answer, Instant now);
+    /// A message of the server's own, for `$SYS` topics.
+    void on_publish(const MessageFields& fields, Instant now);
+    /// The operator's settings have changed. Zones and listeners keep their places; there may be
+    /// more of them. What they forbid now and exists already, stays.
+    void on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now);
     /// The node stops: every client is told (v5: DISCONNECT 0x8B) and its connection closed; Wills
     /// are not published (the freedom of v5 §3.1.2.5). Afterwards only on_peer may follow.
     void on_stop(Instant now);

@@ -2,19 +2,48 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "broker/access/access_memory.hpp"
+#include "broker/access/mountpoint.hpp"
+#include "broker/access/origin.hpp"
+#include "broker/access/token_bucket.hpp"
 #include "broker/router/subscriber_list.hpp"
 #include "broker/session/session.hpp"
 
 namespace touchstone {
 
+/// What few clients have.
+struct Identity {
+    std::optional<std::string> user_name;
+    access::Mountpoint mountpoint;
+    std::string authentication_method;                   // of CONNECT (v5 §4.12); empty: none
+    std::optional<access::TokenBucket> publish_bucket;   // publish_limit
+    Instant paused_until{};                              // by it
+    std::optional<access::AccessMemory> access_memory;   // enable_acl_cache
+};
+
 struct Client : SubscriberBase {
-    explicit Client(std::string client_id) : session{std::move(client_id)} {}
+    Client(std::string client_id, const access::Zone& zone)
+        : session{std::move(client_id), zone} {}
 
     Session session;
     std::uint64_t publisher = 0;  // hash of the Client Identifier, for No Local
+    // Of its connection, or of the last one.
+    access::ListenerIndex listener;
+    access::PeerAddress address;
+    std::unique_ptr<Identity> identity;
+
+    [[nodiscard]] Identity& made_identity() {
+        if (!identity) identity = std::make_unique<Identity>();
+        return *identity;
+    }
+    [[nodiscard]] const access::Mountpoint* mountpoint() const {
+        return identity && !identity->mountpoint.prefix().empty() ? &identity->mountpoint : nullptr;
+    }
     std::uint32_t slot = 0;       // in the Broker's table
     bool retry_is_timed = false;
     Instant ends_at = never;      // detached: when the session expires

@@ -11,27 +11,39 @@ ShardIndex owner_of(std::string_view client_id, unsigned shard_count) {
     return ShardIndex{static_cast<unsigned>(hash_of(client_id, 0) % shard_count)};
 }
 
-Broker::Core::Core(const Settings& settings, const Options& options, Network& network,
-                   Peers& peers, Random& random)
-    : settings_{settings},
+namespace {
+
+RetainedMessages::Limits retained_limits(const access::NodeRules& rules) {
+    const auto& limits = rules.policy.limits;
+    return {.count_max = limits.retained_messages_max, .bytes_max = limits.retained_bytes_max};
+}
+
+}  // namespace
+
+Broker::Core::Core(std::shared_ptr<const access::NodeRules> rules, const Options& options,
+                   const Ports& ports)
+    : rules_{std::move(rules)},
       options_{options},
-      network_{network},
-      peers_{peers},
-      random_{random},
-      context_{settings, options_.defects, network, counters_, {}, {}, {}, {}},
+      network_{ports.network},
+      peers_{ports.peers},
+      random_{ports.random},
+      authentication_{ports.authentication},
+      events_{ports.events},
+      context_{options_.defects, ports.network, counters_},
       router_{{.self = options.self,
                .shard_count = options.shard_count,
-               .hash_seed = random.next(),
+               .hash_seed = random_.next(),
                .dollar_rule_ignored = options.defects.dollar_rule_ignored}},
-      route_exchange_{options.self, options.shard_count, peers},
-      retained_{settings.retained_messages_max, options.shard_count > 1},
-      clients_{0, TextHash{random.next()}} {
+      route_exchange_{options.self, options.shard_count, peers_},
+      queued_bytes_max_{share_of(rules_->policy.limits.queued_bytes_max)},
+      retained_{retained_limits(*rules_), options.shard_count > 1},
+      clients_{0, TextHash{random_.next()}} {
     CHECK(options.self.raw() < options.shard_count);
 }
 
 // --- Inputs ---------------------------------------------------------------------------------------
 
-void Broker::Core::on_open(ConnectionId id, Instant now) {
+void Broker::Core::on_open(ConnectionId id, access::Origin origin, Instant now) {
     context_.now = now;
     if (connections_.size() <= id.raw()) connections_.resize(id.raw() + 1);
     auto& connection = connections_[id.raw()];
@@ -41,8 +53,19 @@ void Broker::Core::on_open(ConnectionId id, Instant now) {
     ++connection.generation;
     ++connection_count_;
     counters_.add(Counter::connections_opened);
-    timers_.add(now + settings_.connect_timeout,
+    connection.origin = std::make_unique<access::Origin>(std::move(origin));
+    timers_.add(now + settings_of(connection).connect_timeout,
                 {Reminder::What::connect, id.raw(), connection.generation});
+}
+
+const Settings& Broker::Core::settings_of(const Connection& connection) const {
+    return connection.client != nullptr ? connection.client->session.settings()
+                                        : rules_->zone_of(connection.origin->listener).settings;
+}
+
+ProtocolVersion Broker::Core::version_of(const Connection& connection) {
+    if (connection.client != nullptr) return connection.client->session.terms().version;
+    return connection.admission ? connection.admission->version : ProtocolVersion::v3_1_1;
 }
 
 Broker::Core::Connection& Broker::Core::open_connection(ConnectionId id) {
@@ -59,10 +82,8 @@ Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
     const auto taken = [&] { return bytes.size() - rest.size(); };
     for (;;) {
         const auto before = rest;
-        const auto version = connection.client == nullptr
-                                 ? ProtocolVersion::v3_1_1
-                                 : connection.client->session.terms().version;
-        const auto frame = wire::take_frame(rest, settings_.packet_size_bytes_max, version);
+        const auto frame = wire::take_frame(rest, settings_of(connection).packet_size_bytes_max,
+                                            version_of(connection));
         if (!frame) {
             fail(id, frame.error());
             return {taken(), Intake::Next::gone, 0};
@@ -84,10 +105,15 @@ Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
 }
 
 Broker::Core::Handled Broker::Core::handle(ConnectionId id, const wire::Frame& frame) {
-    const auto& connection = open_connection(id);
-    const auto version = connection.client == nullptr
-                             ? ProtocolVersion::v3_1_1
-                             : connection.client->session.terms().version;
+    auto& connection = open_connection(id);
+    if (connection.state == ConnectionState::authenticating) {
+        auto& admission = *connection.admission;
+        if (admission.is_asked || admission.is_accepted || admission.method.empty()) {
+            admission.has_stalled_packets = true;
+            return Handled::stalled;
+        }
+    }
+    const auto version = version_of(connection);
     const auto step = touchstone::on_packet(connection.state, frame.type, version);
     if (step.error) {
         const bool second_connect = frame.type == wire::PacketType::connect;
@@ -96,6 +122,12 @@ Broker::Core::Handled Broker::Core::handle(ConnectionId id, const wire::Frame& f
                                    : disconnect_reason_of(*step.error));
     }
     if (connection.state == ConnectionState::awaiting_connect) return on_connect(id, frame);
+    if (connection.state == ConnectionState::authenticating) {
+        if (frame.type == wire::PacketType::auth) return on_auth_of_connect(id, frame);
+        network_.close(id);  // DISCONNECT: the client has thought better of it
+        forget_connection(id, DisconnectReason::normal);
+        return Handled::gone;
+    }
     return handle_packet(id, *connection.client, frame);
 }
 
@@ -136,12 +168,12 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
             return Handled::done;
         }
         case disconnect: return on_disconnect(id, client, frame);
+        case auth: return on_auth(id, client, frame);
         case connect:
         case connack:
         case suback:
         case unsuback:
-        case pingresp:
-        case auth: break;  // on_packet refused them
+        case pingresp: break;  // on_packet refused them
     }
     UNREACHABLE();
 }
@@ -184,13 +216,20 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
 }
 
 void Broker::Core::resume_waiting_subscribes() {
-    std::erase_if(waiting_subscribes_, [this](ConnectionId id) {
+    std::vector<ConnectionId> ready;
+    std::erase_if(waiting_subscribes_, [&](ConnectionId id) {
         const auto& connection = connections_[id.raw()];
         if (!connection.pending) return true;  // closed in the meantime
         if (!route_exchange_.is_known_everywhere(connection.pending->sequence)) return false;
-        network_.resume(id);
+        ready.push_back(id);
         return true;
     });
+    for (const auto id : ready) {
+        if (connections_[id.raw()].state == ConnectionState::authenticating)
+            continue_connect(id);  // waited for what is subscribed for it
+        else if (connections_[id.raw()].state == ConnectionState::connected)
+            network_.resume(id);
+    }
 }
 
 void Broker::Core::on_tick(Instant now) {
@@ -199,12 +238,15 @@ void Broker::Core::on_tick(Instant now) {
         const auto reminder = timers_.take();
         switch (reminder.what) {
             case Reminder::What::connect:
-            case Reminder::What::keep_alive: {
+            case Reminder::What::keep_alive:
+            case Reminder::What::resume: {
                 auto& connection = connections_[reminder.slot];
                 if (connection.generation != reminder.generation ||
                     connection.state == ConnectionState::closed)
                     break;
-                if (reminder.what == Reminder::What::connect)
+                if (reminder.what == Reminder::What::resume)
+                    network_.resume(ConnectionId{reminder.slot});
+                else if (reminder.what == Reminder::What::connect)
                     on_connect_timeout(ConnectionId{reminder.slot}, connection);
                 else
                     on_keep_alive_reminder(ConnectionId{reminder.slot}, connection);
@@ -235,6 +277,31 @@ void Broker::Core::on_tick(Instant now) {
     }
 }
 
+void Broker::Core::obey(Client& client, const access::Zone& zone) {
+    client.session.obey(zone);
+    if (!client.identity) return;
+    client.identity->access_memory.reset();
+    client.identity->publish_bucket.reset();
+}
+
+void Broker::Core::on_publish(const MessageFields& fields, Instant now) {
+    context_.now = now;
+    Publication publication{fields};
+    publish(publication, nullptr);
+}
+
+void Broker::Core::on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now) {
+    context_.now = now;
+    CHECK(rules->zones.size() >= rules_->zones.size());
+    CHECK(rules->listeners.size() >= rules_->listeners.size());
+    flapping_.clear();
+    for (auto* const client : slots_)
+        if (client != nullptr) obey(*client, rules->zone_of(client->listener));
+    retained_.set_limits(retained_limits(*rules));
+    queued_bytes_max_ = share_of(rules->policy.limits.queued_bytes_max);
+    rules_ = std::move(rules);  // nobody refers to the old ones any more
+}
+
 void Broker::Core::on_stop(Instant now) {
     context_.now = now;
     for (std::uint32_t slot = 0; slot < connections_.size(); ++slot) {
@@ -263,6 +330,7 @@ Gauges Broker::Core::gauges() const {
                   .sessions = clients_.size(),
                   .subscriptions = router_.subscription_count(),
                   .retained_messages = retained_.size()};
+    gauges.queued_bytes = context_.queues.size_bytes();
     for (const auto* const client : slots_) {
         if (client == nullptr || client->session.outbox() == nullptr) continue;
         gauges.queued_messages += client->session.outbox()->waiting().size();
@@ -277,7 +345,7 @@ std::optional<SessionView> Broker::Core::session(std::string_view client_id) con
     const auto& session = found->second->session;
     SessionView view{.client_id = session.client_id(),
                      .connected = session.is_connected(),
-                     .window = static_cast<std::uint16_t>(session.window(settings_))};
+                     .window = static_cast<std::uint16_t>(session.window())};
     if (const auto* const outbox = session.outbox()) {
         for (const auto& delivery : outbox->waiting()) view.queue.push_back(delivery.message);
         for (const auto& flow : outbox->flows())

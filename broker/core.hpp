@@ -3,6 +3,8 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,15 +24,18 @@ namespace touchstone {
 
 class Broker::Core {
 public:
-    Core(const Settings& settings, const Options& options, Network& network, Peers& peers,
-         Random& random);
+    Core(std::shared_ptr<const access::NodeRules> rules, const Options& options,
+         const Ports& ports);
 
-    void on_open(ConnectionId id, Instant now);
+    void on_open(ConnectionId id, access::Origin origin, Instant now);
     Intake on_bytes(ConnectionId id, Bytes bytes, Instant now);
     void on_written(ConnectionId id, std::size_t size_bytes, Instant now);
     void on_close(ConnectionId id, Instant now, DisconnectReason reason);
     void on_peer(ShardIndex from, PeerMessage message, Instant now);
     void on_tick(Instant now);
+    void on_authenticated(QuestionNumber number, AuthenticationAnswer answer, Instant now);
+    void on_publish(const MessageFields& fields, Instant now);
+    void on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now);
     void on_stop(Instant now);
     [[nodiscard]] std::optional<Instant> next_tick() const;
 
@@ -48,12 +53,26 @@ private:
         std::vector<std::pair<std::string, std::string>> routes;  // (filter, share name), acquired
         std::uint64_t sequence = 0;
     };
+    /// A CONNECT whose answer takes longer than its input, or an exchange to re-authenticate.
+    struct Admission {
+        Buffer connect;                   // the body of the packet; not of re-authentication
+        ProtocolVersion version = ProtocolVersion::v5;
+        std::string assigned_client_id;   // chosen once; empty: the client has its own
+        std::string method;               // of an exchange (§4.12); empty: none
+        bool is_asked = false;            // Authentication owes an answer
+        bool is_accepted = false;         // the answer was yes
+        bool has_stalled_packets = false; // behind the CONNECT; to be resumed
+        std::string user_name;            // that an exchange has proven
+        Buffer data;                      // Authentication Data for the CONNACK
+    };
     struct Connection {
         ConnectionState state = ConnectionState::closed;
         std::uint32_t generation = 0;
         Instant last_packet_at{};  // before CONNECT: when it was opened
         Client* client = nullptr;
+        std::unique_ptr<access::Origin> origin;  // until there is a client
         std::unique_ptr<PendingSubscribe> pending;
+        std::unique_ptr<Admission> admission;
     };
     /// How the handling of one packet ends.
     enum class Handled : std::uint8_t {
@@ -69,6 +88,8 @@ private:
     };
 
     // core.cpp
+    [[nodiscard]] const Settings& settings_of(const Connection& connection) const;
+    [[nodiscard]] static ProtocolVersion version_of(const Connection& connection);
     Connection& open_connection(ConnectionId id);
     Handled handle(ConnectionId id, const wire::Frame& frame);
     Handled handle_packet(ConnectionId id, Client& client, const wire::Frame& frame);
@@ -78,18 +99,53 @@ private:
         return act(packet.value());
     }
     void resume_waiting_subscribes();
+    static void obey(Client& client, const access::Zone& zone);
 
     // core_connect.cpp
     Handled on_connect(ConnectionId id, const wire::Frame& frame);
+    /// Goes on with the CONNECT that was put aside.
+    Handled continue_connect(ConnectionId id);
+    /// Puts the CONNECT aside until continue_connect().
+    Handled wait_with_connect(ConnectionId id, const wire::Frame& frame);
+    /// The client is let in: gives it its session and answers.
+    Handled let_in(ConnectionId id, const wire::Connect& connect, std::string client_id,
+                   const access::Client& who, access::Mountpoint mountpoint);
+    [[nodiscard]] ConnectionTerms terms_of(const wire::Connect& connect,
+                                           const access::Zone& zone) const;
+    /// Why the Will Message of a CONNECT is not taken; nothing when it is.
+    [[nodiscard]] static std::optional<ReasonCode> error_of(const wire::Will& will,
+                                                            const Settings& settings);
     Handled refuse(ConnectionId id, ProtocolVersion version, ReasonCode reason);
     std::string new_client_id();
     /// The session to attach to: resumed, or new. The second member: Session Present.
-    std::pair<Client*, bool> find_or_make(std::string client_id, bool clean_start);
+    std::pair<Client*, bool> find_or_make(std::string client_id, bool clean_start,
+                                             const access::Zone& zone);
     void take_over(Client& client, bool resumes);
-    Client& make_client(std::string client_id);
+    Client& make_client(std::string client_id, const access::Zone& zone);
     /// False when the client takes no packet that large.
     bool send_connack(Client& client, const wire::Connect& connect, const ConnectionTerms& terms,
                       bool session_present, std::string_view assigned_client_id);
+    /// Tells who listens to `$SYS/brokers/{node}/clients/{client}/{what}`.
+    void tell(const Client& client, bool clean_start);
+    void tell(const Client& client, DisconnectReason reason);
+    template <class Tell>
+    void with_listener_of_events(std::string_view what, const Client& client, bool clean_start,
+                                 Tell tell) {
+        if (events_ == nullptr || !rules_->policy.publishes_presence) return;
+        if (!is_event_wanted(client.session.client_id(), what)) return;
+        const auto who = as_asker(client);
+        const auto& terms = client.session.terms();
+        tell(ClientEvent{.client_id = who.client_id,
+                         .user_name = who.user_name,
+                         .address = who.address,
+                         .listener_port = rules_->listeners[client.listener.raw()].port,
+                         .version = terms.version,
+                         .keep_alive_s = terms.keep_alive_s,
+                         .clean_start = clean_start,
+                         .session_expiry_s = terms.session_expiry_s,
+                         .qos = rules_->policy.presence_qos});
+    }
+    [[nodiscard]] bool is_event_wanted(std::string_view client_id, std::string_view what);
     Handled on_disconnect(ConnectionId id, Client& client, const wire::Frame& frame);
     /// A peer's error: says so where the version can, and ends the connection with its Will.
     Handled fail(ConnectionId id, ReasonCode reason) {
@@ -99,10 +155,7 @@ private:
     void send_disconnect(Client& client, ReasonCode reason);
     /// The core forgets the connection; its client, if any, goes on without one.
     void forget_connection(ConnectionId id);
-    void forget_connection(ConnectionId id, DisconnectReason reason) {
-        counters_.add(reason);
-        forget_connection(id);
-    }
+    void forget_connection(ConnectionId id, DisconnectReason reason);
     void detach(Client& client);
     void end_session(Client& client);
     void publish_will(Client& client);
@@ -111,7 +164,42 @@ private:
     void on_keep_alive_reminder(ConnectionId id, Connection& connection);
     void on_session_reminder(Client& client);
 
+    // core_authenticate.cpp
+    /// Whether the client has proven who it is; else how the handling of its CONNECT ends.
+    std::optional<Handled> authenticate(ConnectionId id, const wire::Frame& frame,
+                                        const wire::Connect& connect,
+                                        std::string_view client_id,
+                                        const std::optional<std::string_view>& user_name);
+    void ask(ConnectionId id, Admission& admission, AuthenticationQuestion question);
+    void on_answer(ConnectionId id, AuthenticationAnswer& answer);
+    Handled on_auth_of_connect(ConnectionId id, const wire::Frame& frame);
+    Handled on_auth(ConnectionId id, Client& client, const wire::Frame& frame);
+    void send_auth(ConnectionId id, std::string_view method, ReasonCode reason, Bytes data);
+    [[nodiscard]] QuestionNumber number_of(ConnectionId id) const;
+
+    // core_access.cpp
+    [[nodiscard]] static access::Client as_asker(const Client& client);
+    [[nodiscard]] bool is_allowed(Client& client, access::Action action, std::string_view topic);
+    [[nodiscard]] const access::Ban* ban_of(const access::Client& who, const access::Zone& zone);
+    /// Whether the client has come or gone too often, and is banned now.
+    bool note_change(std::string_view client_id, const access::Zone& zone);
+    /// Whether PUBLISH packets of the client have to wait; then they are resumed in time.
+    bool is_paused(ConnectionId id, Client& client);
+    [[nodiscard]] std::uint64_t share_of(std::uint64_t node_limit) const;
+    /// Takes memory from the longest queues until the shard is within its share.
+    void evict();
+    /// The name inside the broker: behind the mountpoint, if any. Its text is in mounted_ then.
+    [[nodiscard]] std::optional<FilterName> mounted(const access::Mountpoint* mountpoint,
+                                                    const FilterName& name);
+    /// What the operator has subscribed for the client.
+    void auto_subscribe(Client& client);
+
     // core_publish.cpp
+    Handled deny_publish(ConnectionId id, Client& client, const wire::Publish& packet,
+                         ReasonCode reason);
+    Router::Subscribed subscribe(Client& client, const FilterName& name,
+                                 wire::SubscriptionOptions options, std::uint32_t identifier);
+    [[nodiscard]] bool has_room_for(Client& client, const FilterName& name);
     Handled on_publish(ConnectionId id, Client& client, wire::Publish& publish);
     Handled on_subscribe(ConnectionId id, Client& client, const wire::Subscribe& subscribe);
     Handled on_unsubscribe(ConnectionId id, Client& client,
@@ -132,20 +220,30 @@ private:
     /// False while the other shards do not know the routes yet.
     bool acquire_routes(ConnectionId id, const std::vector<FilterName>& names);
     void unsubscribe(Client& client, const FilterName& name);
-    [[nodiscard]] bool has_too_many_levels(std::string_view topic) const;
+    /// The server's own topics (§4.7.2): nobody else speaks there.
+    [[nodiscard]] static bool is_server_topic(std::string_view topic) {
+        return topic.starts_with("$SYS/") || topic == "$SYS";
+    }
+    [[nodiscard]] static bool has_too_many_levels(std::string_view topic,
+                                                  const Settings& settings);
     void time_retry(Client& client);
 
-    const Settings& settings_;
+    std::shared_ptr<const access::NodeRules> rules_;
     Options options_;
     Network& network_;
     Peers& peers_;
     Random& random_;
+    Authentication* authentication_;
+    Events* events_;
     Counters counters_;
     SessionContext context_;
     Router router_;
     RouteExchange route_exchange_;
+    std::uint64_t queued_bytes_max_;  // this shard's share
     RetainedMessages retained_;
     Timers timers_;
+    access::BanList own_bans_;  // of clients that come and go too often
+    std::map<std::string, access::FlappingDetector, std::less<>> flapping_;  // by zone
     std::vector<Connection> connections_;  // by ConnectionId
     std::uint64_t connection_count_ = 0;
     std::vector<ConnectionId> waiting_subscribes_;
@@ -164,9 +262,13 @@ private:
     std::vector<SubscriberList*> groups_;
     std::vector<MessageRef> snapshot_;
     std::vector<FilterName> names_;
+    std::deque<std::string> mounted_;  // texts behind names_
     wire::PropertiesWriter forwarded_;
     Buffer built_;
     Buffer reasons_;
+    std::string event_topic_;
+    std::vector<GroupRoute*> event_groups_;
+    Receivers event_receivers_;
 };
 
 }  // namespace touchstone

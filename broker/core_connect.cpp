@@ -49,8 +49,10 @@ std::unique_ptr<StoredWill> stored(const wire::Will& will, wire::PropertiesWrite
     return kept;
 }
 
-Duration keep_alive_limit(std::uint16_t keep_alive_s) {
-    return std::chrono::milliseconds{1'500} * keep_alive_s;  // [MQTT-3.1.2-22]
+Duration keep_alive_limit(const Client& client) {
+    const auto backoff_permille = client.session.zone().policy.keep_alive_backoff_permille;
+    return std::chrono::milliseconds{2 * backoff_permille} *
+           client.session.terms().keep_alive_s;  // [MQTT-3.1.2-22]
 }
 
 }  // namespace
@@ -66,63 +68,160 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
         return fail(id, decoded.error());
     }
     const auto& connect = decoded.value();
+    auto& connection = open_connection(id);
+    const auto& origin = *connection.origin;
+    const auto& zone = rules_->zone_of(origin.listener);
     const bool v5 = connect.version == ProtocolVersion::v5;
 
+    auto user_name = connect.user_name;
+    if (!origin.certificate_user_name.empty()) user_name = origin.certificate_user_name;
     std::string client_id{connect.client_id};
-    if (client_id.empty()) {
+    if (zone.policy.user_name_as_client_id && user_name && !user_name->empty())
+        client_id = *user_name;
+    if (connection.admission && !connection.admission->assigned_client_id.empty()) {
+        client_id = connection.admission->assigned_client_id;
+    } else if (client_id.empty()) {
         // Before v5 only a session that ends with the connection may be nameless [MQTT-3.1.3-8].
         if (!v5 && (connect.version == ProtocolVersion::v3_1 || !connect.clean_start))
             return refuse(id, connect.version, ReasonCode::client_identifier_not_valid);
         client_id = new_client_id();
-    } else if (connect.version == ProtocolVersion::v3_1 && client_id.size() > 23) {
+    } else if ((connect.version == ProtocolVersion::v3_1 && client_id.size() > 23) ||
+               client_id.size() > zone.policy.client_id_bytes_max) {
         return refuse(id, connect.version, ReasonCode::client_identifier_not_valid);
     }
     if (const auto owner = owner_of(client_id, options_.shard_count); owner != options_.self) {
-        network_.move(id, owner);
+        network_.move(id, owner, std::move(*connection.origin));
         counters_.add(Counter::connections_moved);
         forget_connection(id);
         return Handled::moved;
     }
-    if (connect.properties.has(PropertyId::authentication_method))
-        return refuse(id, connect.version, ReasonCode::bad_authentication_method);
-    if (connect.will) {
-        if (connect.will->qos > settings_.maximum_qos)
-            return refuse(id, connect.version, ReasonCode::qos_not_supported);  // [MQTT-3.2.2-12]
-        if (connect.will->retain && !settings_.retain_available)
-            return refuse(id, connect.version, ReasonCode::retain_not_supported);  // [MQTT-3.2.2-13]
-        if (has_too_many_levels(connect.will->topic))
-            return refuse(id, connect.version, ReasonCode::topic_name_invalid);
-    }
+    if (origin.is_over_limit) return refuse(id, connect.version, ReasonCode::server_busy);
 
-    ConnectionTerms terms{.version = connect.version, .keep_alive_s = connect.keep_alive_s};
-    if (v5) {
-        const auto& asked = connect.properties;
-        terms.receive_maximum = static_cast<std::uint16_t>(
-            asked.integer(PropertyId::receive_maximum).value_or(65'535));
-        terms.packet_size_bytes_max = asked.integer(PropertyId::maximum_packet_size)
-                                          .value_or(wire::packet_size_bytes_max);
-        terms.topic_alias_max = static_cast<std::uint16_t>(
-            std::min<std::uint32_t>(asked.integer(PropertyId::topic_alias_maximum).value_or(0),
-                                    settings_.topic_alias_max_outgoing));
-        const auto expiry_s = asked.integer(PropertyId::session_expiry_interval).value_or(0);
-        terms.session_expiry_s = std::min(expiry_s, settings_.session_expiry_s_max);
-        terms.expiry_was_zero_at_connect = expiry_s == 0;
-        if (const auto limit_s = settings_.keep_alive_s_max;
-            limit_s != 0 && (terms.keep_alive_s == 0 || terms.keep_alive_s > limit_s))
-            terms.keep_alive_s = limit_s;
-    } else {
-        // Clean Session is Clean Start and an end with the connection in one (v3.1.1 §3.1.2.4).
-        terms.session_expiry_s = connect.clean_start ? 0 : settings_.session_expiry_s_v3;
+    const access::Client claimed{client_id, user_name, origin.address};
+    if (ban_of(claimed, zone) != nullptr) return refuse(id, connect.version, ReasonCode::banned);
+    if (const auto handled = authenticate(id, frame, connect, client_id, user_name)) {
+        // An Assigned Client Identifier stays the same while the answer is underway.
+        if (*handled == Handled::done) connection.admission->assigned_client_id = client_id;
+        return *handled;
     }
+    if (connection.admission && !connection.admission->user_name.empty())
+        user_name = connection.admission->user_name;
+    const access::Client who{client_id, user_name, origin.address};
+    if (ban_of(who, zone) != nullptr) return refuse(id, connect.version, ReasonCode::banned);
+    auto mountpoint = rules_->listeners[origin.listener.raw()].mountpoint.for_client(who);
+    if (!mountpoint) return refuse(id, connect.version, ReasonCode::not_authorized);
+    if (connect.will)
+        if (const auto error = error_of(*connect.will, zone.settings))
+            return refuse(id, connect.version, *error);
 
-    const bool assigned = connect.client_id.empty();
-    const auto [client, session_present] = find_or_make(std::move(client_id), connect.clean_start);
+    const auto known = clients_.find(client_id);
+    const bool is_new = known == clients_.end();
+    if (is_new && clients_.size() >= share_of(rules_->policy.limits.sessions_max))
+        return refuse(id, connect.version, ReasonCode::quota_exceeded);
+    if (!rules_->policy.auto_subscribe.is_empty() && !connection.pending) {
+        // What is subscribed for the client has to be known to all shards, as in on_subscribe().
+        mounted_.clear();
+        names_.clear();
+        const auto wanted = rules_->policy.auto_subscribe.for_client(who, connect.version);
+        for (const auto& one : wanted.subscriptions)
+            if (const auto plain = FilterName::parse(one.filter, v5))
+                if (const auto name = mounted(&*mountpoint, *plain)) names_.push_back(*name);
+        if (!acquire_routes(id, names_)) {
+            const auto handled = wait_with_connect(id, frame);
+            connection.admission->assigned_client_id = client_id;
+            return handled;
+        }
+    }
+    if (note_change(client_id, zone)) return refuse(id, connect.version, ReasonCode::banned);
+    return let_in(id, connect, client_id, who, std::move(*mountpoint));
+}
+
+Broker::Core::Handled Broker::Core::wait_with_connect(ConnectionId id, const wire::Frame& frame) {
     auto& connection = open_connection(id);
+    if (!connection.admission) {
+        connection.admission = std::make_unique<Admission>();
+        connection.admission->connect.assign(frame.body.begin(), frame.body.end());
+        connection.admission->version =
+            announces_v5(frame) ? ProtocolVersion::v5 : ProtocolVersion::v3_1_1;
+        connection.state = ConnectionState::authenticating;
+    }
+    return Handled::done;
+}
+
+Broker::Core::Handled Broker::Core::continue_connect(ConnectionId id) {
+    // The packet and the proofs are needed until the end of this call, whatever becomes of them.
+    const auto connect = open_connection(id).admission->connect;
+    const wire::Frame frame{.type = wire::PacketType::connect, .body = connect};
+    const auto handled = on_connect(id, frame);
+    if (handled != Handled::done) return handled;
+    auto& connection = open_connection(id);
+    if (connection.client == nullptr) return handled;  // waits for the next answer
+    const auto admission = std::exchange(connection.admission, nullptr);
+    if (admission->has_stalled_packets) network_.resume(id);
+    return handled;
+}
+
+std::optional<ReasonCode> Broker::Core::error_of(const wire::Will& will,
+                                                 const Settings& settings) {
+    if (will.qos > settings.maximum_qos) return ReasonCode::qos_not_supported;  // [MQTT-3.2.2-12]
+    if (will.retain && !settings.retain_available)
+        return ReasonCode::retain_not_supported;  // [MQTT-3.2.2-13]
+    if (has_too_many_levels(will.topic, settings)) return ReasonCode::topic_name_invalid;
+    return std::nullopt;
+}
+
+ConnectionTerms Broker::Core::terms_of(const wire::Connect& connect,
+                                       const access::Zone& zone) const {
+    const auto& settings = zone.settings;
+    ConnectionTerms terms{.version = connect.version, .keep_alive_s = connect.keep_alive_s};
+    if (connect.version != ProtocolVersion::v5) {
+        // Clean Session is Clean Start and an end with the connection in one (v3.1.1 §3.1.2.4).
+        terms.session_expiry_s = connect.clean_start ? 0 : settings.session_expiry_s_v3;
+        return terms;
+    }
+    const auto& asked = connect.properties;
+    terms.receive_maximum =
+        static_cast<std::uint16_t>(asked.integer(PropertyId::receive_maximum).value_or(65'535));
+    terms.packet_size_bytes_max =
+        asked.integer(PropertyId::maximum_packet_size).value_or(wire::packet_size_bytes_max);
+    terms.topic_alias_max = static_cast<std::uint16_t>(
+        std::min<std::uint32_t>(asked.integer(PropertyId::topic_alias_maximum).value_or(0),
+                                settings.topic_alias_max_outgoing));
+    const auto expiry_s = asked.integer(PropertyId::session_expiry_interval).value_or(0);
+    terms.session_expiry_s = std::min(expiry_s, settings.session_expiry_s_max);
+    terms.expiry_was_zero_at_connect = expiry_s == 0;
+    if (const auto limit_s = settings.keep_alive_s_max;
+        limit_s != 0 && (terms.keep_alive_s == 0 || terms.keep_alive_s > limit_s))
+        terms.keep_alive_s = limit_s;
+    return terms;
+}
+
+Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect& connect,
+                                           std::string client_id, const access::Client& who,
+                                           access::Mountpoint mountpoint) {
+    auto& connection = open_connection(id);
+    const auto& zone = rules_->zone_of(connection.origin->listener);
+    const auto terms = terms_of(connect, zone);
+    const bool assigned = connect.client_id.empty() && !(zone.policy.user_name_as_client_id &&
+                                                         who.user_name == client_id);
+    const auto [client, session_present] =
+        find_or_make(std::move(client_id), connect.clean_start, zone);
+    const auto origin = std::move(connection.origin);
     connection.state = ConnectionState::connected;
     connection.client = client;
+    client->listener = origin->listener;
+    client->address = origin->address;
+    client->identity.reset();
+    if (who.user_name) client->made_identity().user_name = *who.user_name;
+    if (!mountpoint.prefix().empty()) client->made_identity().mountpoint = std::move(mountpoint);
+    if (const auto* const admission = connection.admission.get();
+        admission != nullptr && !admission->method.empty())
+        client->made_identity().authentication_method = admission->method;
     client->ends_at = never;
     client->will_due_at = never;
-    client->session.attach(id, terms, connect.will ? stored(*connect.will, forwarded_) : nullptr);
+    client->session.obey(zone);
+    client->session.attach(id, terms, client->mountpoint(),
+                           connect.will ? stored(*connect.will, forwarded_) : nullptr);
     counters_.add(Counter::clients_accepted);
     const auto assigned_id =
         assigned ? std::string_view{client->session.client_id()} : std::string_view{};
@@ -135,14 +234,19 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
         return Handled::gone;
     }
     if (terms.keep_alive_s != 0)
-        timers_.add(context_.now + keep_alive_limit(terms.keep_alive_s),
+        timers_.add(context_.now + keep_alive_limit(*client),
                     {Reminder::What::keep_alive, id.raw(), connection.generation});
     client->session.resume(context_);
+    if (!session_present) auto_subscribe(*client);
+    if (const auto pending = std::exchange(connection.pending, nullptr))
+        for (const auto& [filter, share_name] : pending->routes)
+            route_exchange_.release(filter, share_name);
     if (options_.defects.retain_on_resume && session_present) {
         for (const auto& record : std::vector{client->subscriptions})
             send_retained(*client, *FilterName::parse(record.list->text(), false), {}, 0);
     }
     time_retry(*client);
+    tell(*client, connect.clean_start);
     return Handled::done;
 }
 
@@ -172,10 +276,11 @@ std::string Broker::Core::new_client_id() {
     }
 }
 
-std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool clean_start) {
+std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool clean_start,
+                                                           const access::Zone& zone) {
     const auto found = clients_.find(client_id);
     if (found == clients_.end()) {
-        auto& made = make_client(std::move(client_id));
+        auto& made = make_client(std::move(client_id), zone);
         return {&made, options_.defects.session_present_lies};
     }
     auto& client = *found->second;
@@ -183,12 +288,12 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
         if (options_.defects.no_takeover) {
             ghosts_.push_back(std::move(found->second));
             clients_.erase(found);
-            return {&make_client(std::move(client_id)), false};
+            return {&make_client(std::move(client_id), zone), false};
         }
         // A session that ends with its connection is not there for the next one (v5 §3.1.2.11.2).
         const bool resumes = !clean_start && client.session.terms().session_expiry_s != 0;
         take_over(client, resumes);
-        if (!resumes) return {&make_client(std::move(client_id)), false};
+        if (!resumes) return {&make_client(std::move(client_id), zone), false};
         counters_.add(Counter::sessions_resumed);
         return {&client, true};
     }
@@ -196,7 +301,7 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
     if (clean_start || client.ends_at <= context_.now) {
         publish_will(client);  // the session ends now, so its Will is due (§3.1.3.2.2)
         end_session(client);
-        return {&make_client(std::move(client_id)), false};
+        return {&make_client(std::move(client_id), zone), false};
     }
     client.session.drop_will();  // resumed in time [MQTT-3.1.3-9]
     counters_.add(Counter::sessions_resumed);
@@ -219,9 +324,9 @@ void Broker::Core::take_over(Client& client, bool resumes) {
     if (!resumes) end_session(client);
 }
 
-Client& Broker::Core::make_client(std::string client_id) {
+Client& Broker::Core::make_client(std::string client_id, const access::Zone& zone) {
     counters_.add(Counter::sessions_created);
-    auto made = std::make_unique<Client>(std::move(client_id));
+    auto made = std::make_unique<Client>(std::move(client_id), zone);
     auto& client = *made;
     client.publisher = hash_of(client.session.client_id(), 0);
     if (free_slots_.empty()) {
@@ -233,6 +338,7 @@ Client& Broker::Core::make_client(std::string client_id) {
         free_slots_.pop_back();
     }
     slots_[client.slot] = &client;
+    client.session.set_owner(client.slot);
     ++slot_generations_[client.slot];
     clients_.emplace(client.session.client_id(), std::move(made));
     return client;
@@ -241,6 +347,7 @@ Client& Broker::Core::make_client(std::string client_id) {
 bool Broker::Core::send_connack(Client& client, const wire::Connect& connect,
                                 const ConnectionTerms& terms, bool session_present,
                                 std::string_view assigned_client_id) {
+    const auto& settings = client.session.settings();
     wire::Connack connack{.session_present = session_present};
     auto& properties = context_.properties;
     properties.clear();
@@ -249,37 +356,55 @@ bool Broker::Core::send_connack(Client& client, const wire::Connect& connect,
             connect.properties.integer(PropertyId::session_expiry_interval).value_or(0);
         if (asked_s != terms.session_expiry_s)
             properties.put_integer(PropertyId::session_expiry_interval, terms.session_expiry_s);
-        if (settings_.receive_maximum != 65'535)
-            properties.put_integer(PropertyId::receive_maximum, settings_.receive_maximum);
-        if (settings_.maximum_qos != QoS::exactly_once)
+        if (settings.receive_maximum != 65'535)
+            properties.put_integer(PropertyId::receive_maximum, settings.receive_maximum);
+        if (settings.maximum_qos != QoS::exactly_once)
             properties.put_integer(PropertyId::maximum_qos,
-                                   static_cast<std::uint32_t>(settings_.maximum_qos));
+                                   static_cast<std::uint32_t>(settings.maximum_qos));
         const auto put_missing = [&](PropertyId feature, bool available) {
             if (!available) properties.put_integer(feature, 0);
         };
-        put_missing(PropertyId::retain_available, settings_.retain_available);
-        properties.put_integer(PropertyId::maximum_packet_size, settings_.packet_size_bytes_max);
+        put_missing(PropertyId::retain_available, settings.retain_available);
+        properties.put_integer(PropertyId::maximum_packet_size, settings.packet_size_bytes_max);
         if (!assigned_client_id.empty())  // [MQTT-3.1.3-7]
             properties.put_text(PropertyId::assigned_client_identifier, assigned_client_id);
-        if (settings_.topic_alias_max != 0)
-            properties.put_integer(PropertyId::topic_alias_maximum, settings_.topic_alias_max);
+        if (settings.topic_alias_max != 0)
+            properties.put_integer(PropertyId::topic_alias_maximum, settings.topic_alias_max);
         put_missing(PropertyId::wildcard_subscription_available,
-                    settings_.wildcard_subscription_available);
+                    settings.wildcard_subscription_available);
         put_missing(PropertyId::subscription_identifier_available,
-                    settings_.subscription_identifier_available);
+                    settings.subscription_identifier_available);
         put_missing(PropertyId::shared_subscription_available,
-                    settings_.shared_subscription_available);
+                    settings.shared_subscription_available);
         if (terms.keep_alive_s != connect.keep_alive_s)
             properties.put_integer(PropertyId::server_keep_alive, terms.keep_alive_s);
         if (connect.properties.integer(PropertyId::request_response_information) == 1 &&
-            !settings_.response_topic_prefix.empty())  // [MQTT-3.1.2-28]
+            !settings.response_topic_prefix.empty())  // [MQTT-3.1.2-28]
             properties.put_text(PropertyId::response_information,
-                                settings_.response_topic_prefix + client.session.client_id() + "/");
+                                settings.response_topic_prefix + client.session.client_id() + "/");
+        if (const auto* const admission = open_connection(client.session.connection()).admission.get();
+            admission != nullptr && !admission->method.empty()) {  // [MQTT-4.12.0-4]
+            properties.put_text(PropertyId::authentication_method, admission->method);
+            if (!admission->data.empty())
+                properties.put_binary(PropertyId::authentication_data, admission->data);
+        }
         connack.properties = properties.view();
     }
     built_.clear();
     wire::encode(built_, connack, connect.version);
     return client.session.send(context_, built_);
+}
+
+void Broker::Core::tell(const Client& client, bool clean_start) {
+    with_listener_of_events("connected", client, clean_start, [&](const ClientEvent& event) {
+        events_->on_connected(event);
+    });
+}
+
+void Broker::Core::tell(const Client& client, DisconnectReason reason) {
+    with_listener_of_events("disconnected", client, false, [&](const ClientEvent& event) {
+        events_->on_disconnected(event, reason);
+    });
 }
 
 // --- The end of connections ---------------------------------------------------------------------------
@@ -294,7 +419,7 @@ Broker::Core::Handled Broker::Core::on_disconnect(ConnectionId id, Client& clien
             if (*expiry_s != 0 && session.terms().expiry_was_zero_at_connect)
                 return fail(id, ReasonCode::protocol_error);  // §3.14.2.2.2
             session.terms().session_expiry_s =
-                std::min(*expiry_s, settings_.session_expiry_s_max);
+                std::min(*expiry_s, session.settings().session_expiry_s_max);
         }
         // Only a normal end drops the Will [MQTT-3.14.4-3].
         if (disconnect.reason == ReasonCode::success &&
@@ -329,15 +454,29 @@ void Broker::Core::send_disconnect(Client& client, ReasonCode reason) {
     client.session.send(context_, built_);
 }
 
+void Broker::Core::forget_connection(ConnectionId id, DisconnectReason reason) {
+    counters_.add(reason);
+    if (const auto* const client = open_connection(id).client;
+        client != nullptr && reason != DisconnectReason::server_shutdown) {
+        tell(*client, reason);
+        note_change(client->session.client_id(), client->session.zone());
+    }
+    forget_connection(id);
+}
+
 void Broker::Core::forget_connection(ConnectionId id) {
     auto& connection = open_connection(id);
     connection.state = ConnectionState::closed;
     connection.client = nullptr;
+    connection.origin.reset();
     if (const auto pending = std::exchange(connection.pending, nullptr)) {
         for (const auto& [filter, share_name] : pending->routes)
             route_exchange_.release(filter, share_name);
         std::erase(waiting_subscribes_, id);
     }
+    if (const auto admission = std::exchange(connection.admission, nullptr);
+        admission && (admission->is_asked || !admission->method.empty()))
+        authentication_->forget(number_of(id));
     --connection_count_;
 }
 
@@ -361,7 +500,7 @@ void Broker::Core::detach(Client& client) {
 
 void Broker::Core::end_session(Client& client) {
     counters_.add(Counter::sessions_ended);
-    auto shared = client.session.take_shared();
+    auto shared = client.session.take_shared(context_);
     if (const auto* const outbox = client.session.outbox()) {
         const auto unreleased = static_cast<std::uint64_t>(
             std::count_if(outbox->flows().begin(), outbox->flows().end(),
@@ -378,6 +517,7 @@ void Broker::Core::end_session(Client& client) {
             name = FilterName{text, {}, text};  // `$share/…` of a v3 client is an ordinary filter
         unsubscribe(client, *name);
     }
+    client.session.forget_queue(context_);
     for (auto& delivery : shared) {
         // Another member gets what this one did not (§4.8.2).
         const auto group = std::move(delivery.extras->group);
@@ -400,6 +540,16 @@ void Broker::Core::publish_will(Client& client) {
     client.will_due_at = never;
     const auto will = client.session.take_will();
     if (!will || options_.defects.will_never_published) return;
+    if (is_server_topic(will->topic) || !is_allowed(client, access::Action::publish, will->topic)) {
+        counters_.add(Counter::publish_denied);
+        return;
+    }
+    const auto* const mountpoint = client.mountpoint();
+    if (mountpoint != nullptr) {
+        auto topic = mountpoint->mount_name(will->topic);
+        if (!topic) return;  // longer than a Topic Name can be
+        will->topic = std::move(topic.value());
+    }
     Publication publication{MessageFields{
         .topic = will->topic,
         .payload = will->payload,
@@ -430,7 +580,7 @@ void Broker::Core::on_connect_timeout(ConnectionId id, const Connection& connect
 void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connection) {
     const auto keep_alive_s = connection.client->session.terms().keep_alive_s;
     if (keep_alive_s == 0 || options_.defects.keep_alive_ignored) return;
-    const auto deadline = connection.last_packet_at + keep_alive_limit(keep_alive_s);
+    const auto deadline = connection.last_packet_at + keep_alive_limit(*connection.client);
     if (deadline > context_.now) {
         timers_.add(deadline, {Reminder::What::keep_alive, id.raw(), connection.generation});
         return;

@@ -28,8 +28,8 @@ ReasonCode granted(QoS qos) {
 
 }  // namespace
 
-bool Broker::Core::has_too_many_levels(std::string_view topic) const {
-    return std::count(topic.begin(), topic.end(), '/') >= settings_.topic_levels_max;
+bool Broker::Core::has_too_many_levels(std::string_view topic, const Settings& settings) {
+    return std::count(topic.begin(), topic.end(), '/') >= settings.topic_levels_max;
 }
 
 // --- PUBLISH ----------------------------------------------------------------------------------------
@@ -37,32 +37,45 @@ bool Broker::Core::has_too_many_levels(std::string_view topic) const {
 Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
                                                wire::Publish& packet) {
     auto& session = client.session;
-    if (packet.qos > settings_.maximum_qos)
+    const auto& settings = session.settings();
+    if (is_paused(id, client)) return Handled::stalled;
+    if (packet.qos > settings.maximum_qos)
         return fail(id, ReasonCode::qos_not_supported);  // [MQTT-3.2.2-11]
-    if (packet.retain && !settings_.retain_available)
+    if (packet.retain && !settings.retain_available)
         return fail(id, ReasonCode::retain_not_supported);  // [MQTT-3.2.2-14]
-    if (const auto accepted = session.accept(context_, packet); !accepted)
+    if (const auto accepted = session.accept(packet); !accepted)
         return fail(id, accepted.error());
-    if (has_too_many_levels(packet.topic)) return fail(id, ReasonCode::topic_name_invalid);
+    if (has_too_many_levels(packet.topic, settings))
+        return fail(id, ReasonCode::topic_name_invalid);
 
     switch (packet.qos) {
         case QoS::at_most_once: counters_.add(Counter::publish_received_qos_0); break;
         case QoS::at_least_once: counters_.add(Counter::publish_received_qos_1); break;
         case QoS::exactly_once:
             counters_.add(Counter::publish_received_qos_2);
-            if (!session.receive_qos_2(context_, *packet.packet_id)) {
-                session.acknowledge(context_, packet, ReasonCode::success);  // [MQTT-4.3.3-10]
-                return Handled::done;
+            switch (session.receive_qos_2(context_, *packet.packet_id)) {
+                case Inbox::Received::is_new: break;
+                case Inbox::Received::again:
+                    session.acknowledge(context_, packet, ReasonCode::success);  // [MQTT-4.3.3-10]
+                    return Handled::done;
+                case Inbox::Received::full:
+                    // Before v5 there is no word for it: the client sends the message again.
+                    counters_.add(Counter::publish_over_quota);
+                    if (session.is_v5())
+                        session.acknowledge(context_, packet, ReasonCode::quota_exceeded);
+                    return Handled::done;
             }
             break;
     }
-    if (packet.topic.starts_with("$SYS/") || packet.topic == "$SYS") {
-        // The server's own (§4.7.2): nobody else speaks there.
-        session.acknowledge(context_, packet,
-                            session.is_v5() ? ReasonCode::not_authorized : ReasonCode::success);
-        if (session.is_v5() && packet.qos == QoS::exactly_once)
-            session.unreceive_qos_2(*packet.packet_id);
-        return Handled::done;
+    if (is_server_topic(packet.topic) ||
+        !is_allowed(client, access::Action::publish, packet.topic))
+        return deny_publish(id, client, packet, ReasonCode::not_authorized);
+    std::string mounted_topic;
+    if (const auto* const mountpoint = client.mountpoint()) {
+        auto topic = mountpoint->mount_name(packet.topic);
+        if (!topic) return fail(id, ReasonCode::topic_name_invalid);
+        mounted_topic = std::move(topic.value());
+        packet.topic = mounted_topic;
     }
 
     MessageFields fields{.topic = packet.topic,
@@ -71,6 +84,11 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
                          .qos = packet.qos,
                          .retain = packet.retain,
                          .publisher = client.publisher};
+    if (fields.retain && !fields.payload.empty() &&
+        !retained_.has_room(fields.topic, Message::size_bytes_of(fields))) {
+        counters_.add(Counter::publish_over_quota);
+        return deny_publish(id, client, packet, ReasonCode::quota_exceeded);
+    }
     if (const auto expiry_s = packet.properties.integer(PropertyId::message_expiry_interval))
         fields.expires_at = context_.now + std::chrono::seconds{*expiry_s};
     if (fields.expires_at != never || packet.properties.has(PropertyId::topic_alias)) {
@@ -86,6 +104,21 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
     const auto receivers = publish(publication, &client);
     session.acknowledge(context_, packet,
                         receivers == 0 ? ReasonCode::no_matching_subscribers : ReasonCode::success);
+    return Handled::done;
+}
+
+Broker::Core::Handled Broker::Core::deny_publish(ConnectionId id, Client& client,
+                                                 const wire::Publish& packet, ReasonCode reason) {
+    auto& session = client.session;
+    if (reason == ReasonCode::not_authorized) {
+        counters_.add(Counter::publish_denied);
+        if (session.zone().policy.deny_action == access::DenyAction::disconnect)
+            return fail(id, reason);
+    }
+    // Before v5 an acknowledgement says nothing about what became of the message.
+    session.acknowledge(context_, packet, session.is_v5() ? reason : ReasonCode::success);
+    if (session.is_v5() && packet.qos == QoS::exactly_once)
+        session.unreceive_qos_2(*packet.packet_id);
     return Handled::done;
 }
 
@@ -165,7 +198,7 @@ void Broker::Core::publish_to_group(Publication& publication, const FilterName& 
     const bool has_ready =
         group != nullptr && std::any_of(group->members().begin(), group->members().end(),
                                         [this](const Subscriber& member) {
-            return static_cast<const Client&>(*member.who).session.is_ready(settings_);
+            return static_cast<const Client&>(*member.who).session.is_ready();
         });
     // A shard without a member that can take it at once passes it on, to each shard at most once.
     // After the last one somebody keeps it for a member that is away or busy.
@@ -193,14 +226,14 @@ void Broker::Core::deliver_to_member(Publication& publication, const FilterName&
     // Rather one that gets it now than one that is busy; rather that one than one that is away;
     // rather any than one whose queue would lose another message for it.
     const auto* member = Router::next_member(
-        group, [&](const SubscriberBase& who) { return session_of(who).is_ready(settings_); });
+        group, [&](const SubscriberBase& who) { return session_of(who).is_ready(); });
     if (member == nullptr)
         member = Router::next_member(group, [&](const SubscriberBase& who) {
-            return session_of(who).is_connected() && session_of(who).has_room(settings_);
+            return session_of(who).is_connected() && session_of(who).has_room();
         });
     if (member == nullptr)
         member = Router::next_member(group, [&](const SubscriberBase& who) {
-            return session_of(who).has_room(settings_);
+            return session_of(who).has_room();
         });
     if (member == nullptr)
         member = Router::next_member(group, [](const SubscriberBase&) { return true; });
@@ -215,12 +248,13 @@ void Broker::Core::deliver(Client& client, Publication& publication,
                            const Session::Grant& grant) {
     client.session.deliver(context_, publication, grant);
     time_retry(client);
+    if (context_.queues.size_bytes() > queued_bytes_max_) evict();
 }
 
 void Broker::Core::time_retry(Client& client) {
-    if (client.retry_is_timed || !client.session.wants_retry(settings_)) return;
+    if (client.retry_is_timed || !client.session.wants_retry()) return;
     client.retry_is_timed = true;
-    timers_.add(context_.now + settings_.retry_interval,
+    timers_.add(context_.now + client.session.settings().retry_interval,
                 {Reminder::What::retry, client.slot, slot_generations_[client.slot]});
 }
 
@@ -241,24 +275,31 @@ void Broker::Core::store_retained(Publication& publication, RetainVersion versio
 
 Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client,
                                                  const wire::Subscribe& subscribe) {
+    const auto& settings = client.session.settings();
     const bool v5 = client.session.is_v5();
     const auto version = client.session.terms().version;
     const auto identifier =
         subscribe.properties.integer(PropertyId::subscription_identifier).value_or(0);
-    if (identifier != 0 && !settings_.subscription_identifier_available)
+    if (identifier != 0 && !settings.subscription_identifier_available)
         return fail(id, ReasonCode::subscription_identifiers_not_supported);
 
     names_.clear();
+    mounted_.clear();
     std::optional<ReasonCode> error;
     subscribe.for_each([&](const wire::Subscription& entry) {
         const auto name = FilterName::parse(entry.filter, v5);
         if (!name)
             error = ReasonCode::topic_filter_invalid;
-        else if (!name->share_name.empty() && !settings_.shared_subscription_available)
+        else if (!name->share_name.empty() && !settings.shared_subscription_available)
             error = ReasonCode::shared_subscriptions_not_supported;
-        else if (wire::has_wildcard(name->filter) && !settings_.wildcard_subscription_available)
+        else if (wire::has_wildcard(name->filter) && !settings.wildcard_subscription_available)
             error = ReasonCode::wildcard_subscriptions_not_supported;
-        if (name) names_.push_back(*name);
+        if (!name) return;
+        const auto inside = mounted(client.mountpoint(), *name);
+        if (!inside)
+            error = ReasonCode::topic_filter_invalid;
+        else
+            names_.push_back(*inside);
     });
     if (error) return fail(id, *error);
     if (!acquire_routes(id, names_)) return Handled::stalled;
@@ -275,26 +316,24 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
     subscribe.for_each([&](const wire::Subscription& entry) {
         const auto& name = names_[index++];
         counters_.add(Counter::subscribes);
-        if (has_too_many_levels(name.filter)) {
-            reasons_.push_back(suback_code(ReasonCode::topic_filter_invalid, version));
-            return;
+        const auto refuse_entry = [&](ReasonCode reason) {
+            reasons_.push_back(suback_code(reason, version));
+        };
+        if (has_too_many_levels(name.filter, settings))
+            return refuse_entry(ReasonCode::topic_filter_invalid);
+        // Rules see the filter as the client wrote it, behind the ShareName.
+        if (!is_allowed(client, access::Action::subscribe, FilterName::parse(entry.filter, v5)->filter)) {
+            counters_.add(Counter::subscribe_denied);
+            return refuse_entry(ReasonCode::not_authorized);
         }
-        const bool had = router_.has(name);
-        if (client.subscriptions.size() >= settings_.subscriptions_max) {
-            auto* const list = router_.find_group(name);
-            if (list == nullptr || list->find(client) == nullptr) {
-                reasons_.push_back(suback_code(ReasonCode::quota_exceeded, version));
-                return;
-            }
+        if (!has_room_for(client, name)) {
+            counters_.add(Counter::subscribe_over_quota);
+            return refuse_entry(ReasonCode::quota_exceeded);
         }
         auto options = entry.options;
-        options.qos = min(options.qos, settings_.maximum_qos);
-        const auto subscribed = router_.subscribe(client, name, options, identifier);
-        if (!had && options_.shard_count > 1) {
-            route_exchange_.acquire(name.filter, name.share_name);
-            if (!name.share_name.empty())
-                router_.add_route(options_.self, name.filter, name.share_name);
-        }
+        options.qos = min(options.qos, settings.maximum_qos);
+        if (!v5) options.no_local = client.session.zone().policy.no_local_for_v3;
+        const auto subscribed = this->subscribe(client, name, options, identifier);
         reasons_.push_back(suback_code(granted(options.qos), version));
         const bool is_new = subscribed == Router::Subscribed::new_subscription;
         // [MQTT-3.3.1-9] … [MQTT-3.3.1-11]; before v5 always (v3.1.1 §3.8.4).
@@ -311,6 +350,26 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
     if (!client.session.send(context_, built_)) return fail(id, ReasonCode::packet_too_large);
     for (const auto& one : to_send) send_retained(client, one.name, one.options, identifier);
     return Handled::done;
+}
+
+bool Broker::Core::has_room_for(Client& client, const FilterName& name) {
+    if (client.subscriptions.size() < client.session.settings().subscriptions_max &&
+        router_.subscription_count() < share_of(rules_->policy.limits.subscriptions_max))
+        return true;
+    auto* const list = router_.find_group(name);
+    return list != nullptr && list->find(client) != nullptr;  // one that is replaced
+}
+
+Router::Subscribed Broker::Core::subscribe(Client& client, const FilterName& name,
+                                           wire::SubscriptionOptions options,
+                                           std::uint32_t identifier) {
+    const bool had = options_.shard_count > 1 && router_.has(name);
+    const auto subscribed = router_.subscribe(client, name, options, identifier);
+    if (!had && options_.shard_count > 1) {
+        route_exchange_.acquire(name.filter, name.share_name);
+        if (!name.share_name.empty()) router_.add_route(options_.self, name.filter, name.share_name);
+    }
+    return subscribed;
 }
 
 bool Broker::Core::acquire_routes(ConnectionId id, const std::vector<FilterName>& names) {
@@ -354,7 +413,9 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
     reasons_.clear();
     packet.for_each([&](std::string_view filter) {
         counters_.add(Counter::unsubscribes);
-        const auto name = FilterName::parse(filter, client.session.is_v5());
+        mounted_.clear();
+        auto name = FilterName::parse(filter, client.session.is_v5());
+        if (name) name = mounted(client.mountpoint(), *name);
         auto* const list = name ? router_.find_group(*name) : nullptr;
         const bool existed = list != nullptr && list->find(client) != nullptr;
         if (existed) unsubscribe(client, *name);

@@ -17,6 +17,7 @@ struct Reminder {
         keep_alive,  // a connection is to have sent a packet
         session,     // a Will is due, or a session ends
         retry,       // a session's resends
+        resume,      // a connection that was paused may go on
         retained,    // Retained Messages expire
     };
     What what{};

@@ -124,7 +124,7 @@ public:
         detach(connection);
         node_.links_.abort(number, Direction::to_client);
     }
-    void move(ConnectionId connection, ShardIndex owner) override {
+    void move(ConnectionId connection, ShardIndex owner, access::Origin /*origin*/) override {
         CHECK(owner.raw() != index_);
         CHECK(owner.raw() < node_.options_.shard_count);
         const auto number = number_of(connection);

@@ -82,12 +82,16 @@ bool take_next(std::span<std::span<const std::uint32_t>> lists, std::uint32_t& n
 AccessRules::AccessRules(std::vector<Rule> rules) : rules_{std::move(rules)} {
     for (std::uint32_t position = 0; position < rules_.size(); ++position) {
         const auto& rule = rules_[position];
-        if (rule.is_for_publish) publish_.add(position, rule.who);
-        if (rule.is_for_subscribe) subscribe_.add(position, rule.who);
+        if (rule.is_for_publish) publish_.add(position, rule);
+        if (rule.is_for_subscribe) subscribe_.add(position, rule);
     }
 }
 
-void AccessRules::Index::add(std::uint32_t position, const Who& who) {
+void AccessRules::Index::add(std::uint32_t position, const Rule& rule) {
+    const auto& who = rule.who;
+    has_denial = has_denial || rule.verdict == Verdict::deny;
+    has_catch_all =
+        has_catch_all || (who.kind == Who::Kind::everybody && rule.is_for_all_topics);
     if (who.kind != Who::Kind::user && who.kind != Who::Kind::client) {
         for_others.push_back(position);
         return;

@@ -62,6 +62,12 @@ public:
     [[nodiscard]] std::size_t size() const { return rules_.size(); }
     /// Whether every question ends with a match, so that it does not matter what happens without.
     [[nodiscard]] bool has_catch_all() const;
+    /// Whether decide() could say `deny` to anybody, or, when `without_match` is, leave somebody
+    /// without a match. False spares the question.
+    [[nodiscard]] bool may_deny(Action action, Verdict without_match) const {
+        const auto& index = action == Action::publish ? publish_ : subscribe_;
+        return index.has_denial || (without_match == Verdict::deny && !index.has_catch_all);
+    }
 
     // The rules as data, public to the parser only.
     struct Level {
@@ -98,8 +104,10 @@ private:
         Named by_user;    // sorted by name
         Named by_client;  // sorted by name
         std::vector<std::uint32_t> for_others;
+        bool has_denial = false;
+        bool has_catch_all = false;
 
-        void add(std::uint32_t position, const Who& who);
+        void add(std::uint32_t position, const Rule& rule);
         static std::span<const std::uint32_t> named(const Named& names, std::string_view name);
     };
 

@@ -166,11 +166,12 @@ void Shard::abort(ConnectionId id) {
     closed_.push_back(id);
 }
 
-void Shard::move(ConnectionId id, ShardIndex owner) {
+void Shard::move(ConnectionId id, ShardIndex owner, access::Origin origin) {
     CHECK(owner != options_.self && owner.raw() < options_.shard_count);
     Connection& connection = connections_.at(id);
     connection.state = ConnectionState::moving;
     connection.new_owner = owner;
+    moving_origin_ = std::move(origin);
 }
 
 void Shard::resume(ConnectionId id) {
@@ -249,7 +250,7 @@ void Shard::take_letters() {
             if (!letter) break;
             if (auto* moved = std::get_if<MovedConnection>(&*letter)) {
                 ++figures_.moved_here;
-                adopt(std::move(moved->socket), moved->bytes);
+                adopt(std::move(moved->socket), std::move(moved->origin), moved->bytes);
             } else {
                 ++figures_.peer_messages;
                 broker_.on_peer(ShardIndex{from}, std::get<PeerMessage>(std::move(*letter)), now_);
@@ -341,7 +342,7 @@ void Shard::accept_from(const Listener& listener) {
         if (socket.is_open()) {
             ++figures_.accepted;
             is_pause_logged_ = false;
-            adopt(std::move(socket), {});
+            adopt(std::move(socket), {}, {});
             continue;
         }
         if (errno == EAGAIN) return;
@@ -376,7 +377,7 @@ void Shard::watch_listeners() {
     is_accepting_ = true;
 }
 
-void Shard::adopt(Descriptor socket, Bytes first_bytes) {
+void Shard::adopt(Descriptor socket, access::Origin origin, Bytes first_bytes) {
     if (stop_at_) return;  // came from another shard too late; its end is its answer
     const ConnectionId id = connections_.add(std::move(socket));
     Connection& connection = connections_.at(id);
@@ -390,7 +391,7 @@ void Shard::adopt(Descriptor socket, Bytes first_bytes) {
         spdlog::debug("shard {}: connection {} opened by {}", options_.self.raw(), id.raw(),
                       peer_of(connection.socket));
     }
-    broker_.on_open(id, now_);
+    broker_.on_open(id, std::move(origin), now_);
     if (!first_bytes.empty() && connection.state == ConnectionState::open) {
         on_received(id, connection, first_bytes);
     }
@@ -504,7 +505,8 @@ void Shard::on_gone(ConnectionId id, Connection& connection, Bytes rest) {
         }
         readiness_.remove(connection.socket.raw());
         shards_[connection.new_owner.raw()]->letters_from_[options_.self.raw()]->push(
-            MovedConnection{std::move(connection.socket), Buffer{rest.begin(), rest.end()}});
+            MovedConnection{std::move(connection.socket), std::move(moving_origin_),
+                            Buffer{rest.begin(), rest.end()}});
         return connections_.remove(id);
     }
     // Nothing is owed in either direction, as after a client's DISCONNECT: no ceremony is needed.

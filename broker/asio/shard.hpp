@@ -90,6 +90,7 @@ public:
 private:
     struct MovedConnection {
         Descriptor socket;
+        access::Origin origin;
         Buffer bytes;
     };
     using Letter = std::variant<PeerMessage, MovedConnection>;
@@ -108,7 +109,7 @@ private:
     void send(ConnectionId id, Bytes head, const MessageRef& message) override;
     void close(ConnectionId id) override;
     void abort(ConnectionId id) override;
-    void move(ConnectionId id, ShardIndex owner) override;
+    void move(ConnectionId id, ShardIndex owner, access::Origin origin) override;
     void resume(ConnectionId id) override;
     void send(ShardIndex to, PeerMessage message) override;
 
@@ -129,7 +130,7 @@ private:
     void accept_from(const Listener& listener);
     void pause_accepting(int error);
     void watch_listeners();
-    void adopt(Descriptor socket, Bytes first_bytes);
+    void adopt(Descriptor socket, access::Origin origin, Bytes first_bytes);
     void on_readable(ConnectionId id, Connection& connection);
     void receive(ConnectionId id, Connection& connection);
     void look_again(ConnectionId id, Connection& connection);
@@ -177,6 +178,7 @@ private:
     std::vector<ConnectionId> unread_;  // may have more to read, or were resumed
     std::vector<ConnectionId> being_read_;
     std::vector<ConnectionId> closed_;
+    access::Origin moving_origin_;  // of the connection whose input is being handled
     std::deque<Overdue> overdue_;  // all get the same time, so the oldest is first
     bool is_output_large_ = false;
     std::size_t used_bytes_to_write_at_ = UINT64_MAX;  // set by the first write_gathered()

@@ -46,6 +46,11 @@ public:
     [[nodiscard]] bool retain() const { return retain_; }
     [[nodiscard]] Instant expires_at() const { return expires_at_; }
     [[nodiscard]] std::uint64_t publisher() const { return publisher_; }
+    /// What size_bytes() of a message with these fields is.
+    [[nodiscard]] static std::size_t size_bytes_of(const MessageFields& fields) {
+        return sizeof(Message) + fields.topic.size() + fields.properties.size() +
+               fields.payload.size();
+    }
     /// Memory taken, in bytes, for quotas.
     [[nodiscard]] std::size_t size_bytes() const {
         return sizeof(Message) + topic_size_ + properties_size_ + payload_size_;

@@ -15,4 +15,8 @@ enum class QoS : std::uint8_t { at_most_once = 0, at_least_once = 1, exactly_onc
     return a < b ? a : b;
 }
 
+[[nodiscard]] constexpr QoS max(QoS a, QoS b) {
+    return a < b ? b : a;
+}
+
 }  // namespace touchstone

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "broker/access/origin.hpp"
 #include "broker/base/bytes.hpp"
 #include "broker/base/message.hpp"
 #include "broker/base/strong.hpp"
@@ -34,8 +35,8 @@ public:
 
     /// Hand the connection to another shard of this node, together with every byte that was not
     /// consumed (from the CONNECT on). The last call for `connection` on this shard; the other
-    /// shard sees on_open and on_bytes.
-    virtual void move(ConnectionId connection, ShardIndex owner) = 0;
+    /// shard sees on_open, with the same origin, and on_bytes.
+    virtual void move(ConnectionId connection, ShardIndex owner, access::Origin origin) = 0;
 
     /// The core, which had answered `stalled` for this connection, takes bytes again: deliver
     /// those that are waiting, in a later input.

@@ -72,20 +72,38 @@ RetainedMessages::Stored RetainedMessages::store(const MessageRef& message, Reta
     if (message->payload().empty()) {
         if (known == nullptr && !with_peers_) return Stored::yes;
         auto& node = node_of(message->topic());
-        if (node.message) --count_;
-        node.message = {};
+        put(node, {});
         node.version = with_peers_ ? version : RetainVersion{};
         if (with_peers_) remember(now + removal_remembered);
         prune(root_, message->topic());
         return Stored::yes;
     }
-    if ((known == nullptr || !known->message) && count_ >= count_max_) return Stored::full;
+    if (!has_room(message->topic(), message->size_bytes())) return Stored::full;
     auto& node = node_of(message->topic());
-    if (!node.message) ++count_;
-    node.message = message;
+    put(node, message);
     node.version = version;
     if (message->expires_at() != never) remember(message->expires_at());
     return Stored::yes;
+}
+
+bool RetainedMessages::has_room(std::string_view topic, std::size_t size_bytes) const {
+    const auto* const known = find_node(topic);
+    const bool replaces = known != nullptr && known->message;
+    const auto freed_bytes = replaces ? known->message->size_bytes() : 0;
+    return (replaces || count_ < limits_.count_max) &&
+           (size_bytes <= freed_bytes || bytes_ - freed_bytes + size_bytes <= limits_.bytes_max);
+}
+
+void RetainedMessages::put(Node& node, MessageRef message) {
+    if (node.message) {
+        --count_;
+        bytes_ -= node.message->size_bytes();
+    }
+    if (message) {
+        ++count_;
+        bytes_ += message->size_bytes();
+    }
+    node.message = std::move(message);
 }
 
 MessageRef RetainedMessages::find(std::string_view topic, Instant now) const {
@@ -143,8 +161,7 @@ Instant RetainedMessages::sweep(Instant now) {
         const auto* const found = find_node(due.topic);
         if (found == nullptr || found->version != due.version) continue;  // a newer one is there
         auto& node = node_of(due.topic);
-        if (node.message) --count_;
-        node.message = {};
+        put(node, {});
         node.version = {};
         prune(root_, due.topic);
     }

@@ -18,14 +18,22 @@ class RetainedMessages {
 public:
     /// `with_peers`: other shards may still send older versions of a topic whose message was
     /// removed, so its version is remembered for a while.
-    RetainedMessages(std::size_t count_max, bool with_peers)
-        : count_max_{count_max}, with_peers_{with_peers} {}
+    struct Limits {
+        std::uint64_t count_max = UINT64_MAX;
+        std::uint64_t bytes_max = UINT64_MAX;  // of the messages (Message::size_bytes)
+    };
+    RetainedMessages(Limits limits, bool with_peers) : limits_{limits}, with_peers_{with_peers} {}
+    /// What is beyond them already, stays.
+    void set_limits(Limits limits) { limits_ = limits; }
 
     enum class Stored { yes, older, full };
 
     /// Keeps `message` as the retained message of its topic, or removes the topic's when the
     /// payload is empty [MQTT-3.3.1-6]. `older`: a later version is there already; `full`: not kept.
     Stored store(const MessageRef& message, RetainVersion version, Instant now);
+
+    /// Whether store() would find room for a message of `size_bytes` under `topic`.
+    [[nodiscard]] bool has_room(std::string_view topic, std::size_t size_bytes) const;
 
     /// The message of a topic; empty when there is none or it has expired.
     [[nodiscard]] MessageRef find(std::string_view topic, Instant now) const;
@@ -37,6 +45,7 @@ public:
     Instant sweep(Instant now);
 
     [[nodiscard]] std::size_t size() const { return count_; }
+    [[nodiscard]] std::uint64_t size_bytes() const { return bytes_; }
 
 private:
     struct Node {
@@ -53,6 +62,7 @@ private:
         bool operator()(const Due& a, const Due& b) const { return a.at > b.at; }
     };
 
+    void put(Node& node, MessageRef message);
     Node& node_of(std::string_view topic);
     [[nodiscard]] const Node* find_node(std::string_view topic) const;
     void prune(Node& node, std::string_view topic);
@@ -64,7 +74,8 @@ private:
     Node root_;
     std::vector<Due> due_;  // a heap: expiry of messages and of remembered removals
     std::size_t count_ = 0;
-    std::size_t count_max_;
+    std::uint64_t bytes_ = 0;
+    Limits limits_;
     bool with_peers_;
 };
 

@@ -12,6 +12,10 @@ Step on_packet(ConnectionState state, wire::PacketType type, ProtocolVersion ver
         case ConnectionState::awaiting_connect:
             if (type != connect) return protocol_error;  // [MQTT-3.1.0-1]
             return stays;
+        case ConnectionState::authenticating:
+            if (type == auth) return {ConnectionState::authenticating, std::nullopt};
+            if (type == disconnect) return {ConnectionState::closed, std::nullopt};
+            return protocol_error;  // [MQTT-3.1.2-30]
         case ConnectionState::connected:
             switch (type) {
                 case connect: return protocol_error;  // [MQTT-3.1.0-2]
@@ -24,12 +28,10 @@ Step on_packet(ConnectionState state, wire::PacketType type, ProtocolVersion ver
                 case unsubscribe:
                 case pingreq: return stays;
                 case disconnect: return {ConnectionState::closed, std::nullopt};
-                case auth:
-                    // Reserved before v5, and in v5 only between parties that agreed on a method in
-                    // CONNECT [MQTT-4.12.0-7]; this server has none to offer.
+                case auth:  // reserved before v5
                     if (version != ProtocolVersion::v5)
                         return {ConnectionState::closed, ReasonCode::malformed_packet};
-                    return protocol_error;
+                    return stays;
                 case connack:
                 case suback:
                 case unsuback:

@@ -10,6 +10,7 @@ namespace touchstone {
 
 enum class ConnectionState : std::uint8_t {
     awaiting_connect,  // opened, no CONNECT yet
+    authenticating,    // CONNECT has come, its answer takes an exchange of AUTH (v5 §4.12)
     connected,         // CONNECT was accepted
     closed,            // over: nothing may arrive
 };

@@ -14,8 +14,17 @@ namespace touchstone {
 
 class Inbox {
 public:
-    /// False when the identifier is there already: a duplicate [MQTT-4.3.3-10].
-    bool receive(wire::PacketId packet_id) { return unreleased_.insert(packet_id.raw()).second; }
+    enum class Received : std::uint8_t {
+        is_new,
+        again,  // the identifier is there already: a duplicate [MQTT-4.3.3-10]
+        full,   // `count_max` are there
+    };
+    Received receive(wire::PacketId packet_id, std::size_t count_max) {
+        if (has(packet_id)) return Received::again;
+        if (unreleased_.size() >= count_max) return Received::full;
+        unreleased_.insert(packet_id.raw());
+        return Received::is_new;
+    }
     [[nodiscard]] bool has(wire::PacketId packet_id) const {
         return unreleased_.contains(packet_id.raw());
     }

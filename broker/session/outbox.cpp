@@ -6,25 +6,62 @@
 
 namespace touchstone {
 
-Outbox::Dropped Outbox::enqueue(Delivery delivery, const Settings& settings) {
+namespace {
+
+std::uint8_t priority_of(std::string_view topic, const access::QueuePriorities& priorities) {
+    const auto found = priorities.by_topic.find(topic);
+    if (found != priorities.by_topic.end()) return found->second;
+    return priorities.is_other_highest ? std::uint8_t{255} : std::uint8_t{0};
+}
+
+}  // namespace
+
+Outbox::Dropped Outbox::enqueue(Delivery delivery, const access::QueuePriorities& priorities,
+                                const Settings& settings) {
     Dropped dropped;
+    if (!priorities.by_topic.empty())
+        delivery.priority = priority_of(delivery.message->topic(), priorities);
+    auto [begin, end] = part_of(delivery.priority);
     if (!delivery.snapshot) {
         const auto size = delivery.message->size_bytes();
-        while (queue_.size() - snapshot_count_ >= settings.queue_messages_max ||
+        const auto snapshots = begin == 0 && end == queue_.size()
+                                   ? snapshot_count_
+                                   : static_cast<std::size_t>(std::count_if(
+                                         at(begin), at(end),
+                                         [](const Delivery& one) { return one.snapshot; }));
+        while (end - begin - snapshots >= settings.queue_messages_max ||
                queue_bytes_ + size > settings.queue_bytes_max) {
             ++dropped.count;
-            if (queue_.size() == snapshot_count_) {
+            if (end - begin == snapshots) {
                 dropped.is_new = true;
                 return dropped;
             }
-            drop_oldest();
+            drop_oldest(begin, end);
+            --end;
         }
         queue_bytes_ += size;
     }
     snapshot_count_ += delivery.snapshot ? 1 : 0;
     waiting_qos_0_ += delivery.qos == QoS::at_most_once ? 1 : 0;
-    queue_.push_back(std::move(delivery));
+    if (end == queue_.size())
+        queue_.push_back(std::move(delivery));
+    else
+        queue_.insert(at(end), std::move(delivery));
     return dropped;
+}
+
+std::pair<std::size_t, std::size_t> Outbox::part_of(std::uint8_t priority) const {
+    // Sorted by priority, so usually all of it is that one part.
+    if (queue_.empty() ||
+        (queue_.front().priority == priority && queue_.back().priority == priority))
+        return {0, queue_.size()};
+    const auto first = std::partition_point(
+        queue_.begin(), queue_.end(),
+        [&](const Delivery& one) { return one.priority > priority; });
+    const auto last = std::partition_point(
+        first, queue_.end(), [&](const Delivery& one) { return one.priority >= priority; });
+    return {static_cast<std::size_t>(first - queue_.begin()),
+            static_cast<std::size_t>(last - queue_.begin())};
 }
 
 void Outbox::let_newest_overtake() {
@@ -35,14 +72,22 @@ void Outbox::let_newest_overtake() {
 }
 
 void Outbox::drop_oldest() {
-    const auto oldest = [this](bool only_qos_0) {
-        return std::find_if(queue_.begin(), queue_.end(), [only_qos_0](const Delivery& one) {
+    const auto last = std::find_if(queue_.rbegin(), queue_.rend(),
+                                   [](const Delivery& one) { return !one.snapshot; });
+    CHECK(last != queue_.rend());
+    const auto [begin, end] = part_of(last->priority);
+    drop_oldest(begin, end);
+}
+
+void Outbox::drop_oldest(std::size_t begin, std::size_t end) {
+    const auto oldest = [&](bool only_qos_0) {
+        return std::find_if(at(begin), at(end), [only_qos_0](const Delivery& one) {
             return !one.snapshot && (!only_qos_0 || one.qos == QoS::at_most_once);
         });
     };
-    auto victim = waiting_qos_0_ != 0 ? oldest(true) : queue_.end();
-    if (victim == queue_.end()) victim = oldest(false);
-    CHECK(victim != queue_.end());
+    auto victim = waiting_qos_0_ != 0 ? oldest(true) : at(end);
+    if (victim == at(end)) victim = oldest(false);
+    CHECK(victim != at(end));
     forget(*victim);
     queue_.erase(victim);
 }

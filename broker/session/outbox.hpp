@@ -8,10 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "broker/access/policy.hpp"
 #include "broker/base/message.hpp"
 #include "broker/base/settings.hpp"
+#include "broker/session/queue_ledger.hpp"
 #include "broker/wire/types.hpp"
 
 namespace touchstone {
@@ -27,6 +30,7 @@ struct Delivery {
     MessageRef message;
     QoS qos = QoS::at_most_once;
     bool retain = false;
+    std::uint8_t priority = 0;     // of its queue (QueuePriorities): the higher goes first
     bool snapshot = false;         // a Retained Message for a new subscription
     std::uint32_t identifier = 0;  // Subscription Identifier; 0: none
     std::unique_ptr<DeliveryExtras> extras;
@@ -53,7 +57,11 @@ public:
     /// else the oldest of all; with room for none, the new one is dropped. The Retained Messages for
     /// a new subscription do not count and are not dropped: the node holds them anyway, and all of
     /// them are to be sent (v3.1.1 §3.8.4).
-    Dropped enqueue(Delivery delivery, const Settings& settings);
+    ///
+    /// With `priorities` the queue is one for each priority, the highest first, and each has the
+    /// bound of messages for itself.
+    Dropped enqueue(Delivery delivery, const access::QueuePriorities& priorities,
+                    const Settings& settings);
     /// The message that was added last goes before all others: a defect (Defects).
     void let_newest_overtake();
     [[nodiscard]] bool has_waiting() const { return !queue_.empty(); }
@@ -91,11 +99,23 @@ public:
     [[nodiscard]] std::size_t resends_owed() const { return resends_owed_; }
     void resent(Flow& flow);
 
+    /// Takes the oldest message of the lowest priority away; there is one that is no snapshot.
+    void drop_oldest();
+    /// Memory of the messages that wait, without the snapshots.
+    [[nodiscard]] std::size_t queue_bytes() const { return queue_bytes_; }
+    QueueAccount account;
+
     [[nodiscard]] const std::deque<Delivery>& waiting() const { return queue_; }
     [[nodiscard]] bool is_idle() const { return queue_.empty() && flows_.empty(); }
 
 private:
-    void drop_oldest();
+    /// Of the messages from `begin` to `end` of the queue.
+    void drop_oldest(std::size_t begin, std::size_t end);
+    /// The part of the queue that has this priority.
+    [[nodiscard]] std::pair<std::size_t, std::size_t> part_of(std::uint8_t priority) const;
+    [[nodiscard]] std::deque<Delivery>::iterator at(std::size_t place) {
+        return queue_.begin() + static_cast<std::ptrdiff_t>(place);
+    }
     void forget(const Delivery& delivery);
     wire::PacketId next_packet_id(std::uint16_t packet_id_max, bool check_in_use);
 

@@ -47,11 +47,12 @@ void put_publish_properties(wire::PropertiesWriter& to, const MessageFields& fie
 // --- Life ---------------------------------------------------------------------------------------
 
 void Session::attach(ConnectionId connection, const ConnectionTerms& terms,
-                     std::unique_ptr<StoredWill> will) {
+                     const access::Mountpoint* mountpoint, std::unique_ptr<StoredWill> will) {
     CHECK(!connected_);
     connection_ = connection;
     connected_ = true;
     terms_ = terms;
+    mountpoint_ = mountpoint;
     unwritten_bytes_ = 0;
     will_ = std::move(will);
     aliases_.reset();  // they are of one Network Connection [MQTT-3.3.2-7]
@@ -63,8 +64,8 @@ void Session::resume(SessionContext& context) {
     if (!outbox_) return;
     if (context.defects.new_before_retransmit) {
         while (outbox_->has_waiting() && outbox_->front().qos != QoS::at_most_once &&
-               outbox_->flows().size() < context.settings.packet_id_max &&
-               outbox_->quota_used() < window(context.settings))
+               outbox_->flows().size() < settings().packet_id_max &&
+               outbox_->quota_used() < window())
             start_flow(context, outbox_->take_front());
     }
     advance(context);
@@ -89,14 +90,14 @@ void Session::free_idle_parts() {
     if (inbox_ && inbox_->is_empty()) inbox_.reset();
 }
 
-std::size_t Session::window(const Settings& settings) const {
-    const std::size_t granted = std::min(settings.inflight_max, settings.packet_id_max);
+std::size_t Session::window() const {
+    const std::size_t granted = std::min(settings().inflight_max, settings().packet_id_max);
     return is_v5() ? std::min<std::size_t>(granted, terms_.receive_maximum) : granted;
 }
 
-bool Session::is_ready(const Settings& settings) const {
+bool Session::is_ready() const {
     return connected_ && (!outbox_ || (!outbox_->has_waiting() &&
-                                       outbox_->quota_used() < window(settings)));
+                                       outbox_->quota_used() < window()));
 }
 
 // --- To the client --------------------------------------------------------------------------------
@@ -110,9 +111,9 @@ bool Session::send(SessionContext& context, Bytes packet) {
 }
 
 void Session::on_written(SessionContext& context, std::size_t size_bytes) {
-    const bool was_congested = is_congested(context);
+    const bool was_congested = is_congested();
     unwritten_bytes_ -= std::min(unwritten_bytes_, size_bytes);
-    if (was_congested && !is_congested(context) && outbox_) advance(context);
+    if (was_congested && !is_congested() && outbox_) advance(context);
 }
 
 void Session::count_publish_sent(SessionContext& context, QoS qos) {
@@ -125,8 +126,9 @@ void Session::count_publish_sent(SessionContext& context, QoS qos) {
 
 void Session::deliver(SessionContext& context, Publication& publication, const Grant& grant) {
     context.counters.add(Counter::messages_matched);
-    const auto qos = context.defects.qos_not_lowered ? publication.fields().qos
-                                                     : min(grant.qos, publication.fields().qos);
+    const auto asked = publication.fields().qos;
+    auto qos = context.defects.qos_not_lowered ? asked : min(grant.qos, asked);
+    if (zone_->policy.deliver_with_higher_qos) qos = max(grant.qos, asked);
     const auto make_delivery = [&] {
         Delivery delivery{.message = publication.message(),
                           .qos = qos,
@@ -142,7 +144,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
         return delivery;
     };
     if (!connected_) {
-        if (qos == QoS::at_most_once && !context.settings.queue_qos_0_offline) {
+        if (qos == QoS::at_most_once && !settings().queue_qos_0_offline) {
             context.counters.add(Counter::dropped_offline_qos_0);
             return;
         }
@@ -150,9 +152,10 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
         return;
     }
     // Others get the same bytes.
-    const bool plain = !is_v5() || (grant.identifier == 0 && terms_.topic_alias_max == 0);
+    const bool plain = mountpoint_ == nullptr &&
+                       (!is_v5() || (grant.identifier == 0 && terms_.topic_alias_max == 0));
     if (qos == QoS::at_most_once) {
-        if (is_congested(context) || (outbox_ && outbox_->has_waiting_qos_0())) {
+        if (is_congested() || (outbox_ && outbox_->has_waiting_qos_0())) {
             keep(context, make_delivery());
             return;
         }
@@ -164,12 +167,12 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
     }
     auto& box = made_outbox();
     const bool window_open =
-        context.defects.window_not_enforced || box.quota_used() < window(context.settings);
+        context.defects.window_not_enforced || box.quota_used() < window();
     const bool backlog = box.has_waiting();
     const bool has_identifier =
-        box.flows().size() < context.settings.packet_id_max || context.defects.pid_no_in_use_check;
+        box.flows().size() < settings().packet_id_max || context.defects.pid_no_in_use_check;
     if (backlog || !window_open || !has_identifier || box.resends_owed() != 0 ||
-        is_congested(context)) {
+        is_congested()) {
         keep(context, make_delivery());
         return;
     }
@@ -177,7 +180,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
         start_flow(context, make_delivery());
         return;
     }
-    auto& flow = box.start(make_delivery(), context.now, context.settings.packet_id_max,
+    auto& flow = box.start(make_delivery(), context.now, settings().packet_id_max,
                            !context.defects.pid_no_in_use_check);
     if (!send_shared_publish(context, publication, qos, grant.retain, flow.packet_id)) {
         context.counters.add(Counter::dropped_too_large);
@@ -189,10 +192,38 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
 }
 
 void Session::keep(SessionContext& context, Delivery delivery) {
-    const auto dropped = made_outbox().enqueue(std::move(delivery), context.settings);
+    auto& box = made_outbox();
+    const auto before_bytes = box.queue_bytes();
+    const auto dropped = box.enqueue(std::move(delivery), zone_->policy.queue_priorities, settings());
+    account(context, before_bytes);
     context.counters.add(Counter::dropped_queue_full, dropped.count);
     if (context.defects.live_bypasses_backlog && connected_ && !dropped.is_new)
         outbox_->let_newest_overtake();
+}
+
+void Session::account(SessionContext& context, std::size_t before_bytes) {
+    outbox_->account.owner = owner_;
+    context.queues.change(outbox_->account, before_bytes, outbox_->queue_bytes());
+}
+
+std::vector<Delivery> Session::take_shared(SessionContext& context) {
+    if (!outbox_) return {};
+    const auto before_bytes = outbox_->queue_bytes();
+    auto taken = outbox_->take_shared();
+    account(context, before_bytes);
+    return taken;
+}
+
+void Session::forget_queue(SessionContext& context) {
+    if (outbox_) context.queues.change(outbox_->account, outbox_->queue_bytes(), 0);
+}
+
+void Session::evict_oldest(SessionContext& context) {
+    const auto before_bytes = outbox_->queue_bytes();
+    outbox_->drop_oldest();
+    account(context, before_bytes);
+    context.counters.add(Counter::dropped_memory_full);
+    free_idle_parts();
 }
 
 bool Session::send_shared_publish(SessionContext& context, Publication& publication, QoS qos,
@@ -245,10 +276,12 @@ bool Session::send_publish(SessionContext& context, const MessageFields& fields,
     wire::Publish packet{.dup = dup,
                          .qos = delivery.qos,
                          .retain = delivery.retain,
-                         .topic = fields.topic,
+                         .topic = mountpoint_ == nullptr ? fields.topic
+                                                         : mountpoint_->unmount(fields.topic),
                          .packet_id = packet_id,
                          .payload = fields.payload};
     std::optional<Alias> alias;
+    std::string_view new_alias_of;
     if (is_v5()) {
         put_publish_properties(context.properties, fields, context.now);
         if (delivery.identifier != 0)
@@ -257,10 +290,13 @@ bool Session::send_publish(SessionContext& context, const MessageFields& fields,
         if (delivery.extras)
             for (const auto identifier : delivery.extras->more_identifiers)
                 context.properties.put_integer(PropertyId::subscription_identifier, identifier);
-        alias = alias_for(fields.topic);
+        alias = alias_for(packet.topic);
         if (alias) {
             context.properties.put_integer(PropertyId::topic_alias, alias->number);
-            if (alias->is_known) packet.topic = {};
+            if (alias->is_known)
+                packet.topic = {};
+            else
+                new_alias_of = packet.topic;
         }
         packet.properties = context.properties.view();
     }
@@ -272,7 +308,7 @@ bool Session::send_publish(SessionContext& context, const MessageFields& fields,
         wire::encode(context.scratch, packet, terms_.version);
     const auto size = context.scratch.size() + (payload_apart ? fields.payload.size() : 0);
     if (size > terms_.packet_size_bytes_max) return false;
-    if (alias && !alias->is_known) note_alias(fields.topic);
+    if (!new_alias_of.empty()) note_alias(new_alias_of);
     if (!payload_apart) {
         send(context, context.scratch);
         return true;
@@ -300,7 +336,7 @@ void Session::note_alias(std::string_view topic) {
 }
 
 void Session::start_flow(SessionContext& context, Delivery delivery) {
-    auto& flow = made_outbox().start(std::move(delivery), context.now, context.settings.packet_id_max,
+    auto& flow = made_outbox().start(std::move(delivery), context.now, settings().packet_id_max,
                                 !context.defects.pid_no_in_use_check);
     const auto& message = flow.delivery.message;
     if (!send_publish(context, fields_of(*message), message, flow.delivery, false,
@@ -316,7 +352,13 @@ void Session::start_flow(SessionContext& context, Delivery delivery) {
 void Session::advance(SessionContext& context) {
     if (!connected_) return;
     resend(context);
-    while (outbox_->has_waiting() && !is_congested(context)) {
+    const auto before_bytes = outbox_->queue_bytes();
+    send_waiting(context);
+    if (before_bytes != outbox_->queue_bytes()) account(context, before_bytes);
+}
+
+void Session::send_waiting(SessionContext& context) {
+    while (outbox_->has_waiting() && !is_congested()) {
         const auto& front = outbox_->front();
         const auto fields = fields_of(*front.message);
         if (has_expired(fields, context.now)) {
@@ -333,9 +375,9 @@ void Session::advance(SessionContext& context) {
             continue;
         }
         if (outbox_->resends_owed() != 0) break;
-        if (outbox_->flows().size() >= context.settings.packet_id_max) break;
+        if (outbox_->flows().size() >= settings().packet_id_max) break;
         if (!context.defects.window_not_enforced &&
-            outbox_->quota_used() >= window(context.settings))
+            outbox_->quota_used() >= window())
             break;
         start_flow(context, outbox_->take_front());
     }
@@ -358,7 +400,7 @@ void Session::resend(SessionContext& context) {
         }
         // Those behind it wait as well: the order of the first transmission holds
         // (v5 [MQTT-4.6.0-1] for the server too, v3.1.1 [MQTT-4.6.0-6]).
-        if (outbox_->quota_used() >= window(context.settings)) break;
+        if (outbox_->quota_used() >= window()) break;
         const auto packet_id = flow->packet_id;
         resend_flow(context, *flow);
         outbox_->resent(*flow);
@@ -395,8 +437,8 @@ void Session::resend_flow(SessionContext& context, Outbox::Flow& flow) {
 }
 
 Instant Session::retry(SessionContext& context) {
-    if (!wants_retry(context.settings)) return never;
-    const auto interval = context.settings.retry_interval;
+    if (!wants_retry()) return never;
+    const auto interval = settings().retry_interval;
     std::vector<Outbox::Flow*> due;
     auto next = never;
     for (auto& flow : outbox_->flows()) {
@@ -413,13 +455,13 @@ Instant Session::retry(SessionContext& context) {
 
 // --- From the client ------------------------------------------------------------------------------
 
-Result<void> Session::accept(SessionContext& context, wire::Publish& publish) {
+Result<void> Session::accept(wire::Publish& publish) {
     if (is_v5()) {
         // Only a server sends it [MQTT-3.3.4-6].
         if (publish.properties.has(PropertyId::subscription_identifier))
             return ReasonCode::protocol_error;
         if (const auto alias = publish.properties.integer(PropertyId::topic_alias)) {
-            if (*alias > context.settings.topic_alias_max)  // [MQTT-3.3.2-9]
+            if (*alias > settings().topic_alias_max)  // [MQTT-3.3.2-9]
                 return ReasonCode::topic_alias_invalid;
             const auto number = static_cast<std::uint16_t>(*alias);
             if (!inbox_) inbox_ = std::make_unique<Inbox>();
@@ -432,16 +474,19 @@ Result<void> Session::accept(SessionContext& context, wire::Publish& publish) {
     }
     if (publish.qos == QoS::exactly_once && is_v5()) {
         const auto unreleased = inbox_ ? inbox_->unreleased().size() : 0;
-        if (unreleased >= context.settings.receive_maximum &&
+        if (unreleased >= settings().receive_maximum &&
             !inbox_->has(*publish.packet_id))
             return ReasonCode::receive_maximum_exceeded;  // §3.3.4
     }
     return boost::outcome_v2::success();
 }
 
-bool Session::receive_qos_2(SessionContext& context, wire::PacketId packet_id) {
+Inbox::Received Session::receive_qos_2(SessionContext& context, wire::PacketId packet_id) {
     if (!inbox_) inbox_ = std::make_unique<Inbox>();
-    return inbox_->receive(packet_id) || context.defects.qos2_publish_duplicates;
+    const auto received = inbox_->receive(packet_id, zone_->policy.awaiting_release_max);
+    return received == Inbox::Received::again && context.defects.qos2_publish_duplicates
+               ? Inbox::Received::is_new
+               : received;
 }
 
 void Session::unreceive_qos_2(wire::PacketId packet_id) {

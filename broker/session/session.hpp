@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "broker/access/mountpoint.hpp"
+#include "broker/access/policy.hpp"
 #include "broker/base/counters.hpp"
 #include "broker/base/defects.hpp"
 #include "broker/base/settings.hpp"
@@ -15,20 +17,21 @@
 #include "broker/session/inbox.hpp"
 #include "broker/session/outbox.hpp"
 #include "broker/session/publication.hpp"
+#include "broker/session/queue_ledger.hpp"
 #include "broker/wire/packets.hpp"
 
 namespace touchstone {
 
 /// What every session of a shard uses; owned by the Broker.
 struct SessionContext {
-    const Settings& settings;
     const Defects& defects;
     Network& network;
     Counters& counters;
+    QueueLedger queues{};
     Instant now{};
-    Buffer scratch;                     // packets are built here
-    wire::PropertiesWriter properties;  // and their Properties here
-    EncodedPublishes encoded;
+    Buffer scratch{};                     // packets are built here
+    wire::PropertiesWriter properties{};  // and their Properties here
+    EncodedPublishes encoded{};
 };
 
 /// A Will Message as the client left it (§3.1.2.5, v5 §3.1.3.2).
@@ -55,19 +58,31 @@ struct ConnectionTerms {
 
 class Session {
 public:
-    explicit Session(std::string client_id) : client_id_{std::move(client_id)} {}
+    /// `zone` outlives the session or its own replacement by obey().
+    Session(std::string client_id, const access::Zone& zone)
+        : client_id_{std::move(client_id)},
+          zone_{&zone} {}
+    /// What QueueAccount::owner of its queue is.
+    void set_owner(std::uint64_t owner) { owner_ = owner; }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
     // --- Life -----------------------------------------------------------------------------------
 
     /// A connection takes the session. What the last one left is owed again; nothing is sent yet.
+    /// `mountpoint` (null: none) is left out of the Topic Names that are sent; valid until the next
+    /// attach().
     void attach(ConnectionId connection, const ConnectionTerms& terms,
-                std::unique_ptr<StoredWill> will);
+                const access::Mountpoint* mountpoint, std::unique_ptr<StoredWill> will);
     /// After CONNACK: resends what is owed, then what waits (§4.4).
     void resume(SessionContext& context);
     /// The connection is gone.
     void detach();
+
+    /// The settings of `zone` hold from now on. What is beyond them already, stays.
+    void obey(const access::Zone& zone) { zone_ = &zone; }
+    [[nodiscard]] const access::Zone& zone() const { return *zone_; }
+    [[nodiscard]] const Settings& settings() const { return zone_->settings; }
 
     [[nodiscard]] bool is_connected() const { return connected_; }
     [[nodiscard]] ConnectionId connection() const { return connection_; }
@@ -98,29 +113,31 @@ public:
     /// Resends what has waited for its acknowledgement longer than the retry interval. Returns when
     /// it is wanted next; `never` for not.
     Instant retry(SessionContext& context);
-    [[nodiscard]] bool wants_retry(const Settings& settings) const {
-        return connected_ && !is_v5() && settings.retry_interval > Duration::zero() && outbox_ &&
+    [[nodiscard]] bool wants_retry() const {
+        return connected_ && !is_v5() && settings().retry_interval > Duration::zero() && outbox_ &&
                !outbox_->flows().empty();
     }
     /// Connected, and a QoS 1 message would go out at once: the better member of a Shared
     /// Subscription.
-    [[nodiscard]] bool is_ready(const Settings& settings) const;
+    [[nodiscard]] bool is_ready() const;
     /// A QoS 1 message would be sent or kept, and push out none.
-    [[nodiscard]] bool has_room(const Settings& settings) const {
-        return !outbox_ || outbox_->has_room(settings);
+    [[nodiscard]] bool has_room() const {
+        return !outbox_ || outbox_->has_room(settings());
     }
     /// When the session ends: see Outbox::take_shared.
-    std::vector<Delivery> take_shared() {
-        return outbox_ ? outbox_->take_shared() : std::vector<Delivery>{};
-    }
+    std::vector<Delivery> take_shared(SessionContext& context);
+    /// When the session ends: its queue's memory counts no more.
+    void forget_queue(SessionContext& context);
+    /// Drops the message that has waited longest. There is one that takes memory.
+    void evict_oldest(SessionContext& context);
 
     // --- From the client --------------------------------------------------------------------------
 
     /// Puts the Topic Name behind an alias into `publish`, and checks what depends on the session.
     /// Errors: topic_alias_invalid, protocol_error, receive_maximum_exceeded.
-    Result<void> accept(SessionContext& context, wire::Publish& publish);
+    Result<void> accept(wire::Publish& publish);
     /// Whether a QoS 2 PUBLISH is new; remembers its identifier.
-    bool receive_qos_2(SessionContext& context, wire::PacketId packet_id);
+    Inbox::Received receive_qos_2(SessionContext& context, wire::PacketId packet_id);
     /// A PUBREC that refuses the message ends the flow: its identifier is free again (§4.3.3).
     void unreceive_qos_2(wire::PacketId packet_id);
     /// The answer to an accepted PUBLISH of QoS 1 or 2.
@@ -134,9 +151,11 @@ public:
     [[nodiscard]] const Outbox* outbox() const { return outbox_.get(); }
     [[nodiscard]] const Inbox* inbox() const { return inbox_.get(); }
     /// Most PUBLISH packets of QoS 1 and 2 in flight on this connection.
-    [[nodiscard]] std::size_t window(const Settings& settings) const;
+    [[nodiscard]] std::size_t window() const;
 
 private:
+    /// Writes what a change of the queue has cost or freed into the ledger.
+    void account(SessionContext& context, std::size_t before_bytes);
     Outbox& made_outbox();
     void free_idle_parts();
     void send_ack(SessionContext& context, wire::PacketType type, wire::PacketId packet_id,
@@ -144,10 +163,11 @@ private:
     void keep(SessionContext& context, Delivery delivery);
     /// Sends what the window and the unwritten bytes allow.
     void advance(SessionContext& context);
+    void send_waiting(SessionContext& context);
     void resend(SessionContext& context);
     void resend_flow(SessionContext& context, Outbox::Flow& flow);
-    [[nodiscard]] bool is_congested(const SessionContext& context) const {
-        return unwritten_bytes_ > context.settings.unwritten_bytes_max;
+    [[nodiscard]] bool is_congested() const {
+        return unwritten_bytes_ > settings().unwritten_bytes_max;
     }
     /// Puts a PUBLISH together and sends it. False when it is too large for the client
     /// [MQTT-3.1.2-24].
@@ -167,6 +187,9 @@ private:
     void note_alias(std::string_view topic);
 
     std::string client_id_;
+    const access::Zone* zone_;
+    const access::Mountpoint* mountpoint_ = nullptr;
+    std::uint64_t owner_ = 0;
     ConnectionId connection_;
     bool connected_ = false;
     ConnectionTerms terms_;

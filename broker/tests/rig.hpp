@@ -132,7 +132,7 @@ private:
             connections.erase(id.raw());
         }
         void abort(ConnectionId id) override { close(id); }
-        void move(ConnectionId id, ShardIndex owner) override {
+        void move(ConnectionId id, ShardIndex owner, access::Origin /*origin*/) override {
             auto* const peer = connections.at(id.raw());
             connections.erase(id.raw());
             moving.push_back({peer, owner.raw()});

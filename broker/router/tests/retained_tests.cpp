@@ -28,7 +28,7 @@ std::vector<std::string> topics(const RetainedMessages& retained, std::string_vi
 }
 
 RC_GTEST_PROP(retained_messages, collects_what_the_plain_rule_matches, ()) {
-    RetainedMessages retained{1'000, false};
+    RetainedMessages retained{{.count_max = 1'000}, false};
     std::map<std::string, bool> model;
     const auto level = rc::gen::element<std::string>("a", "b", "", "$s");
     for (int i = 0; i < 20; ++i) {
@@ -55,7 +55,7 @@ RC_GTEST_PROP(retained_messages, collects_what_the_plain_rule_matches, ()) {
 
 TEST(retained_messages, the_later_version_wins_in_whatever_order_they_come) {
     for (const bool swapped : {false, true}) {
-        RetainedMessages retained{10, true};
+        RetainedMessages retained{{.count_max = 10}, true};
         const auto early = [&] { return retained.store(message("t", "old"), {5, 1}, start); };
         const auto late = [&] { return retained.store(message("t", "new"), {5, 2}, start); };
         EXPECT_EQ(swapped ? late() : early(), Stored::yes);
@@ -65,7 +65,7 @@ TEST(retained_messages, the_later_version_wins_in_whatever_order_they_come) {
 }
 
 TEST(retained_messages, an_older_message_does_not_come_back_after_a_removal) {
-    RetainedMessages retained{10, true};
+    RetainedMessages retained{{.count_max = 10}, true};
     retained.store(message("t", "x"), {1, 0}, start);
     retained.store(message("t", ""), {3, 0}, start);
     EXPECT_EQ(retained.store(message("t", "late"), {2, 1}, start), Stored::older);
@@ -77,7 +77,7 @@ TEST(retained_messages, an_older_message_does_not_come_back_after_a_removal) {
 }
 
 TEST(retained_messages, expire) {
-    RetainedMessages retained{10, false};
+    RetainedMessages retained{{.count_max = 10}, false};
     const auto end = start + std::chrono::seconds{5};
     retained.store(message("t", "x", end), {1, 0}, start);
     EXPECT_EQ(retained.sweep(start), end);
@@ -88,7 +88,7 @@ TEST(retained_messages, expire) {
 }
 
 TEST(retained_messages, are_bounded_and_replacing_one_needs_no_room) {
-    RetainedMessages retained{1, false};
+    RetainedMessages retained{{.count_max = 1}, false};
     EXPECT_EQ(retained.store(message("a", "x"), {1, 0}, start), Stored::yes);
     EXPECT_EQ(retained.store(message("b", "x"), {2, 0}, start), Stored::full);
     EXPECT_EQ(retained.store(message("a", "y"), {3, 0}, start), Stored::yes);

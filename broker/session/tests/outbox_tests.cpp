@@ -23,18 +23,18 @@ TEST(outbox, drops_the_oldest_qos_0_message_first_and_then_the_oldest) {
     const Settings settings{.queue_messages_max = 3};
     Outbox outbox;
     for (const auto* const one : {"a", "b"})
-        EXPECT_EQ(outbox.enqueue(delivery_of(one), settings).count, 0U);
-    EXPECT_EQ(outbox.enqueue(delivery_of("0", QoS::at_most_once), settings).count, 0U);
-    EXPECT_EQ(outbox.enqueue(delivery_of("c"), settings).count, 1U);
+        EXPECT_EQ(outbox.enqueue(delivery_of(one), {}, settings).count, 0U);
+    EXPECT_EQ(outbox.enqueue(delivery_of("0", QoS::at_most_once), {}, settings).count, 0U);
+    EXPECT_EQ(outbox.enqueue(delivery_of("c"), {}, settings).count, 1U);
     EXPECT_EQ(waiting(outbox), "abc");
-    EXPECT_EQ(outbox.enqueue(delivery_of("d"), settings).count, 1U);
+    EXPECT_EQ(outbox.enqueue(delivery_of("d"), {}, settings).count, 1U);
     EXPECT_EQ(waiting(outbox), "bcd");
 }
 
 TEST(outbox, drops_the_new_one_when_it_may_keep_none) {
     Outbox outbox;
-    EXPECT_TRUE(outbox.enqueue(delivery_of("a"), {.queue_messages_max = 0}).is_new);
-    EXPECT_TRUE(outbox.enqueue(delivery_of("a"), {.queue_bytes_max = 10}).is_new);
+    EXPECT_TRUE(outbox.enqueue(delivery_of("a"), {}, {.queue_messages_max = 0}).is_new);
+    EXPECT_TRUE(outbox.enqueue(delivery_of("a"), {}, {.queue_bytes_max = 10}).is_new);
     EXPECT_FALSE(outbox.has_waiting());
 }
 
@@ -42,8 +42,8 @@ TEST(outbox, counts_each_message_that_makes_room_for_a_large_one) {
     const auto size = delivery_of("x").message->size_bytes();
     const Settings settings{.queue_bytes_max = 3 * size};
     Outbox outbox;
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(outbox.enqueue(delivery_of("x"), settings).count, 0U);
-    EXPECT_EQ(outbox.enqueue(delivery_of(std::string(size + 1, 'y')), settings).count, 2U);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(outbox.enqueue(delivery_of("x"), {}, settings).count, 0U);
+    EXPECT_EQ(outbox.enqueue(delivery_of(std::string(size + 1, 'y')), {}, settings).count, 2U);
     EXPECT_EQ(outbox.waiting().size(), 2U);
 }
 
@@ -53,10 +53,10 @@ TEST(outbox, does_not_count_the_retained_messages_of_a_new_subscription) {
     for (const auto* const one : {"r", "s", "t"}) {
         auto delivery = delivery_of(one);
         delivery.snapshot = true;
-        EXPECT_EQ(outbox.enqueue(std::move(delivery), settings).count, 0U);
+        EXPECT_EQ(outbox.enqueue(std::move(delivery), {}, settings).count, 0U);
     }
-    EXPECT_EQ(outbox.enqueue(delivery_of("a"), settings).count, 0U);
-    EXPECT_EQ(outbox.enqueue(delivery_of("b"), settings).count, 1U);
+    EXPECT_EQ(outbox.enqueue(delivery_of("a"), {}, settings).count, 0U);
+    EXPECT_EQ(outbox.enqueue(delivery_of("b"), {}, settings).count, 1U);
     EXPECT_EQ(waiting(outbox), "rstb");
 }
 
