@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -18,8 +19,8 @@
 #include "conformance/catalogue/catalogue.hpp"
 #include "conformance/suite/report.hpp"
 #include "conformance/suite/runner.hpp"
+#include "conformance/targets/network.hpp"
 #include "conformance/targets/sim.hpp"
-#include "conformance/targets/tcp.hpp"
 #include "reports/result_directory.hpp"
 #include "reports/summary.hpp"
 
@@ -33,6 +34,12 @@ Examples:
       the reference broker in virtual time
   touchstone conform --target mqtt://127.0.0.1:1883 --out out/mine
       any broker; results in out/mine: report.html, junit.xml, run.json
+  touchstone conform --target mqtts://broker.example --ca-file authority.pem
+      over TLS, port 8883; --insecure instead of --ca-file takes any certificate
+  touchstone conform --target mqtts://broker.example:8884 --cert client.pem --key client.key
+      over TLS, with a certificate of the client
+  touchstone conform --target ws://127.0.0.1:8083/mqtt
+      over WebSocket; wss:// is WebSocket over TLS, with the options of mqtts://
   touchstone conform --target mqtt://127.0.0.1:1883 --only v5/MQTT-3.3.4-9 'v3.1.1/MQTT-4.3*'
       the cases of these statements; * stands for any characters
   touchstone conform --target sim --section v5/4.3
@@ -40,12 +47,14 @@ Examples:
   touchstone conform --list --json
       every statement with its cases, or the reason why it has none
 
-Exit code: 0 no case failed, 1 one failed or is flaky, 2 bad arguments, 3 broker unreachable,
-  6 no case came to a verdict, 7 time budget used up, 130 interrupted
+Exit code: 0 no case failed, 1 one failed or is flaky, 2 bad arguments, 3 broker unreachable
+  (nothing listens, no TLS, no WebSocket), 6 no case came to a verdict, 7 time budget used up, 130 interrupted
 )";
 
 struct Arguments {
     std::string target;
+    TlsOptions tls{};
+    std::string path{};  // of --ws-path
     unsigned shards = 1;
     std::optional<std::uint64_t> seed{};
     std::vector<std::string> only{};
@@ -91,40 +100,101 @@ private:
     Handler terminate_ = nullptr;
 };
 
-/// "127.0.0.1:1883", "[::1]:1883", "broker.example" (port 1883).
-std::unique_ptr<TargetSource> parse_address(const std::string& address) {
-    std::string host = address;
-    unsigned long port = 1883;
-    const auto bracket = address.rfind(']');
-    const auto colon = address.rfind(':');
+struct Scheme {
+    std::string_view begin;
+    Transport transport;
+    std::uint16_t port;  // when the target names none
+};
+constexpr std::array<Scheme, 6> schemes{{{"mqtt://", Transport::tcp, 1883},
+                                         {"tcp://", Transport::tcp, 1883},
+                                         {"mqtts://", Transport::tls, 8883},
+                                         {"tls://", Transport::tls, 8883},
+                                         {"ws://", Transport::ws, 80},
+                                         {"wss://", Transport::wss, 443}}};
+
+/// "127.0.0.1:1883", "[::1]:1883", "broker.example".
+void parse_host_and_port(const std::string& target, const std::string& text,
+                         NetworkAddress& address) {
+    address.host = text;
+    const auto bracket = text.rfind(']');
+    const auto colon = text.rfind(':');
     const bool has_port =
         colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
     if (has_port) {
-        host = address.substr(0, colon);
-        const auto digits = address.substr(colon + 1);
+        address.host = text.substr(0, colon);
+        const auto digits = text.substr(colon + 1);
         const bool is_number = !digits.empty() && digits.size() <= 5 &&
                                digits.find_first_not_of("0123456789") == std::string::npos;
-        port = is_number ? std::stoul(digits) : 0;
+        const auto port = is_number ? std::stoul(digits) : 0;
         if (port == 0 || port > 65'535) {
-            throw Refusal{"--target mqtt://" + address + ": '" + digits +
+            throw Refusal{"--target " + target + ": '" + digits +
                           "' is no port; expected 1 to 65535"};
         }
+        address.port = static_cast<std::uint16_t>(port);
     }
+    auto& host = address.host;
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    if (host.empty()) throw Refusal{"--target mqtt://" + address + ": the host is missing"};
-    return make_tcp_source(host, static_cast<std::uint16_t>(port));
+    if (host.empty()) throw Refusal{"--target " + target + ": the host is missing"};
+}
+
+/// Options that would change nothing are a mistake.
+void check_transport_options(const Arguments& arguments, std::optional<Transport> transport) {
+    const auto& tls = arguments.tls;
+    const bool wants_tls = !tls.authorities_file.empty() || !tls.checks_certificate ||
+                           !tls.certificate_file.empty() || !tls.key_file.empty();
+    if (wants_tls && !(transport.has_value() && has_tls(*transport))) {
+        throw Refusal{"--ca-file, --insecure, --cert and --key are for TLS: --target mqtts://… or "
+                      "wss://…"};
+    }
+    if (!arguments.path.empty() && !(transport.has_value() && is_web_socket(*transport))) {
+        throw Refusal{"--ws-path is for WebSocket: --target ws://… or wss://…"};
+    }
+}
+
+/// `rest` is what comes after the scheme: host, port, and for WebSocket the path.
+NetworkAddress parse_address(const Arguments& arguments, const Scheme& scheme, std::string rest) {
+    const auto& target = arguments.target;
+    NetworkAddress address{
+        .transport = scheme.transport, .port = scheme.port, .tls = arguments.tls};
+    const auto slash = rest.find('/');
+    const auto path = slash == std::string::npos ? std::string{} : rest.substr(slash);
+    rest = rest.substr(0, slash);
+    if (!is_web_socket(scheme.transport)) {
+        if (path.size() > 1) throw Refusal{"--target " + target + ": only WebSocket has a path"};
+    } else if (!path.empty() && !arguments.path.empty()) {
+        throw Refusal{"--target " + target + " has a path of its own; leave --ws-path out"};
+    } else if (!path.empty()) {
+        address.path = path;
+    } else if (!arguments.path.empty()) {
+        address.path = arguments.path.starts_with('/') ? arguments.path : '/' + arguments.path;
+    }
+    const auto is_visible = [](char character) { return character > ' ' && character < '\x7F'; };
+    if (!std::ranges::all_of(address.path, is_visible)) {
+        throw Refusal{"the path '" + address.path + "' has characters that HTTP wants as %XX"};
+    }
+    parse_host_and_port(target, rest, address);
+    return address;
 }
 
 std::unique_ptr<TargetSource> make_source(const Arguments& arguments) {
-    constexpr std::string_view scheme = "mqtt://";
     const auto& target = arguments.target;
-    if (target == "sim") return make_sim_source({.shards = arguments.shards});
-    if (target.starts_with(scheme)) {
-        auto address = target.substr(scheme.size());
-        if (address.ends_with('/')) address.pop_back();
-        return parse_address(address);
+    const auto scheme = std::ranges::find_if(
+        schemes, [&](const Scheme& one) { return target.starts_with(one.begin); });
+    if (scheme == schemes.end() && target != "sim") {
+        throw Refusal{"--target '" + target +
+                      "' is neither 'sim' nor an address that begins with mqtt://, mqtts://, ws:// "
+                      "or wss://"};
     }
-    throw Refusal{"--target '" + target + "' is neither 'sim' nor mqtt://HOST:PORT"};
+    if (target == "sim") {
+        check_transport_options(arguments, std::nullopt);
+        return make_sim_source({.shards = arguments.shards});
+    }
+    check_transport_options(arguments, scheme->transport);
+    std::string problem;
+    auto source = make_network_source(
+        parse_address(arguments, *scheme, target.substr(scheme->begin.size())), problem);
+    if (source == nullptr) throw Refusal{problem};
+    return source;
 }
 
 /// `pattern` with * for any characters.
@@ -281,6 +351,13 @@ RunHeader make_header(const Arguments& arguments, const TargetSource& source, st
     if (arguments.target == "sim" && arguments.shards != 1) {
         base += " --shards " + std::to_string(arguments.shards);
     }
+    const auto add_file = [&base](const char* option, const std::string& file) {
+        if (!file.empty()) base += option + shell_word(file);
+    };
+    add_file(" --ca-file ", arguments.tls.authorities_file);
+    add_file(" --cert ", arguments.tls.certificate_file);
+    add_file(" --key ", arguments.tls.key_file);
+    if (!arguments.tls.checks_certificate) base += " --insecure";
     base += " --seed " + std::to_string(seed);
     if (arguments.slow != 1.0) {
         std::string factor = std::to_string(arguments.slow);
@@ -375,7 +452,23 @@ int conform_command(int argument_count, char** arguments) {
     Arguments parsed;
     CLI::App app{"Judges a broker by the statements of MQTT 3.1.1 and 5.0.", "touchstone conform"};
     app.footer(std::string{examples});
-    app.add_option("--target", parsed.target, "sim, or mqtt://HOST:PORT");
+    app.add_option("--target", parsed.target,
+                   "sim, mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH or "
+                   "wss://HOST:PORT/PATH");
+    auto* const authorities =
+        app.add_option("--ca-file", parsed.tls.authorities_file,
+                       "PEM file: whose certificates to trust (default: whom this machine trusts)");
+    app.add_flag_callback(
+           "--insecure", [&parsed] { parsed.tls.checks_certificate = false; },
+           "take any certificate of the broker")
+        ->excludes(authorities);
+    auto* const certificate = app.add_option("--cert", parsed.tls.certificate_file,
+                                             "PEM file: the client's certificate, with its chain");
+    auto* const key = app.add_option("--key", parsed.tls.key_file, "PEM file: its private key");
+    certificate->needs(key);
+    key->needs(certificate);
+    app.add_option("--ws-path", parsed.path,
+                   "path of a WebSocket, when the target names none (default /mqtt)");
     app.add_option("--shards", parsed.shards, "shards of the simulated node, with --target sim")
         ->check(CLI::Range(1U, 64U));
     app.add_option("--seed", parsed.seed, "order of the cases, and the simulated world");
@@ -400,7 +493,8 @@ int conform_command(int argument_count, char** arguments) {
             return to_int(ExitCode::as_expected);
         }
         if (parsed.target.empty()) {
-            throw Refusal{"--target is missing: sim, or mqtt://HOST:PORT"};
+            throw Refusal{
+                "--target is missing: sim, mqtt://HOST:PORT, mqtts://…, ws://… or wss://…"};
         }
         return to_int(run(parsed));
     } catch (const CLI::CallForHelp&) {

@@ -64,6 +64,10 @@ Instant CaseBody::now() const {
     return context_->now();
 }
 
+WebSocketHandshake CaseBody::shake_hands(const std::vector<std::string>& subprotocols) {
+    return context_->shake_hands(subprotocols);
+}
+
 void CaseBody::wait(Duration duration, std::string_view what_for) {
     context_->wait_until(context_->now() + duration, what_for);
 }

@@ -43,6 +43,8 @@ protected:
     [[nodiscard]] const Capabilities& capabilities() const;
     [[nodiscard]] const Tolerances& tolerances() const;
     [[nodiscard]] Instant now() const;
+    /// Begins a WebSocket that offers `subprotocols`, and ends it.
+    WebSocketHandshake shake_hands(const std::vector<std::string>& subprotocols);
     /// Lets time pass; `what_for` goes into the record.
     void wait(Duration duration, std::string_view what_for);
 

@@ -117,6 +117,52 @@ void Context::send(Actor& actor, Bytes bytes) {
     if (actor.connection == nullptr) {
         end(Verdict::inconclusive, actor.name + " has no Network Connection");
     }
+    record_sent(actor, bytes);
+    actor.connection->send(bytes);
+}
+
+void Context::send(Actor& actor, const std::vector<WebSocketMessage>& messages) {
+    throw_if_interrupted();
+    if (actor.connection == nullptr) {
+        end(Verdict::inconclusive, actor.name + " has no Network Connection");
+    }
+    auto* const sender = actor.connection->frames();
+    if (sender == nullptr) end(Verdict::not_applicable, "the transport is no WebSocket");
+    Buffer all;
+    std::size_t frame_count = 0;
+    bool has_text = false;
+    for (const auto& message : messages) {
+        has_text = has_text || message.kind == WebSocketMessage::Kind::text;
+        frame_count += message.fragments.size();
+        if (message.kind == WebSocketMessage::Kind::ping) continue;  // holds nothing of MQTT
+        for (const auto& fragment : message.fragments) append(all, fragment);
+    }
+    note("as " + std::to_string(messages.size()) + " WebSocket messages of " +
+         std::to_string(frame_count) + " frames in all" + (has_text ? ", with text" : "") + ":");
+    record_sent(actor, all);
+    for (const auto& message : messages) sender->send(message);
+}
+
+WebSocketHandshake Context::shake_hands(const std::vector<std::string>& subprotocols) {
+    throw_if_interrupted();
+    std::string problem;
+    auto handshake = target_.shake_hands(subprotocols, problem);
+    if (!handshake.has_value()) {
+        outcome_.was_unreachable = true;
+        end(Verdict::inconclusive, problem);
+    }
+    std::string text = "a handshake that offers";
+    for (const auto& name : subprotocols) text += " '" + name + "'";
+    if (subprotocols.empty()) text += " no subprotocol";
+    text += handshake->status == 0 ? ": closed without an answer"
+                                   : ": HTTP status " + std::to_string(handshake->status);
+    if (handshake->subprotocol.has_value())
+        text += ", subprotocol '" + *handshake->subprotocol + "'";
+    note(text);
+    return std::move(*handshake);
+}
+
+void Context::record_sent(Actor& actor, Bytes bytes) {
     Buffer rest{bytes.begin(), bytes.end()};
     while (!rest.empty()) {
         Buffer raw;
@@ -136,7 +182,6 @@ void Context::send(Actor& actor, Bytes bytes) {
                 .bytes = std::move(raw),
                 .text = describe(packet)});
     }
-    actor.connection->send(bytes);
 }
 
 bool Context::receive(Actor& actor, Instant deadline) {
@@ -154,15 +199,33 @@ bool Context::receive(Actor& actor, Instant deadline) {
             if (slice >= deadline) return false;
             continue;
         }
-        actor.has_ended = true;
-        actor.ending = arrival;
-        record({.kind = TraceStep::Kind::closed,
-                .at = now(),
-                .from = "broker",
-                .to = actor.name,
-                .text = arrival == Arrival::reset ? "connection reset" : "connection closed"});
+        on_end(actor, arrival);
     }
     return true;
+}
+
+void Context::on_end(Actor& actor, Arrival arrival) {
+    if (arrival == Arrival::text_frame) fail_for_text_frame();
+    actor.has_ended = true;
+    actor.ending = arrival;
+    const auto problem = actor.connection->problem();
+    std::string text = arrival == Arrival::closed ? "connection closed" : "connection reset";
+    if (!problem.empty()) text += ": " + problem;
+    record({.kind = TraceStep::Kind::closed,
+            .at = now(),
+            .from = "broker",
+            .to = actor.name,
+            .text = std::move(text)});
+    if (arrival != Arrival::refused) return;
+    outcome_.was_unreachable = true;
+    end(Verdict::inconclusive, problem);
+}
+
+void Context::fail_for_text_frame() {
+    const std::string statement =
+        version_ == ProtocolVersion::v5 ? "v5/MQTT-6.0.0-1" : "v3.1.1/MQTT-6.0.0-1";
+    outcome_.broken_statements.push_back(statement);
+    fail("Control Packets in binary frames (" + statement + ")", "a text frame");
 }
 
 void Context::receive_what_is_there(Actor& actor) {

@@ -95,6 +95,10 @@ public:
     void close(Actor& actor, Ending ending);
     /// Records and sends. A connection that is gone swallows the bytes; the next wait tells.
     void send(Actor& actor, Bytes bytes);
+    /// The same as WebSocket messages. Ends the case as not applicable on other transports.
+    void send(Actor& actor, const std::vector<WebSocketMessage>& messages);
+    /// Begins a WebSocket that offers `subprotocols`, and ends it.
+    WebSocketHandshake shake_hands(const std::vector<std::string>& subprotocols);
     /// Receives until a packet is in the inbox (true), or `deadline`, or the end of the connection.
     bool receive(Actor& actor, Instant deadline);
     /// Receives what has arrived already, without waiting.
@@ -113,6 +117,9 @@ public:
     void judge_close(Verdict verdict, std::string reason);
 
 private:
+    void record_sent(Actor& actor, Bytes bytes);
+    void on_end(Actor& actor, Arrival arrival);
+    [[noreturn]] void fail_for_text_frame();
     bool take_packet_from_stream(Actor& actor);
     void on_packet(Actor& actor, Packet packet);
     void acknowledge_at_once(Actor& actor, const Packet& packet);

@@ -41,6 +41,9 @@ std::optional<std::string> unmet_need(const Needs& requested, const Capabilities
         !capabilities.maximum_packet_size_bytes.has_value()) {
         return "the broker announces no Maximum Packet Size";
     }
+    if (requested.has_frames && !capabilities.has_frames) {
+        return "the transport is no WebSocket: only --target ws://… and wss://… have frames";
+    }
     return std::nullopt;
 }
 

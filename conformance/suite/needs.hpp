@@ -26,7 +26,8 @@ struct Capabilities {
     std::optional<std::uint32_t> maximum_packet_size_bytes{};
     std::optional<std::uint16_t> server_keep_alive_s{};
     std::uint32_t session_expiry_s_max =
-        0xFFFF'FFFF;  // what is left of a request for 600 s, or this
+        0xFFFF'FFFF;          // what is left of a request for 600 s, or this
+    bool has_frames = false;  // Network Connections are WebSockets
 };
 
 /// A request, made by chaining: needs.qos(2).retain().
@@ -40,6 +41,7 @@ struct Needs {
     std::uint32_t session_expiry_s_min = 0;
     std::uint16_t receive_maximum_max = 65'535;
     bool has_announced_maximum_packet_size = false;
+    bool has_frames = false;
     std::chrono::seconds real_time{0};  // how long the case has to wait on a real broker
 
     [[nodiscard]] constexpr Needs qos(std::uint8_t qos) const {
@@ -88,6 +90,12 @@ struct Needs {
     [[nodiscard]] constexpr Needs maximum_packet_size() const {
         Needs result = *this;
         result.has_announced_maximum_packet_size = true;
+        return result;
+    }
+    /// The transport is WebSocket, and the case decides what goes into which frame.
+    [[nodiscard]] constexpr Needs frames() const {
+        Needs result = *this;
+        result.has_frames = true;
         return result;
     }
     /// The case waits: against a real broker it runs beside others.

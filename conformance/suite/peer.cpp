@@ -241,6 +241,11 @@ Peer Peer::send(Bytes bytes) {
     return *this;
 }
 
+Peer Peer::send(const std::vector<WebSocketMessage>& messages) {
+    actor_->context->send(*actor_, messages);
+    return *this;
+}
+
 bool Peer::is_open() const {
     return actor_->connection != nullptr && !actor_->has_ended;
 }
@@ -633,6 +638,13 @@ End Peer::expect_rejected(std::initializer_list<int> codes, Detection detection)
     } else {
         context.downgrade(Verdict::non_strict, "not detected: " + describe_life(end));
     }
+    return end;
+}
+
+End Peer::expect_transport_close() {
+    auto end = await_end(*actor_);
+    if (!end.is_closed) actor_->context->fail("a close", describe_life(end));
+    actor_->context->judge_close(Verdict::pass, {});
     return end;
 }
 

@@ -15,6 +15,7 @@
 #include "conformance/packets/build.hpp"
 #include "conformance/packets/draft.hpp"
 #include "conformance/packets/reader.hpp"
+#include "conformance/targets/target.hpp"
 
 namespace touchstone::conformance {
 
@@ -146,6 +147,8 @@ public:
     Peer send(const Draft& draft);
     /// Any bytes; whole packets among them are recorded one by one.
     Peer send(Bytes bytes);
+    /// Over WebSocket alone. What is in the messages is recorded as if it came in one piece.
+    Peer send(const std::vector<WebSocketMessage>& messages);
     [[nodiscard]] bool is_open() const;
 
     // CONNECT and DISCONNECT.
@@ -229,6 +232,9 @@ public:
     /// in 5.0 (SHOULD). A code that is not among `codes` makes the close verdict non-strict; empty:
     /// any code.
     End expect_rejected(std::initializer_list<int> codes, Detection detection = Detection::binding);
+    /// After something that is no Control Packet and has to end the connection: expects the close.
+    /// How it comes is the transport's matter.
+    End expect_transport_close();
     /// Waits for the close that follows from what another client did (takeover, shutdown).
     End expect_close(std::initializer_list<int> codes);
     /// Receives until `deadline` or the close. Packets stay for the expectations.

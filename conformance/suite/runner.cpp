@@ -346,6 +346,7 @@ Probe probe(TargetSource& source, const RunSettings& settings) {
     found.surroundings.is_shared_broker = !source.has_virtual_time();
     found.surroundings.is_interrupted = settings.is_interrupted;
     found.surroundings.tolerances.slow = settings.slow;
+    found.surroundings.capabilities.has_frames = source.has_frames();
     std::string last_reason;
     for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5}) {
         const auto seed = mix(mix(settings.seed, "probe", static_cast<std::uint64_t>(version)), "",

@@ -87,6 +87,87 @@ private:
     bool is_closed_ = false;  // by the broker, and the client does not know
 };
 
+/// A broker's end of a WebSocket, in virtual time.
+class WebSocketFront final : public Connection, private FrameSender {
+public:
+    WebSocketFront(FrameDefect defect, std::unique_ptr<Connection> broker)
+        : defect_{defect},
+          broker_{std::move(broker)} {}
+
+    bool send(Bytes bytes) override {
+        return send(WebSocketMessage{.fragments = {Buffer{bytes.begin(), bytes.end()}}});
+    }
+
+    Arrival receive(Buffer& into, Instant deadline) override {
+        if (is_closed_) return Arrival::closed;
+        Buffer bytes;
+        const auto arrival = broker_->receive(bytes, deadline);
+        const bool is_pingresp = !bytes.empty() && bytes.front() == std::byte{0xD0};
+        if (is_pingresp && defect_ == FrameDefect::text_is_sent) return Arrival::text_frame;
+        append(into, bytes);
+        return arrival;
+    }
+
+    void close(Ending ending) override { broker_->close(ending); }
+    FrameSender* frames() override { return this; }
+
+private:
+    bool send(const WebSocketMessage& message) override {
+        using Kind = WebSocketMessage::Kind;
+        const bool is_text = message.kind == Kind::text;
+        const bool closes =
+            is_text
+                ? defect_ != FrameDefect::text_is_taken && defect_ != FrameDefect::text_is_ignored
+                : message.kind == Kind::ping && defect_ == FrameDefect::ping_closes;
+        if (closes) {
+            broker_->close(Ending::finish);
+            is_closed_ = true;
+        }
+        const bool is_lost =
+            message.kind == Kind::ping || (is_text && defect_ == FrameDefect::text_is_ignored);
+        if (is_closed_ || is_lost) return !is_closed_;
+        for (const auto& fragment : message.fragments) {
+            broker_->send(taken_from(fragment));
+            if (defect_ == FrameDefect::first_fragment_only) break;
+        }
+        return true;
+    }
+
+    /// What the broker takes from a frame.
+    [[nodiscard]] Buffer taken_from(Buffer frame) const {
+        if (defect_ == FrameDefect::first_32767_bytes_only) {
+            frame.resize(std::min<std::size_t>(frame.size(), 32'767));
+        }
+        if (defect_ != FrameDefect::first_packet_only &&
+            defect_ != FrameDefect::whole_packets_only) {
+            return frame;
+        }
+        Buffer taken;
+        Buffer raw;
+        while (take_packet(frame, raw) != Framing::need_more) {
+            append(taken, raw);
+            if (defect_ == FrameDefect::first_packet_only) return taken;
+        }
+        // The beginning of a packet, when it is all there is.
+        if (defect_ == FrameDefect::first_packet_only) return frame;
+        return taken;
+    }
+
+    FrameDefect defect_;
+    std::unique_ptr<Connection> broker_;
+    bool is_closed_ = false;
+};
+
+/// What a broker selects of the subprotocols that it is offered.
+std::optional<std::string> selected_of(const std::vector<std::string>& offered,
+                                       FrameDefect defect) {
+    if (defect == FrameDefect::nothing_selected) return std::nullopt;
+    if (defect == FrameDefect::mqtt_always_selected) return "mqtt";
+    if (defect == FrameDefect::first_offered_selected && !offered.empty()) return offered.front();
+    if (std::ranges::find(offered, "mqtt") == offered.end()) return std::nullopt;
+    return "mqtt";
+}
+
 class MutantTarget final : public Target {
 public:
     MutantTarget(const Mutant& mutant, std::unique_ptr<Target> world)
@@ -96,7 +177,20 @@ public:
     std::unique_ptr<Connection> open(std::string& problem) override {
         auto broker = world_->open(problem);
         if (broker == nullptr) return nullptr;
-        return std::make_unique<Middleman>(mutant_, std::move(broker), *world_, memory_);
+        auto middleman = std::make_unique<Middleman>(mutant_, std::move(broker), *world_, memory_);
+        if (!mutant_.frames.has_value()) return middleman;
+        return std::make_unique<WebSocketFront>(*mutant_.frames, std::move(middleman));
+    }
+    std::optional<WebSocketHandshake> shake_hands(const std::vector<std::string>& subprotocols,
+                                                  std::string& problem) override {
+        if (!mutant_.frames.has_value()) return Target::shake_hands(subprotocols, problem);
+        WebSocketHandshake handshake{.status = 101,
+                                     .subprotocol = selected_of(subprotocols, *mutant_.frames)};
+        if (!handshake.subprotocol.has_value() && *mutant_.frames == FrameDefect::none) {
+            handshake.status = 400;
+            handshake.problem = "HTTP status 400 instead of 101";
+        }
+        return handshake;
     }
     Instant now() override { return world_->now(); }
     void pass_time_until(Instant instant) override { world_->pass_time_until(instant); }
@@ -118,6 +212,7 @@ public:
     }
     [[nodiscard]] bool has_virtual_time() const override { return true; }
     [[nodiscard]] bool may_run_side_by_side() const override { return false; }
+    [[nodiscard]] bool has_frames() const override { return mutant_.frames.has_value(); }
     [[nodiscard]] std::string url() const override { return "mutant:" + mutant_.name; }
     [[nodiscard]] std::string transport() const override { return "sim"; }
 

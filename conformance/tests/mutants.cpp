@@ -1340,6 +1340,36 @@ std::vector<Mutant> make_mutants() {
          .story = "CONNACK says Session Present without a Session",
          .killed_by = {"v5/MQTT-3.2.2-3", "v5/X5-01"},
          .options = with_defect(&Defects::session_present_lies)});
+    const auto add_web_socket = [&add](const char* name, const char* story, FrameDefect defect,
+                                       std::initializer_list<const char*> cases) {
+        Mutant mutant{.name = name, .story = story, .frames = defect};
+        for (const std::string one : cases) {
+            mutant.killed_by.push_back("v5/MQTT-6.0.0-" + one);
+            mutant.killed_by.push_back("v3.1.1/MQTT-6.0.0-" + one);
+        }
+        add(std::move(mutant));
+    };
+    using enum FrameDefect;
+    add_web_socket("text_is_taken", "text frames are as good as binary ones", text_is_taken,
+                   {"1", "1:publish"});
+    add_web_socket("text_is_ignored", "text frames are not looked at", text_is_ignored,
+                   {"1", "1:publish"});
+    add_web_socket("text_is_sent", "PINGRESP comes in a text frame", text_is_sent, {"1:answers"});
+    add_web_socket("ping_closes", "a Ping frame ends the connection", ping_closes,
+                   {"1:ping-frame"});
+    add_web_socket("first_packet_only", "only the first Control Packet of a frame is seen",
+                   first_packet_only, {"2:merged", "2:with-connect"});
+    add_web_socket("whole_packets_only", "a Control Packet has to be in one frame",
+                   whole_packets_only, {"2", "2:across", "2:fragmented", "2:large"});
+    add_web_socket("first_fragment_only", "continuation frames are not looked at",
+                   first_fragment_only, {"2:fragmented"});
+    add_web_socket("first_32767_bytes_only", "frames are cut at 32,767 bytes",
+                   first_32767_bytes_only, {"2:large"});
+    add_web_socket("mqtt_always_selected", "the subprotocol is \"mqtt\", offered or not",
+                   mqtt_always_selected, {"3"});
+    add_web_socket("first_offered_selected", "the subprotocol is the first that is offered",
+                   first_offered_selected, {"4"});
+    add_web_socket("nothing_selected", "no subprotocol is selected", nothing_selected, {"4"});
     add({.name = "puback_missing",
          .story = "QoS 1 publications are never acknowledged",
          .killed_by = {"v5/MQTT-3.3.4-1", "v3.1.1/MQTT-3.3.4-1"},

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,22 @@ public:
 /// Sees a packet; changes `packet.raw` if it likes. False: the packet goes no further.
 using Tamper = std::function<bool(Packet& packet, Wire& wire)>;
 
+/// What a broker behind WebSocket does wrong with it (§6).
+enum class FrameDefect : std::uint8_t {
+    none,
+    text_is_taken,
+    text_is_ignored,
+    text_is_sent,            // PINGRESP comes in a text frame
+    ping_closes,             // a Ping frame ends the connection
+    first_packet_only,       // of a frame
+    whole_packets_only,      // what is not a whole packet at the end of a frame is lost
+    first_fragment_only,     // of a message
+    first_32767_bytes_only,  // of a frame
+    mqtt_always_selected,    // though it was not offered
+    first_offered_selected,
+    nothing_selected,
+};
+
 struct Mutant {
     std::string name;
     std::string story;                     // what the broken broker does
@@ -41,6 +58,7 @@ struct Mutant {
     Tamper on_client{};                    // for packets on their way to the broker
     Tamper on_broker{};                    // for packets on their way to the client
     SimOptions options{};                  // the reference broker behind it
+    std::optional<FrameDefect> frames{};   // it is reached over WebSocket
     bool announces_limits = false;         // its CONNACK says other limits than the broker's own
 };
 

@@ -27,7 +27,8 @@ Surroundings surroundings_of(TargetSource& source) {
 
 /// What the suite takes the mutant for: most hide behind the CONNACK of the reference broker.
 Surroundings surroundings_of(const Mutant& mutant) {
-    const auto source = mutant.announces_limits ? make_mutant_source(mutant) : make_sim_source({});
+    const bool shows_itself = mutant.announces_limits || mutant.frames.has_value();
+    const auto source = shows_itself ? make_mutant_source(mutant) : make_sim_source({});
     return surroundings_of(*source);
 }
 
@@ -80,6 +81,21 @@ void strike_killers(const Mutant& mutant, std::set<const CaseEntry*>& survivors)
             return entry->version == version && is_caught(judge(*source, *entry, surroundings));
         });
     }
+}
+
+TEST(Mutants, begin_with_a_web_socket_that_is_as_it_should_be) {
+    const Mutant sound{.name = "sound", .frames = FrameDefect::none};
+    const auto source = make_mutant_source(sound);
+    const auto surroundings = surroundings_of(sound);
+    const auto plain = make_sim_source({});
+    std::size_t judged = 0;
+    for (const auto& entry : all_cases()) {
+        if (!entry.requested.has_frames) continue;
+        ++judged;
+        EXPECT_EQ(judge(*source, entry, surroundings), Verdict::pass) << entry.id;
+        EXPECT_EQ(judge(*plain, entry, surroundings_of(*plain)), Verdict::not_applicable);
+    }
+    EXPECT_EQ(judged, 24U);
 }
 
 /// Cases that only note a choice of the broker.
