@@ -20,16 +20,22 @@ public:
         unsigned shards = 1;
         Settings settings;
         Defects defects;
+        std::shared_ptr<const access::NodeRules> rules;  // null: open_rules(settings)
     };
-    explicit Rig(Options options) : settings{options.settings} {
+    explicit Rig(const Options& options)
+        : rules{options.rules ? options.rules : access::open_rules(options.settings)} {
         for (unsigned index = 0; index < options.shards; ++index) {
             auto shard = std::make_unique<Shard>(*this, index);
             shard->broker = std::make_unique<Broker>(
-                settings,
+                rules,
                 Broker::Options{.self = ShardIndex{index},
                                 .shard_count = options.shards,
                                 .defects = options.defects},
-                *shard, *shard, *shard);
+                Broker::Ports{.network = *shard,
+                              .peers = *shard,
+                              .random = *shard,
+                              .authentication = shard.get(),
+                              .events = shard.get()});
             shards.push_back(std::move(shard));
         }
     }
@@ -44,11 +50,20 @@ public:
         bool is_open = true;
         bool is_stalled = false;
         ProtocolVersion version = ProtocolVersion::v3_1_1;
+        access::Origin origin;
     };
 
-    Peer& open(unsigned shard = 0) {
+    /// What a shard wants to know about a client.
+    struct Question {
+        unsigned shard = 0;
+        QuestionNumber number = 0;
+        AuthenticationQuestion what;
+    };
+
+    Peer& open(unsigned shard = 0, access::Origin origin = {}) {
         peers.push_back(std::make_unique<Peer>());
         auto& peer = *peers.back();
+        peer.origin = std::move(origin);
         place(peer, shard);
         return peer;
     }
@@ -63,6 +78,15 @@ public:
         shard.connections.erase(peer.id.raw());
         peer.is_open = false;
         shard.broker->on_close(peer.id, now);
+    }
+
+    void answer(const Question& question, AuthenticationAnswer with) {
+        shards[question.shard]->broker->on_authenticated(question.number, std::move(with), now);
+        settle();
+    }
+    void reload(std::shared_ptr<const access::NodeRules> with) {
+        rules = std::move(with);
+        for (auto& shard : shards) shard->broker->on_rules(rules, now);
     }
 
     /// Delivers messages between shards and moved connections until nothing is left to do.
@@ -111,12 +135,15 @@ public:
         return *shards[owner_of(client_id, static_cast<unsigned>(shards.size())).raw()]->broker;
     }
 
-    Settings settings;
+    std::shared_ptr<const access::NodeRules> rules;
+    std::vector<Question> questions;
+    std::vector<QuestionNumber> forgotten;
+    std::vector<std::string> events;  // "connected c", "disconnected c normal"
     Instant now{std::chrono::seconds{1}};
     std::map<std::pair<unsigned, unsigned>, std::deque<PeerMessage>> mail;
 
 private:
-    struct Shard final : Network, Peers, Random {
+    struct Shard final : Network, Peers, Random, Authentication, Events {
         Shard(Rig& owner, unsigned own_index) : rig{owner}, index{own_index} {}
 
         void send(ConnectionId id, Bytes bytes) override {
@@ -132,14 +159,26 @@ private:
             connections.erase(id.raw());
         }
         void abort(ConnectionId id) override { close(id); }
-        void move(ConnectionId id, ShardIndex owner, access::Origin /*origin*/) override {
+        void move(ConnectionId id, ShardIndex owner, access::Origin origin) override {
             auto* const peer = connections.at(id.raw());
+            peer->origin = std::move(origin);
             connections.erase(id.raw());
             moving.push_back({peer, owner.raw()});
         }
         void resume(ConnectionId id) override { rig.to_push.push_back(connections.at(id.raw())); }
         void send(ShardIndex to, PeerMessage message) override {
             rig.mail[{index, to.raw()}].push_back(std::move(message));
+        }
+        void ask(QuestionNumber number, AuthenticationQuestion question) override {
+            rig.questions.push_back({index, number, std::move(question)});
+        }
+        void forget(QuestionNumber number) override { rig.forgotten.push_back(number); }
+        void on_connected(const ClientEvent& client) override {
+            rig.events.push_back("connected " + std::string{client.client_id});
+        }
+        void on_disconnected(const ClientEvent& client, DisconnectReason reason) override {
+            rig.events.push_back("disconnected " + std::string{client.client_id} + " " +
+                                 std::string{name_of(reason)});
         }
         std::uint64_t next() override { return ++draws * 0x9E37'79B9'7F4A'7C15U + index; }
 
@@ -157,7 +196,7 @@ private:
         peer.shard = index;
         peer.id = ConnectionId{shard.last_id++};
         shard.connections[peer.id.raw()] = &peer;
-        shard.broker->on_open(peer.id, now);
+        shard.broker->on_open(peer.id, peer.origin, now);
     }
 
     void push(Peer& peer) {
