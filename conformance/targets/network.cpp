@@ -164,7 +164,8 @@ public:
     }
 
     Arrival receive(Buffer& into, Instant deadline) override {
-        if (!socket().is_open()) return Arrival::reset;
+        // Beast closes the socket after a Close frame.
+        if (!ended_.has_value() && !socket().is_open()) return Arrival::reset;
         while (!ended_.has_value()) {
             start_reading();
             run_until(deadline, [this] { return read_.has_value() || is_close_received_; });
@@ -350,10 +351,10 @@ private:
     /// A broker may wait for the answer to its Close frame or close_notify before it takes the
     /// client for gone, and publishes the Will Message.
     void answer_goodbye() {
-        if constexpr (is_encrypted<Stream> && !is_web<Stream>) {
-            tls_stream().async_shutdown([](const error_code&) {});
+        if constexpr (is_encrypted<Stream>) {
+            // After a Close frame Beast does so by itself.
+            if (!is_close_received_) tls_stream().async_shutdown([](const error_code&) {});
         }
-        // Beast has begun what it needs: Close frame, close_notify.
         context_.restart();
         context_.poll();
     }
@@ -407,7 +408,7 @@ private:
         }
     }
 
-    const NetworkAddress& address_;
+    NetworkAddress address_;
     std::shared_ptr<asio::ssl::context> tls_;
     asio::io_context context_{1};
     Stream stream_;
