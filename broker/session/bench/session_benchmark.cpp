@@ -36,7 +36,7 @@ public:
 /// A session with a connection that takes everything at once.
 struct Client {
     explicit Client(ProtocolVersion version) {
-        session.attach(ConnectionId{0}, {.version = version}, nullptr);
+        session.attach(ConnectionId{0}, {.version = version}, nullptr, nullptr);
     }
     void end_turn() {
         session.on_written(context, network.unwritten_bytes);
@@ -121,11 +121,11 @@ void accept(benchmark::State& state) {
     for (auto _ : state) {
         wire::Publish packet{.qos = qos, .topic = topic, .payload = as_bytes(payload)};
         if (qos != QoS::at_most_once) packet.packet_id = id;
-        const auto accepted = client.session.accept(client.context, packet);
+        const auto accepted = client.session.accept(packet);
         CHECK(accepted.has_value());
         if (qos == QoS::exactly_once) {
-            const bool is_new = client.session.receive_qos_2(client.context, id);
-            CHECK(is_new);
+            const auto received = client.session.receive_qos_2(client.context, id);
+            CHECK(received == Inbox::Received::is_new);
         }
         if (qos != QoS::at_most_once) {
             client.session.acknowledge(client.context, packet, ReasonCode::success);
