@@ -60,8 +60,7 @@ struct ZonePolicy {
     bool deliver_with_higher_qos = false;             // upgrade_qos: the higher QoS, not the lower
     bool no_local_for_v3 = false;                     // ignore_loop_deliver
     /// QoS 2 messages of a client awaiting PUBREL; UINT32_MAX: as many as there are identifiers.
-    std::uint32_t awaiting_release_max = 100;                        // max_awaiting_rel
-    Duration awaiting_release_time_max = std::chrono::seconds{300};  // await_rel_timeout
+    std::uint32_t awaiting_release_max = 100;  // max_awaiting_rel
     QueuePriorities queue_priorities;
 
     friend bool operator==(const ZonePolicy&, const ZonePolicy&) = default;

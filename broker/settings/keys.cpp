@@ -265,11 +265,6 @@ void Table::add_zone_flow_keys() {
         [](const Target& to, std::int64_t value) {
             to.zone->policy.awaiting_release_max = unlimited_if_zero<std::uint32_t>(value);
         });
-    add(zone, "await_rel_timeout", "300s", Span{seconds{1}, days{365}},
-        "When a QoS 2 message that awaits PUBREL is forgotten.",
-        [](const Target& to, Duration value) {
-            to.zone->policy.awaiting_release_time_max = value;
-        });
     add(zone, "retry_interval", "20s", Span{Duration::zero(), days{1}},
         "When what a connected client of MQTT 3.1 or 3.1.1 has not acknowledged is sent again; 0: "
         "only when it comes back, as for MQTT 5.0.",

@@ -109,7 +109,7 @@ struct ForeignKey {
     std::string_view pattern;
     std::string_view why;
 };
-constexpr std::array<ForeignKey, 20> foreign_keys{
+constexpr std::array<ForeignKey, 22> foreign_keys{
     {{"listener.<tcp|ssl|ws|wss>.<name>.acceptors", "every shard accepts; see node.shards"},
      {"listener.<tcp|ssl|ws|wss>.<name>.active_n", "a read takes what there is"},
      {"listener.<tcp|ssl|ws|wss>.<name>.reuseaddr", "addresses are always reused"},
@@ -123,6 +123,8 @@ constexpr std::array<ForeignKey, 20> foreign_keys{
      {"broker.session_locking_strategy", "there is always one session for a client"},
      {"broker.route_batch_clean", "a node stands alone"},
      {"broker.shared_dispatch_ack_enabled", "a member that cannot take a message is passed over"},
+     {"zone.<zone>.await_rel_timeout", "forgetting a QoS 2 message would deliver it twice"},
+     {"mqtt.await_rel_timeout", "forgetting a QoS 2 message would deliver it twice"},
      {"module.rewrite.*", "topics are not rewritten"},
      {"log.to", "the log goes to standard error"},
      {"log.dir", "the log goes to standard error"},

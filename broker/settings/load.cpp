@@ -332,6 +332,11 @@ private:
         node_->client_ids = read_credentials("client_id_list", Credentials::Use::client_ids);
         if (const auto* const text = content_of("ban_list", list_size_bytes_max, false))
             node_->bans = read_bans(*text, *entry("ban_list").value, problems_);
+        if (node_->bans.size() > access::BanList::size_max_default)
+            problems_.add(entry("ban_list").origin,
+                          "ban_list has " + std::to_string(node_->bans.size()) +
+                              " entries; at most " +
+                              std::to_string(access::BanList::size_max_default) + " are kept");
     }
 
     std::shared_ptr<const Credentials> read_credentials(const std::string& name,
