@@ -13,6 +13,22 @@ constexpr std::size_t recorded_bytes_max = 4'096;
 /// How often a wait on a real clock looks whether the user has interrupted.
 constexpr std::chrono::milliseconds interrupt_interval{200};
 
+/// What comes next, as a reader of the record wants to know it.
+std::string describe_frames(const std::vector<WebSocketMessage>& messages) {
+    using Kind = WebSocketMessage::Kind;
+    const bool has_text =
+        std::ranges::find(messages, Kind::text, &WebSocketMessage::kind) != messages.end();
+    const bool has_ping =
+        std::ranges::find(messages, Kind::ping, &WebSocketMessage::kind) != messages.end();
+    std::size_t frame_count = 0;
+    for (const auto& message : messages) frame_count += message.fragments.size();
+    std::string text = frame_count == 1 ? "in one" : "in " + std::to_string(frame_count);
+    text += has_ping ? " Ping" : has_text ? " text" : " binary";
+    text += frame_count == 1 ? " frame" : " frames";
+    if (messages.size() < frame_count && messages.size() == 1) text += ", fragments of one message";
+    return text + ":";
+}
+
 }  // namespace
 
 Context::Context(Target& target, const Surroundings& surroundings, ProtocolVersion version,
@@ -128,17 +144,12 @@ void Context::send(Actor& actor, const std::vector<WebSocketMessage>& messages) 
     }
     auto* const sender = actor.connection->frames();
     if (sender == nullptr) end(Verdict::not_applicable, "the transport is no WebSocket");
+    note(describe_frames(messages));
     Buffer all;
-    std::size_t frame_count = 0;
-    bool has_text = false;
     for (const auto& message : messages) {
-        has_text = has_text || message.kind == WebSocketMessage::Kind::text;
-        frame_count += message.fragments.size();
         if (message.kind == WebSocketMessage::Kind::ping) continue;  // holds nothing of MQTT
         for (const auto& fragment : message.fragments) append(all, fragment);
     }
-    note("as " + std::to_string(messages.size()) + " WebSocket messages of " +
-         std::to_string(frame_count) + " frames in all" + (has_text ? ", with text" : "") + ":");
     record_sent(actor, all);
     for (const auto& message : messages) sender->send(message);
 }
