@@ -18,12 +18,11 @@ std::string describe_frames(const std::vector<WebSocketMessage>& messages) {
     using Kind = WebSocketMessage::Kind;
     const bool has_text =
         std::ranges::find(messages, Kind::text, &WebSocketMessage::kind) != messages.end();
-    const bool has_ping =
-        std::ranges::find(messages, Kind::ping, &WebSocketMessage::kind) != messages.end();
+    if (messages.size() == 1 && messages.front().kind == Kind::ping) return "a Ping frame";
     std::size_t frame_count = 0;
     for (const auto& message : messages) frame_count += message.fragments.size();
     std::string text = frame_count == 1 ? "in one" : "in " + std::to_string(frame_count);
-    text += has_ping ? " Ping" : has_text ? " text" : " binary";
+    text += has_text ? " text" : " binary";
     text += frame_count == 1 ? " frame" : " frames";
     if (messages.size() < frame_count && messages.size() == 1) text += ", fragments of one message";
     return text + ":";
