@@ -176,8 +176,7 @@ Load::~Load() {
     close(epoll_);
 }
 
-// --- What a run is made of
-// ------------------------------------------------------------------------
+// --- What a run is made of -----------------------------------------------------------------------
 
 void Load::connect() {
     const auto deadline_ns = now_ns() + patience_ns;
@@ -238,8 +237,7 @@ void Load::disconnect() {
     }
 }
 
-// --- One turn of the loop
-// ---------------------------------------------------------------------------
+// --- One turn of the loop ------------------------------------------------------------------------
 
 template <class Until>
 void Load::run(Doing doing, Until until) {
@@ -293,8 +291,7 @@ void Load::on_ready(Client& client, std::uint32_t events) {
     }
 }
 
-// --- Connections
-// --------------------------------------------------------------------------------------
+// --- Connections ---------------------------------------------------------------------------------
 
 void Load::connect_more() {
     if (doing_ == Doing::connecting) {
@@ -398,8 +395,7 @@ void Load::lose(Client& client) {
     end(client);
 }
 
-// --- Bytes
-// ----------------------------------------------------------------------------------------
+// --- Bytes ---------------------------------------------------------------------------------------
 
 void Load::wait_writable(Client& client, bool wanted) {
     if (client.waits_writable == wanted) return;
@@ -414,6 +410,7 @@ void Load::write(Client& client, std::string_view bytes) {
 }
 
 void Load::write_rest(Client& client) {
+    const bool had_waited = client.waits_writable;
     while (client.written_bytes < client.unwritten.size()) {
         const auto size = ::send(client.descriptor, client.unwritten.data() + client.written_bytes,
                                  client.unwritten.size() - client.written_bytes, MSG_NOSIGNAL);
@@ -428,7 +425,7 @@ void Load::write_rest(Client& client) {
     client.unwritten.clear();
     client.written_bytes = 0;
     wait_writable(client, false);
-    if (client.role == Client::Role::publisher) mark(client);
+    if (had_waited && client.role == Client::Role::publisher) mark(client);
 }
 
 void Load::read(Client& client) {
@@ -470,8 +467,7 @@ void Load::read(Client& client) {
     }
 }
 
-// --- Packets
-// --------------------------------------------------------------------------------------
+// --- Packets -------------------------------------------------------------------------------------
 
 bool Load::on_packet(Client& client, std::uint8_t first_byte, std::string_view body) {
     const auto answer = [&](unsigned answer_byte) {
@@ -551,8 +547,7 @@ void Load::on_publish(Client& client, std::uint8_t first_byte, std::string_view 
     mark(*publishers_[publisher]);
 }
 
-// --- Publishing
-// -------------------------------------------------------------------------------------
+// --- Publishing ----------------------------------------------------------------------------------
 
 void Load::mark(Client& client) {
     if (client.is_marked) return;

@@ -10,12 +10,12 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 
 class Project:
-    """A copy of ci/ and of the named files of the project; removed at the end of the `with`."""
+    """A copy of the scripts of ci/ and of the named files of the project; removed at the end of the `with`."""
 
     def __enter__(self):
         self.root = tempfile.mkdtemp(prefix="touchstone-planted-")
         shutil.copytree(os.path.join(ROOT, "ci"), os.path.join(self.root, "ci"),
-                        ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+                        ignore=shutil.ignore_patterns("node_modules", "__pycache__", "bench.d"))
         return self
 
     def __exit__(self, *_):
