@@ -212,7 +212,7 @@ private:
     /// had no member to take it at once.
     void publish_to_group(Publication& publication, const FilterName& name, std::uint64_t tried);
     void deliver_to_member(Publication& publication, const FilterName& name,
-                           SubscriberList& group);
+                           SharedSubscription& group);
     void deliver(Client& client, Publication& publication, const Session::Grant& grant);
     void send_retained(Client& client, const FilterName& name, wire::SubscriptionOptions options,
                        std::uint32_t identifier);
@@ -259,7 +259,7 @@ private:
     Receivers receivers_;
     std::vector<std::uint32_t> identifiers_;
     std::vector<GroupRoute*> group_routes_;
-    std::vector<SubscriberList*> groups_;
+    std::vector<SharedSubscription*> groups_;
     std::vector<MessageRef> snapshot_;
     std::vector<FilterName> names_;
     std::deque<std::string> mounted_;  // texts behind names_

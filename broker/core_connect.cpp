@@ -243,7 +243,7 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
             route_exchange_.release(filter, share_name);
     if (options_.defects.retain_on_resume && session_present) {
         for (const auto& record : std::vector{client->subscriptions})
-            send_retained(*client, *FilterName::parse(record.list->text(), false), {}, 0);
+            send_retained(*client, *FilterName::parse(router_.text_of(record), false), {}, 0);
     }
     time_retry(*client);
     tell(*client, connect.clean_start);
@@ -510,12 +510,10 @@ void Broker::Core::end_session(Client& client) {
         counters_.add(Counter::messages_acknowledged, outbox->flows().size() - unreleased);
     }
     while (!client.subscriptions.empty()) {
-        // The list, and so the text, may go with its last subscriber.
-        const auto text = client.subscriptions.back().list->text();
-        auto name = FilterName::parse(text, true);
-        if (!name || router_.find_group(*name) != client.subscriptions.back().list)
-            name = FilterName{text, {}, text};  // `$share/…` of a v3 client is an ordinary filter
-        unsubscribe(client, *name);
+        // The text may go with its last subscriber. `$share/…` of a v3 client is an ordinary filter.
+        const auto record = client.subscriptions.back();
+        const std::string text{router_.text_of(record)};
+        unsubscribe(client, *FilterName::parse(text, Router::is_shared(record)));
     }
     client.session.forget_queue(context_);
     for (auto& delivery : shared) {

@@ -137,7 +137,7 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
         groups_.clear();
         router_.match_groups(fields.topic, groups_);
         for (auto* const group : groups_)
-            deliver_to_member(publication, *FilterName::parse(group->text(), true), *group);
+            deliver_to_member(publication, *FilterName::parse(group->text, true), *group);
         return receivers + groups_.size();
     }
 
@@ -219,7 +219,7 @@ void Broker::Core::publish_to_group(Publication& publication, const FilterName& 
 }
 
 void Broker::Core::deliver_to_member(Publication& publication, const FilterName& name,
-                                     SubscriberList& group) {
+                                     SharedSubscription& group) {
     const auto session_of = [](const SubscriberBase& who) -> const Session& {
         return static_cast<const Client&>(who).session;
     };
@@ -238,8 +238,8 @@ void Broker::Core::deliver_to_member(Publication& publication, const FilterName&
     if (member == nullptr)
         member = Router::next_member(group, [](const SubscriberBase&) { return true; });
     deliver(static_cast<Client&>(*member->who), publication,
-            {.qos = member->options.qos,
-             .retain = publication.fields().retain && member->options.retain_as_published,
+            {.qos = member->qos,
+             .retain = publication.fields().retain && member->retain_as_published,
              .identifier = member->identifier,
              .group = name.text});
 }
@@ -356,8 +356,7 @@ bool Broker::Core::has_room_for(Client& client, const FilterName& name) {
     if (client.subscriptions.size() < client.session.settings().subscriptions_max &&
         router_.subscription_count() < share_of(rules_->policy.limits.subscriptions_max))
         return true;
-    auto* const list = router_.find_group(name);
-    return list != nullptr && list->find(client) != nullptr;  // one that is replaced
+    return router_.is_subscribed(client, name);  // one that is replaced
 }
 
 Router::Subscribed Broker::Core::subscribe(Client& client, const FilterName& name,
@@ -416,8 +415,7 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
         mounted_.clear();
         auto name = FilterName::parse(filter, client.session.is_v5());
         if (name) name = mounted(client.mountpoint(), *name);
-        auto* const list = name ? router_.find_group(*name) : nullptr;
-        const bool existed = list != nullptr && list->find(client) != nullptr;
+        const bool existed = name && router_.is_subscribed(client, *name);
         if (existed) unsubscribe(client, *name);
         reasons_.push_back(static_cast<std::byte>(
             existed ? ReasonCode::success : ReasonCode::no_subscription_existed));

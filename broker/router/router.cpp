@@ -17,82 +17,146 @@ std::optional<FilterName> FilterName::parse(std::string_view text, bool shared) 
 Router::Router(const Options& options)
     : options_{options},
       local_{options.hash_seed, options.dollar_rule_ignored},
+      local_groups_{options.hash_seed, options.dollar_rule_ignored},
       remote_{options.hash_seed, options.dollar_rule_ignored} {
     CHECK(options.shard_count <= shard_count_max);
 }
 
-SubscriberList* Router::list_of(Local& local, const FilterName& name) {
-    if (name.share_name.empty()) return local.direct.get();
-    for (const auto& group : local.groups)
-        if (group->text() == name.text) return group.get();
-    return nullptr;
+// --- Lists ---------------------------------------------------------------------------------------
+
+Router::ListNumber Router::find_list(const FilterName& name) const {
+    if (name.share_name.empty()) return local_.find(name.filter);
+    const auto filter = local_groups_.find(name.filter);
+    if (filter == 0) return 0;
+    for (const auto number : local_groups_[filter])
+        if (shared_[number & ~shared_bit]->text == name.text) return number;
+    return 0;
+}
+
+Router::ListNumber Router::add_list(const FilterName& name) {
+    if (const auto known = find_list(name); known != 0) return known;
+    if (name.share_name.empty()) return local_.add(name.filter);
+
+    auto place = static_cast<ListNumber>(shared_.size());
+    if (free_shared_.empty()) {
+        shared_.emplace_back();
+    } else {
+        place = free_shared_.back();
+        free_shared_.pop_back();
+    }
+    shared_[place] = std::make_unique<SharedSubscription>(std::string{name.text});
+    local_groups_[local_groups_.add(name.filter)].push_back(place | shared_bit);
+    return place | shared_bit;
+}
+
+void Router::remove_list(ListNumber number, const FilterName& name) {
+    if ((number & shared_bit) == 0) {
+        local_.remove(number);
+        return;
+    }
+    const auto filter = local_groups_.find(name.filter);
+    auto& numbers = local_groups_[filter];
+    std::erase(numbers, number);
+    if (numbers.empty()) local_groups_.remove(filter);
+    // Last, as `name` may be a view of this text.
+    shared_[number & ~shared_bit].reset();
+    free_shared_.push_back(number & ~shared_bit);
+}
+
+std::optional<std::uint32_t> Router::find_member(ListNumber number,
+                                                 const SubscriberBase& who) const {
+    const auto& list =
+        (number & shared_bit) != 0 ? shared_[number & ~shared_bit]->list : local_[number];
+    const auto members = list.members();
+    if (who.subscriptions.size() < members.size()) {
+        for (const auto& record : who.subscriptions)
+            if (record.list == number) return record.position;
+        return std::nullopt;
+    }
+    for (std::uint32_t position = 0; position < members.size(); ++position)
+        if (members[position].who == &who) return position;
+    return std::nullopt;
+}
+
+void Router::leave(ListNumber number, std::uint32_t position) {
+    // The member's place and its session's record are taken by the last ones.
+    auto& list = list_of(number);
+    const auto member = list[position];
+    auto& records = member.who->subscriptions;
+    CHECK(records[member.record].list == number && records[member.record].position == position);
+
+    const auto last = list.members().back();
+    list[position] = last;
+    last.who->subscriptions[last.record].position = position;
+    list.pop();
+
+    const auto moved = records.back();
+    records[member.record] = moved;
+    records.pop_back();
+    if (member.record < records.size()) list_of(moved.list)[moved.position].record = member.record;
+    // Far from full, so that coming and going does not move them each time.
+    if (records.size() * 4 <= records.capacity() && records.capacity() > 16) {
+        std::vector<SubscriptionRecord> fewer;
+        fewer.reserve(records.size() * 2);
+        fewer.assign(records.begin(), records.end());
+        records = std::move(fewer);
+    }
 }
 
 Router::Subscribed Router::subscribe(SubscriberBase& who, const FilterName& name,
                                      wire::SubscriptionOptions options, std::uint32_t identifier) {
-    auto& local = local_.add(name.filter);
-    auto* list = list_of(local, name);
-    if (list == nullptr) {
-        auto made = std::make_unique<SubscriberList>(std::string{name.text});
-        list = made.get();
-        if (name.share_name.empty())
-            local.direct = std::move(made);
-        else
-            local.groups.push_back(std::move(made));
-    }
-    if (auto* known = list->find(who)) {
-        known->options = options;
-        known->identifier = identifier;
+    const auto number = add_list(name);
+    auto& list = list_of(number);
+    if (const auto known = find_member(number, who)) {
+        list[*known].set(options, identifier);
         return Subscribed::replaced;
     }
-    list->join(who, options, identifier);
+    const auto record = static_cast<std::uint32_t>(who.subscriptions.size());
+    who.subscriptions.push_back({number, static_cast<std::uint32_t>(list.members().size())});
+    list.push({who, record, options, identifier});
     ++subscription_count_;
     return Subscribed::new_subscription;
 }
 
 bool Router::unsubscribe(SubscriberBase& who, const FilterName& name) {
-    auto* const local = local_.find(name.filter);
-    if (local == nullptr) return false;
-    auto* const list = list_of(*local, name);
-    if (list == nullptr) return false;
-    const auto* const member = list->find(who);
-    if (member == nullptr) return false;
-    list->leave(*member);
+    const auto number = find_list(name);
+    if (number == 0) return false;
+    const auto position = find_member(number, who);
+    if (!position) return false;
+    leave(number, *position);
     --subscription_count_;
-    if (!list->members().empty()) return true;
-
-    // `name` may be a view of the list's own text: find the filter before the text goes.
-    const bool shared = !name.share_name.empty();
-    if (shared ? !local->direct && local->groups.size() == 1 : local->groups.empty()) {
-        local_.remove(name.filter);
-        return true;
-    }
-    if (!shared) {
-        local->direct.reset();
-        return true;
-    }
-    std::erase_if(local->groups, [list](const auto& group) { return group.get() == list; });
+    if (list_of(number).members().empty()) remove_list(number, name);
     return true;
 }
 
-bool Router::has(const FilterName& name) {
-    auto* const local = local_.find(name.filter);
-    return local != nullptr && list_of(*local, name) != nullptr;
+bool Router::is_subscribed(const SubscriberBase& who, const FilterName& name) const {
+    const auto number = find_list(name);
+    return number != 0 && find_member(number, who).has_value();
 }
 
-void Router::add_receiver(const Subscriber& subscriber, Receivers& receivers) {
+std::string_view Router::text_of(SubscriptionRecord record) const {
+    return is_shared(record) ? std::string_view{shared_[record.list & ~shared_bit]->text}
+                             : local_.text(record.list);
+}
+
+std::size_t Router::reserved_bytes() const {
+    return local_.reserved_bytes() + local_groups_.reserved_bytes() + remote_.reserved_bytes();
+}
+
+// --- Matching ------------------------------------------------------------------------------------
+
+void Router::merge_receiver(const Subscriber& subscriber, Receivers& receivers) const {
     auto& who = *subscriber.who;
     if (who.match_serial != match_serial_) {
         who.match_serial = match_serial_;
         who.match_position = static_cast<std::uint32_t>(receivers.list.size());
-        receivers.list.push_back({&who, subscriber.options.qos,
-                                  subscriber.options.retain_as_published, false,
-                                  subscriber.identifier});
+        receivers.list.push_back(
+            {&who, subscriber.qos, subscriber.retain_as_published, false, subscriber.identifier});
         return;
     }
     auto& receiver = receivers.list[who.match_position];
-    receiver.qos = std::max(receiver.qos, subscriber.options.qos);
-    receiver.retain_as_published |= subscriber.options.retain_as_published;
+    receiver.qos = std::max(receiver.qos, subscriber.qos);
+    receiver.retain_as_published |= subscriber.retain_as_published;
     if (subscriber.identifier == 0) return;
     if (receiver.identifier == 0) {
         receiver.identifier = subscriber.identifier;
@@ -102,75 +166,102 @@ void Router::add_receiver(const Subscriber& subscriber, Receivers& receivers) {
     receivers.more_identifiers.emplace_back(who.match_position, subscriber.identifier);
 }
 
-void Router::match(std::string_view topic, const SubscriberBase* publisher,
-                   Receivers& receivers) {
+void Router::match(std::string_view topic, const SubscriberBase* publisher, Receivers& receivers) {
+    receivers.clear();
     ++match_serial_;
-    local_.match(topic, [&](Local& local) {
-        if (!local.direct) return;
-        for (const auto& subscriber : local.direct->members()) {
-            // No Local goes by Client Identifier, that is by session [MQTT-3.8.3-3].
-            if (subscriber.options.no_local && subscriber.who == publisher) continue;
-            add_receiver(subscriber, receivers);
+    bool is_first = true;
+    local_.match(topic, [&](const SubscriberList& list) {
+        const auto members = list.members();
+        if (receivers.list.empty()) {
+            // A list names a session once: nothing to merge, and no session has to be touched.
+            receivers.list.reserve(members.size());
+            for (const auto& subscriber : members) {
+                // No Local goes by Client Identifier, that is by session [MQTT-3.8.3-3].
+                if (subscriber.no_local && subscriber.who == publisher) continue;
+                receivers.list.push_back({subscriber.who, subscriber.qos,
+                                          subscriber.retain_as_published, false,
+                                          subscriber.identifier});
+            }
+            return;
+        }
+        if (is_first) {
+            for (std::uint32_t position = 0; position < receivers.list.size(); ++position) {
+                auto& who = *receivers.list[position].who;
+                who.match_serial = match_serial_;
+                who.match_position = position;
+            }
+            is_first = false;
+        }
+        for (const auto& subscriber : members) {
+            if (subscriber.no_local && subscriber.who == publisher) continue;
+            merge_receiver(subscriber, receivers);
         }
     });
 }
 
-void Router::match_groups(std::string_view topic, std::vector<SubscriberList*>& groups) {
-    local_.match(topic, [&](Local& local) {
-        for (const auto& group : local.groups) groups.push_back(group.get());
+void Router::match_groups(std::string_view topic, std::vector<SharedSubscription*>& groups) {
+    local_groups_.match(topic, [&](const ListNumbers& numbers) {
+        for (const auto number : numbers) groups.push_back(shared_[number & ~shared_bit].get());
     });
 }
 
-SubscriberList* Router::find_group(const FilterName& name) {
-    auto* const local = local_.find(name.filter);
-    return local == nullptr ? nullptr : list_of(*local, name);
+SharedSubscription* Router::find_group(const FilterName& name) {
+    if (name.share_name.empty()) return nullptr;
+    const auto number = find_list(name);
+    return number == 0 ? nullptr : shared_[number & ~shared_bit].get();
 }
 
+// --- Other shards --------------------------------------------------------------------------------
+
 std::uint64_t Router::shards_of_group(const FilterName& name) {
-    const auto* const remote = remote_.find(name.filter);
-    if (remote == nullptr) return 0;
-    for (const auto& group : remote->groups)
+    const auto filter = remote_.find(name.filter);
+    if (filter == 0 || !remote_[filter].groups) return 0;
+    for (const auto& group : *remote_[filter].groups)
         if (group.share_name == name.share_name)
             return group.shards & ~(std::uint64_t{1} << options_.self.raw());
     return 0;
 }
 
 void Router::add_route(ShardIndex shard, std::string_view filter, std::string_view share_name) {
-    auto& remote = remote_.add(filter);
+    auto& remote = remote_[remote_.add(filter)];
     const auto bit = std::uint64_t{1} << shard.raw();
     if (share_name.empty()) {
         remote.shards |= bit;
         return;
     }
-    for (auto& group : remote.groups) {
+    if (!remote.groups) remote.groups = std::make_unique<std::vector<GroupRoute>>();
+    for (auto& group : *remote.groups) {
         if (group.share_name != share_name) continue;
         group.shards |= bit;
         return;
     }
-    remote.groups.push_back({std::string{share_name},
-                             "$share/" + std::string{share_name} + "/" + std::string{filter}, bit,
-                             0});
+    remote.groups->push_back({std::string{share_name},
+                              "$share/" + std::string{share_name} + "/" + std::string{filter}, bit,
+                              0});
 }
 
 void Router::remove_route(ShardIndex shard, std::string_view filter, std::string_view share_name) {
-    auto* const remote = remote_.find(filter);
-    CHECK(remote != nullptr);
+    const auto known = remote_.find(filter);
+    CHECK(known != 0);
+    auto& remote = remote_[known];
     const auto bit = std::uint64_t{1} << shard.raw();
     if (share_name.empty()) {
-        remote->shards &= ~bit;
-    } else {
-        for (auto& group : remote->groups)
+        remote.shards &= ~bit;
+    } else if (remote.groups) {
+        for (auto& group : *remote.groups)
             if (group.share_name == share_name) group.shards &= ~bit;
-        std::erase_if(remote->groups, [](const auto& group) { return group.shards == 0; });
+        std::erase_if(*remote.groups, [](const auto& group) { return group.shards == 0; });
+        if (remote.groups->empty()) remote.groups.reset();
     }
-    if (remote->shards == 0 && remote->groups.empty()) remote_.remove(filter);
+    if (remote.shards == 0 && !remote.groups) remote_.remove(known);
 }
 
 std::uint64_t Router::match_routes(std::string_view topic, std::vector<GroupRoute*>& groups) {
     std::uint64_t shards = 0;
-    remote_.match(topic, [&](Remote& remote) {
+    remote_.match(topic, [&](const Remote& remote) {
         shards |= remote.shards;
-        for (auto& group : remote.groups) groups.push_back(&group);
+        if (!remote.groups) return;
+        for (auto& group : *remote.groups) groups.push_back(&group);
     });
     return shards & ~(std::uint64_t{1} << options_.self.raw());
 }

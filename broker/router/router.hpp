@@ -78,8 +78,16 @@ public:
     /// False when there was none.
     bool unsubscribe(SubscriberBase& who, const FilterName& name);
     /// Whether any session of this shard has this very subscription.
-    [[nodiscard]] bool has(const FilterName& name);
+    [[nodiscard]] bool has(const FilterName& name) const { return find_list(name) != 0; }
+    [[nodiscard]] bool is_subscribed(const SubscriberBase& who, const FilterName& name) const;
     [[nodiscard]] std::size_t subscription_count() const { return subscription_count_; }
+
+    /// What a record of a session stands for: the subscription's text as the client wrote it, valid
+    /// until the last session has left it, and whether `$share/…` in it has its meaning.
+    [[nodiscard]] std::string_view text_of(SubscriptionRecord record) const;
+    [[nodiscard]] static bool is_shared(SubscriptionRecord record) {
+        return (record.list & shared_bit) != 0;
+    }
 
     /// Fills `receivers` with the sessions whose ordinary subscriptions match `topic`.
     /// `publisher`: the subscriber that published it, or null; for No Local [MQTT-3.8.3-3].
@@ -95,13 +103,13 @@ public:
     std::uint64_t match_routes(std::string_view topic, std::vector<GroupRoute*>& groups);
 
     /// The Shared Subscriptions of this shard's sessions that match, for a node of one shard.
-    void match_groups(std::string_view topic, std::vector<SubscriberList*>& groups);
+    void match_groups(std::string_view topic, std::vector<SharedSubscription*>& groups);
 
     /// The member of a Shared Subscription whose turn it is, the first from there on for which
     /// `is_wanted(SubscriberBase&)`. Null when there is none; the turn then stays.
     template <class IsWanted>
-    static const Subscriber* next_member(SubscriberList& group, IsWanted is_wanted) {
-        const auto& members = group.members();
+    static const Subscriber* next_member(SharedSubscription& group, IsWanted is_wanted) {
+        const auto members = group.members();
         const auto count = static_cast<std::uint32_t>(members.size());
         for (std::uint32_t i = 0; i < count; ++i) {
             const auto at = (group.turn + i) % count;
@@ -113,27 +121,43 @@ public:
     }
     /// The other shards that have members of that Shared Subscription, as bits.
     [[nodiscard]] std::uint64_t shards_of_group(const FilterName& name);
-    [[nodiscard]] SubscriberList* find_group(const FilterName& name);
+    /// Null when this shard has no member of it, or `name` is no Shared Subscription.
+    [[nodiscard]] SharedSubscription* find_group(const FilterName& name);
+
+    /// Memory taken by filters and lists; the records of the sessions are theirs.
+    [[nodiscard]] std::size_t reserved_bytes() const;
 
 private:
-    struct Local {
-        std::unique_ptr<SubscriberList> direct;
-        std::vector<std::unique_ptr<SubscriberList>> groups;
-    };
+    /// A list: a filter in local_, or with shared_bit a place in shared_. 0: none.
+    using ListNumber = std::uint32_t;
+    static constexpr ListNumber shared_bit = 1U << 31U;
+
+    using ListNumbers = std::vector<ListNumber>;
     struct Remote {
         std::uint64_t shards = 0;
-        std::vector<GroupRoute> groups;
+        std::unique_ptr<std::vector<GroupRoute>> groups;  // null: none, as for most filters
     };
 
-    static SubscriberList* list_of(Local& local, const FilterName& name);
-    void add_receiver(const Subscriber& subscriber, Receivers& receivers);
+    [[nodiscard]] SubscriberList& list_of(ListNumber number) {
+        return (number & shared_bit) != 0 ? shared_[number & ~shared_bit]->list : local_[number];
+    }
+    [[nodiscard]] ListNumber find_list(const FilterName& name) const;
+    ListNumber add_list(const FilterName& name);
+    void remove_list(ListNumber number, const FilterName& name);
+    /// The place of `who` in the list; nothing when it is not there.
+    [[nodiscard]] std::optional<std::uint32_t> find_member(ListNumber number,
+                                                           const SubscriberBase& who) const;
+    void leave(ListNumber number, std::uint32_t position);
+    void merge_receiver(const Subscriber& subscriber, Receivers& receivers) const;
 
     Options options_;
-    FilterIndex<Local> local_;
+    FilterIndex<SubscriberList> local_;
+    FilterIndex<ListNumbers> local_groups_;
     FilterIndex<Remote> remote_;
+    std::vector<std::unique_ptr<SharedSubscription>> shared_;
+    std::vector<ListNumber> free_shared_;
     std::size_t subscription_count_ = 0;
     std::uint64_t match_serial_ = 0;
-    std::vector<SubscriberList*> matched_;  // scratch of match()
 };
 
 }  // namespace touchstone

@@ -67,7 +67,7 @@ TEST(router, members_of_a_group_take_turns_and_those_who_cannot_are_passed_over)
     std::deque<SubscriberBase> sessions(3);
     for (auto& session : sessions) router.subscribe(session, name_of("$share/g/t"), {}, 0);
     EXPECT_TRUE(receivers_of(router, "t").empty()) << "no ordinary subscription";
-    std::vector<SubscriberList*> groups;
+    std::vector<SharedSubscription*> groups;
     router.match_groups("t", groups);
     ASSERT_EQ(groups.size(), 1U);
     const auto all = [](const SubscriberBase&) { return true; };
