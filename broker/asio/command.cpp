@@ -165,16 +165,18 @@ void add_options(CLI::App& app, Arguments& arguments) {
 }
 
 Node::Options node_options(const Arguments& arguments) {
-    Node::Options options;
+    std::vector<Endpoint> endpoints;
     for (const std::string& text : arguments.listen) {
-        options.listen.push_back(Endpoint::from_text(text));
-        if (options.listen.back().is_loopback || arguments.allow_anonymous) continue;
+        endpoints.push_back(Endpoint::from_text(text));
+        if (endpoints.back().is_loopback || arguments.allow_anonymous) continue;
         throw OperatorError{"--listen " + text +
                             " can be reached from other machines, and there is no authentication; "
                             "add --allow-anonymous if everybody shall be served"};
     }
+    Node::Options options;
+    options.listeners = plain_listeners(endpoints);
+    options.rules = access::open_rules(arguments.settings);
     options.shard_count = arguments.shard_count;
-    options.settings = arguments.settings;
     options.drain_time_max = std::chrono::seconds{arguments.drain_time_s_max};
     return options;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/asio/descriptor.hpp"
+#include "broker/asio/layers.hpp"
 #include "broker/asio/output.hpp"
 #include "broker/asio/readiness.hpp"
 #include "broker/base/bytes.hpp"
@@ -19,6 +20,7 @@ namespace touchstone::asio_driver {
 
 enum class ConnectionState : std::uint8_t {
     unused,     // no connection has this number
+    preparing,  // the core does not know it yet (Layers::preparation)
     open,       // what arrives goes to the core
     stalled,    // the core takes no bytes until Network::resume
     resuming,   // it did; the bytes kept are delivered in the next turn
@@ -43,16 +45,29 @@ struct Connection {
     std::uint32_t generation = 0;  // of the slot: tells a late event from one of its next owner
     Output output;
     std::unique_ptr<KeptInput> kept;
+    std::unique_ptr<Layers> layers;    // null: the bytes on the socket are those of MQTT
+    std::uint32_t gathered_bytes = 0;  // sent since the last attempt to write
     ConnectionState state = ConnectionState::unused;
-    Interest interest = Interest::read;  // as Readiness knows it
-    bool is_gathered = false;            // on the list of connections to be written
-    bool is_unread = false;              // on the list of connections to be read
-    bool has_end = false;                // the peer has ended its direction, perhaps behind bytes
-    bool is_blocked = false;             // waits until the peer has taken what was written before
-    bool is_output_broken = false;       // the peer takes nothing any more: drop what is sent
-    std::uint32_t gathered_bytes = 0;    // sent since the last attempt to write
-    ShardIndex new_owner;                // when moving
+    Interest interest : 1 = Interest::read;  // as Readiness knows it
+    bool is_gathered : 1 = false;            // on the list of connections to be written
+    bool is_unread : 1 = false;              // on the list of connections to be read
+    bool has_end : 1 = false;           // the peer has ended its direction, perhaps behind bytes
+    bool is_blocked : 1 = false;        // waits until the peer has taken what was written before
+    bool is_output_broken : 1 = false;  // the peer takes nothing any more: drop what is sent
+    std::uint16_t listener = 0;         // its place among those of the node
+
+    [[nodiscard]] bool has_output() const {
+        return !output.is_empty() || (layers != nullptr && layers->has_output());
+    }
 };
+static_assert(sizeof(Connection) == 48, "a node holds very many");
+
+/// Keys of listeners in Readiness are above those of connections.
+inline constexpr std::uint64_t listener_key_begin = std::uint64_t{1} << 63U;
+
+constexpr std::uint64_t key_of(ConnectionId id, const Connection& connection) {
+    return (std::uint64_t{connection.generation & 0x7FFF'FFFFU} << 32U) | id.raw();
+}
 
 /// The connections of a shard by number. Numbers are dense and used again; places never move.
 class ConnectionTable {

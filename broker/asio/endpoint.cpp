@@ -1,5 +1,9 @@
 #include "broker/asio/endpoint.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -59,12 +63,16 @@ Endpoint Endpoint::from_text(std::string_view text) {
                         "numeric address and a port from 0 (any free one) to 65535"};
 }
 
+Endpoint Endpoint::from_address(const settings::ListenAddress& address) {
+    return {address.address.to_text(), address.port, address.address.is_loopback()};
+}
+
 std::string Endpoint::to_text() const {
     const bool is_v6 = address.find(':') != std::string::npos;
     return (is_v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
 }
 
-Listener Listener::open(const Endpoint& wanted) {
+ListeningSocket ListeningSocket::open(const Endpoint& wanted, const SocketOptions& options) {
     asio::io_context context{1};
     Tcp::acceptor acceptor{context};
     const Tcp::endpoint place{asio::ip::make_address(wanted.address), wanted.port};
@@ -75,12 +83,11 @@ Listener Listener::open(const Endpoint& wanted) {
     acceptor.open(place.protocol(), error);
     attempt([&] { acceptor.set_option(Tcp::acceptor::reuse_address{true}, error); });
     attempt([&] {
-        if (place.address().is_v6()) acceptor.set_option(asio::ip::v6_only{true}, error);
+        if (place.address().is_v6() && options.is_v6_only)
+            acceptor.set_option(asio::ip::v6_only{*options.is_v6_only}, error);
     });
-    // Linux hands the option down to every accepted socket: one system call less for each.
-    attempt([&] { acceptor.set_option(Tcp::no_delay{true}, error); });
     attempt([&] { acceptor.bind(place, error); });
-    attempt([&] { acceptor.listen(asio::socket_base::max_listen_connections, error); });
+    attempt([&] { acceptor.listen(options.backlog, error); });
     attempt([&] { acceptor.native_non_blocking(true, error); });
     if (error) {
         throw OperatorError{"cannot listen on " + wanted.to_text() + ": " + error.message() + "; " +
@@ -88,7 +95,27 @@ Listener Listener::open(const Endpoint& wanted) {
     }
     Endpoint endpoint = wanted;
     endpoint.port = acceptor.local_endpoint().port();
-    return {Descriptor{acceptor.release()}, std::move(endpoint)};
+    ListeningSocket listening{Descriptor{acceptor.release()}, std::move(endpoint)};
+    listening.apply(options);
+    return listening;
+}
+
+void ListeningSocket::apply(const SocketOptions& options) const {
+    // Linux hands all of them down to every accepted socket: no system call for each.
+    const auto put = [this](int level, int name, int value) {
+        setsockopt(socket.raw(), level, name, &value, sizeof value);  // not taking one is no harm
+    };
+    put(IPPROTO_TCP, TCP_NODELAY, options.has_no_delay ? 1 : 0);
+    if (options.receive_buffer_bytes)
+        put(SOL_SOCKET, SO_RCVBUF, static_cast<int>(*options.receive_buffer_bytes));
+    if (options.send_buffer_bytes)
+        put(SOL_SOCKET, SO_SNDBUF, static_cast<int>(*options.send_buffer_bytes));
+    // A peer that vanished without a word is found out within 15 minutes, even when neither Keep
+    // Alive nor output would tell.
+    put(SOL_SOCKET, SO_KEEPALIVE, 1);
+    put(IPPROTO_TCP, TCP_KEEPIDLE, 600);
+    put(IPPROTO_TCP, TCP_KEEPINTVL, 60);
+    put(IPPROTO_TCP, TCP_KEEPCNT, 5);
 }
 
 }  // namespace touchstone::asio_driver

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "broker/asio/descriptor.hpp"
+#include "broker/settings/forms.hpp"
 
 namespace touchstone::asio_driver {
 
@@ -25,17 +27,32 @@ struct Endpoint {
     /// Reads "127.0.0.1:1883" or "[::1]:1883".
     /// Errors: OperatorError.
     static Endpoint from_text(std::string_view text);
+    static Endpoint from_address(const settings::ListenAddress& address);
     [[nodiscard]] std::string to_text() const;
 };
 
-/// A socket that takes connections. It does not block, and what it accepts sends without delay.
-struct Listener {
+/// How a listening socket, and every socket accepted from it, behaves.
+struct SocketOptions {
+    int backlog = 4096;  // connections that wait to be accepted; the system may allow fewer
+    bool has_no_delay = true;
+    std::optional<std::uint32_t> receive_buffer_bytes;  // nothing: the system's choice
+    std::optional<std::uint32_t> send_buffer_bytes;
+    /// Whether an IPv6 address of all zeros is for IPv6 alone; nothing: as the system is set up,
+    /// which usually serves IPv4 as well.
+    std::optional<bool> is_v6_only;
+};
+
+/// A socket that takes connections, without blocking. What it accepts notices dead peers (TCP
+/// keep-alive).
+struct ListeningSocket {
     Descriptor socket;
     Endpoint endpoint;  // with the real port
 
-    /// Binds `wanted` and listens. An IPv6 address takes IPv6 only, so that both can be given.
+    /// Binds `wanted` and listens.
     /// Errors: OperatorError: in use, not an address of this machine, no permission …
-    static Listener open(const Endpoint& wanted);
+    static ListeningSocket open(const Endpoint& wanted, const SocketOptions& options = {});
+    /// Gives those of the options that can change to what is accepted from now on.
+    void apply(const SocketOptions& options) const;
 };
 
 }  // namespace touchstone::asio_driver

@@ -75,6 +75,16 @@ constexpr auto driver_counter_descriptions = std::to_array<GaugeDescription>({
      [](const ShardFigures& of) { return static_cast<double>(of.driver.accepted); }},
     {"driver_accept_pauses_total", "Times accepting paused for want of descriptors or memory.",
      [](const ShardFigures& of) { return static_cast<double>(of.driver.accept_pauses); }},
+    {"driver_accept_rate_pauses_total",
+     "Times a listener paused because connections came faster than it takes them.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.accept_rate_pauses); }},
+    {"driver_read_rate_pauses_total",
+     "Times a connection was not read because it sent faster than its listener takes it.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.read_rate_pauses); }},
+    {"driver_send_timeouts_total", "Connections closed because their output did not move.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.send_timeouts); }},
+    {"websocket_upgrades_total", "WebSockets opened.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.upgrades); }},
     {"driver_moved_total", "Connections taken over from the shard that accepted them.",
      [](const ShardFigures& of) { return static_cast<double>(of.driver.moved_here); }},
     {"driver_peer_messages_total", "Messages taken from other shards.",
@@ -123,9 +133,51 @@ void add_disconnects(Families& families, const std::string& shard, const ShardFi
     }
 }
 
+/// Connections that ended before MQTT began, and what there was before it.
+void add_transports(Families& families, const std::string& shard, const ShardFigures& of) {
+    const DriverFigures& driver = of.driver;
+    const auto add_one = [&](const char* name, const char* help, const char* label,
+                             std::string_view value, std::uint64_t count) {
+        add(family(families, name, help, MetricType::Counter),
+            {{"shard", shard}, {label, std::string{value}}}, static_cast<double>(count));
+    };
+    const auto add_refusal = [&](std::string_view reason, std::uint64_t count) {
+        add_one("touchstone_connections_refused_total",
+                "Network Connections that ended before the first byte of MQTT, by reason.",
+                "reason", reason, count);
+    };
+    for (std::size_t i = 0; i < refusal_count; ++i) {
+        add_refusal(refusal_names[i], driver.refused[i]);
+    }
+    for (std::size_t i = 0; i < transport::tls_alert_count; ++i) {
+        const auto alert = static_cast<transport::TlsAlert>(i);
+        add_refusal("tls_alert:" + std::string{transport::name_of(alert)}, driver.tls_alerts[i]);
+    }
+    for (std::size_t i = 0; i < transport::upgrade_refusal_count; ++i) {
+        add_one("touchstone_websocket_upgrades_refused_total",
+                "Requests for a WebSocket that were refused, by reason.", "reason",
+                transport::name_of(static_cast<transport::UpgradeRefusal>(i)),
+                driver.upgrades_refused[i]);
+    }
+    const auto add_failure = [&](std::string_view code, std::uint64_t count) {
+        add_one("touchstone_websocket_failures_total",
+                "WebSockets closed because the client broke their rules, by close code.", "code",
+                code, count);
+    };
+    add_failure("1002", driver.web_protocol_errors);
+    add_failure("1003", driver.web_text_frames);
+    const auto add_handshakes = [&](std::string_view kind, std::uint64_t count) {
+        add_one("touchstone_tls_handshakes_total", "TLS handshakes completed, by kind.", "kind",
+                kind, count);
+    };
+    add_handshakes("full", driver.handshakes_full);
+    add_handshakes("resumed", driver.handshakes_resumed);
+}
+
 void add_shard(Families& families, const std::string& shard, const ShardFigures& of) {
     add_counters(families, shard, of);
     add_disconnects(families, shard, of);
+    add_transports(families, shard, of);
     const auto add_all = [&](const auto& descriptions, MetricType type) {
         for (const GaugeDescription& about : descriptions) {
             add(family(families, "touchstone_" + std::string{about.name}, about.help, type),
@@ -230,7 +282,7 @@ Metrics::Metrics(const Endpoint& wanted, Node& node) : endpoint_{wanted} {
                             std::to_string(wanted.port)};
     }
     // The web server does not say what is wrong with an address; opening it once does.
-    Listener::open(wanted);
+    ListeningSocket::open(wanted);
     try {
         server_ = std::make_unique<Server>(wanted.to_text(), node);
     } catch (const std::exception& failure) {

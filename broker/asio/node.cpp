@@ -1,36 +1,20 @@
 #include "broker/asio/node.hpp"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
 
+#include "broker/asio/clock.hpp"
+#include "broker/asio/signals_blocked.hpp"
 #include "broker/base/check.hpp"
 
 namespace touchstone::asio_driver {
 
 namespace {
-
-/// While it lives, threads are started deaf to signals: those are for the thread that asks for
-/// them.
-class SignalsBlocked {
-public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-private:
-    sigset_t before_{};
-};
 
 /// What the shards have answered so far. Outlives the question, because an answer may be late.
 struct Answers {
@@ -40,19 +24,47 @@ struct Answers {
     std::size_t missing = 0;
 };
 
+SocketOptions socket_options_of(const settings::Listener& settings) {
+    return {.backlog = static_cast<int>(settings.backlog),
+            .has_no_delay = settings.has_no_delay,
+            .receive_buffer_bytes = settings.receive_buffer_bytes,
+            .send_buffer_bytes = settings.send_buffer_bytes};
+}
+
+/// Whether a listener of IPv4 has the port, too: then the system must not serve IPv4 for this one.
+bool has_v4_twin(const settings::ListenAddress& address,
+                 const std::vector<ListenerOptions>& listeners) {
+    if (address.address.is_v4() || address.port == 0) return false;
+    return std::ranges::any_of(listeners, [&](const ListenerOptions& other) {
+        const auto& its = other.settings.address;
+        return its.address.is_v4() && its.port == address.port;
+    });
+}
+
 }  // namespace
 
-Node::Node(Options options) : options_{std::move(options)} {
+Node::Node(Options options)
+    : options_{std::move(options)},
+      resumption_{std::make_shared<transport::TlsResumption>()} {
     CHECK(options_.shard_count >= 1 && options_.shard_count <= shard_count_max);
-    for (const Endpoint& endpoint : options_.listen) {
-        listeners_.push_back(Listener::open(endpoint));
+    const auto plans = plans_for(options_.listeners);
+    for (const ListenerOptions& one : options_.listeners) {
+        const auto endpoint = Endpoint::from_address(one.settings.address);
+        auto socket_options = socket_options_of(one.settings);
+        if (has_v4_twin(one.settings.address, options_.listeners)) {
+            socket_options.is_v6_only = true;
+        }
+        auto& listener = shared_.listeners.emplace_back(std::make_unique<SharedListener>(
+            ListeningSocket::open(endpoint, socket_options), one.index));
+        listener->set_rate(one.settings.connection_rate, read_clock());
     }
     for (unsigned i = 0; i < options_.shard_count; ++i) {
-        shards_.push_back(
-            std::make_unique<Shard>(options_.settings, listeners_,
-                                    Shard::Options{.self = ShardIndex{i},
-                                                   .shard_count = options_.shard_count,
-                                                   .limits = options_.limits}));
+        shards_.push_back(std::make_unique<Shard>(shared_, plans, options_.rules,
+                                                  Shard::Options{
+                                                      .self = ShardIndex{i},
+                                                      .shard_count = options_.shard_count,
+                                                      .limits = options_.limits,
+                                                  }));
     }
     for (const auto& shard : shards_) shard->meet(shards_);
 }
@@ -73,8 +85,46 @@ void Node::start() {
 
 std::vector<Endpoint> Node::endpoints() const {
     std::vector<Endpoint> endpoints;
-    for (const Listener& listener : listeners_) endpoints.push_back(listener.endpoint);
+    for (const auto& listener : shared_.listeners) {
+        endpoints.push_back(listener->socket().endpoint);
+    }
     return endpoints;
+}
+
+Shard::Plans Node::plans_for(const std::vector<ListenerOptions>& listeners) const {
+    Shard::Plans plans;
+    for (const ListenerOptions& one : listeners) {
+        const settings::Listener& settings = one.settings;
+        ListenerPlan plan{settings, nullptr};
+        try {
+            if (settings.tls) {
+                plan.tls = std::make_shared<transport::TlsContext>(*settings.tls,
+                                                                   settings.to_text(), resumption_);
+            }
+        } catch (const transport::TlsError& error) {
+            throw OperatorError{error.what()};
+        }
+        plans.push_back(std::make_shared<ListenerPlan>(std::move(plan)));
+    }
+    return plans;
+}
+
+void Node::reload(const std::vector<ListenerOptions>& listeners) {
+    CHECK(listeners.size() == shared_.listeners.size());
+    const auto plans = plans_for(listeners);
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+        shared_.listeners[i]->set_rate(listeners[i].settings.connection_rate, read_clock());
+        shared_.listeners[i]->socket().apply(socket_options_of(listeners[i].settings));
+    }
+    for (const auto& shard : shards_) {
+        shard->post([&shard = *shard, plans] { shard.on_plans(plans); });
+    }
+}
+
+void Node::reload(std::shared_ptr<const access::NodeRules> rules) {
+    for (const auto& shard : shards_) {
+        shard->post([&shard = *shard, rules] { shard.on_rules(rules); });
+    }
 }
 
 void Node::stop() {
@@ -101,7 +151,7 @@ std::vector<std::optional<ShardFigures>> Node::figures(std::chrono::milliseconds
 
 void Node::stop_within(Duration drain_time_max) {
     // Whoever connects from now on is refused at once, instead of waiting for nobody.
-    for (const Listener& listener : listeners_) shutdown(listener.socket.raw(), SHUT_RDWR);
+    for (const auto& listener : shared_.listeners) shutdown(listener->raw(), SHUT_RDWR);
     for (const auto& shard : shards_) shard->stop(drain_time_max);
 }
 

@@ -10,18 +10,20 @@
 #include <thread>
 #include <vector>
 
+#include "broker/access/node_rules.hpp"
 #include "broker/asio/endpoint.hpp"
+#include "broker/asio/listeners.hpp"
 #include "broker/asio/shard.hpp"
-#include "broker/base/settings.hpp"
 
 namespace touchstone::asio_driver {
 
 class Node {
 public:
     struct Options {
-        std::vector<Endpoint> listen;
+        std::vector<ListenerOptions> listeners;
+        /// Never null; holds every ListenerOptions::index.
+        std::shared_ptr<const access::NodeRules> rules = access::open_rules({});
         unsigned shard_count = 1;  // 1 … shard_count_max
-        Settings settings;
         /// How long clients may take to read what is owed to them when the node stops.
         Duration drain_time_max = std::chrono::seconds{5};
         DriverLimits limits;
@@ -41,8 +43,15 @@ public:
 
     // From any thread.
 
-    /// Where it listens, in the order of Options::listen, with the real ports.
+    /// Where it listens, in the order of Options::listeners, with the real ports.
     [[nodiscard]] std::vector<Endpoint> endpoints() const;
+    /// Other settings, certificates included, for the same listeners in the same order. New
+    /// connections obey them; open ones keep what they began with, except for the send timeout, and
+    /// nobody is cut off. Addresses and backlogs stay what they were. Throws OperatorError, and
+    /// then nothing has changed.
+    void reload(const std::vector<ListenerOptions>& listeners);
+    /// Other rules for the core. Zones and listeners keep their places.
+    void reload(std::shared_ptr<const access::NodeRules> rules);
     /// Begins to stop; on_stopped tells the end. Calls after the first do nothing.
     void stop();
     /// What each shard has counted; nothing for one that does not answer within `wait_max`.
@@ -52,9 +61,12 @@ public:
 private:
     void stop_within(Duration drain_time_max);
     void run_shard(Shard& shard);
+    [[nodiscard]] Shard::Plans plans_for(const std::vector<ListenerOptions>& listeners) const;
 
     const Options options_;
-    std::vector<Listener> listeners_;
+    // The tickets of clients are good on every shard, and after a reload.
+    const std::shared_ptr<transport::TlsResumption> resumption_;
+    SharedNode shared_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::atomic<std::size_t> running_{0};
     std::vector<std::thread> threads_;

@@ -1,6 +1,5 @@
 #include "broker/asio/shard.hpp"
 
-#include <netdb.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "broker/asio/clock.hpp"
 #include "broker/base/check.hpp"
 
 namespace touchstone::asio_driver {
@@ -30,22 +30,7 @@ constexpr std::size_t referenced_bytes_min = 2048;
 constexpr std::size_t gathered_bytes_max = 64 * 1024;
 /// Bytes of input after which it is looked at how much output they have become.
 constexpr std::size_t slice_bytes_max = 4096;
-constexpr int accepts_per_turn_max = 64;
 constexpr int letters_per_turn_max = 1024;
-constexpr std::size_t pieces_per_write_max = 64;
-constexpr Duration accept_pause = 100ms;
-
-/// Keys of listeners in Readiness are above those of connections.
-constexpr std::uint64_t listener_key_begin = std::uint64_t{1} << 63U;
-
-constexpr std::uint64_t key_of(ConnectionId id, const Connection& connection) {
-    return (std::uint64_t{connection.generation & 0x7FFF'FFFFU} << 32U) | id.raw();
-}
-
-Instant read_clock() {
-    const auto since_boot = std::chrono::steady_clock::now().time_since_epoch();
-    return Instant{std::chrono::floor<Duration>(since_boot)};
-}
 
 double thread_cpu_s() {
     timespec used{};
@@ -53,48 +38,34 @@ double thread_cpu_s() {
     return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
-/// "127.0.0.1:49152", for the log.
-std::string peer_of(const Descriptor& socket) {
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    auto* const plain = reinterpret_cast<sockaddr*>(&address);
-    std::array<char, NI_MAXHOST> host{};
-    std::array<char, NI_MAXSERV> port{};
-    if (getpeername(socket.raw(), plain, &size) != 0 ||
-        getnameinfo(plain, size, host.data(), host.size(), port.data(), port.size(),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        return "a client that is gone";
-    }
-    return std::string{host.data()} + ":" + port.data();
-}
-
 bool is_debug_logged() {
     return spdlog::should_log(spdlog::level::debug);
 }
 
-bool is_out_of_resources(int error) {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 }  // namespace
 
-Shard::Shard(const Settings& settings, std::span<const Listener> listeners, Options options)
+Shard::Shard(SharedNode& node, Plans plans, std::shared_ptr<const access::NodeRules> rules,
+             Options options)
     : options_{options},
-      listeners_{listeners},
-      broker_{settings,
+      node_{node},
+      plans_{std::move(plans)},
+      rules_{std::move(rules)},
+      doors_(node.listeners.size()),
+      broker_{rules_,
               {.self = options.self, .shard_count = options.shard_count, .defects = {}},
-              *this,
-              *this,
-              random_},
+              {.network = *this, .peers = *this, .random = random_}},
       now_{read_clock()},
       input_(options.limits.read_bytes_max) {
+    CHECK(plans_.size() == doors_.size());
     for (unsigned from = 0; from < options.shard_count; ++from) {
         const bool is_self = ShardIndex{from} == options.self;
         letters_from_.push_back(is_self ? nullptr : std::make_unique<Letterbox>());
     }
-    watch_listeners();
-    if (!is_accepting_) {
-        throw std::system_error{errno, std::generic_category(), "epoll_ctl of a listener"};
+    for (std::uint16_t listener = 0; listener < doors_.size(); ++listener) {
+        watch(listener);
+        if (!doors_[listener].is_watched) {
+            throw std::system_error{errno, std::generic_category(), "epoll_ctl of a listener"};
+        }
     }
 }
 
@@ -134,6 +105,16 @@ ShardFigures Shard::figures() const {
     return all;
 }
 
+void Shard::on_plans(Plans plans) {
+    CHECK(plans.size() == plans_.size());
+    plans_ = std::move(plans);
+}
+
+void Shard::on_rules(std::shared_ptr<const access::NodeRules> rules) {
+    rules_ = rules;
+    if (!stop_at_) broker_.on_rules(std::move(rules), now_);
+}
+
 // --- Effects -------------------------------------------------------------------------------------
 
 void Shard::send(ConnectionId id, Bytes bytes) {
@@ -170,7 +151,7 @@ void Shard::move(ConnectionId id, ShardIndex owner, access::Origin origin) {
     CHECK(owner != options_.self && owner.raw() < options_.shard_count);
     Connection& connection = connections_.at(id);
     connection.state = ConnectionState::moving;
-    connection.new_owner = owner;
+    moving_to_ = owner;
     moving_origin_ = std::move(origin);
 }
 
@@ -204,11 +185,11 @@ void Shard::turn() {
     if (!stop_at_) {
         if (const auto due = broker_.next_tick(); due && *due <= now_) broker_.on_tick(now_);
     }
-    if (accept_again_at_ && *accept_again_at_ <= now_) watch_listeners();
+    if (watch_again_at_ <= now_) watch_again();
     hand_out_letters();  // before writing: the other shards can begin meanwhile
     write_gathered();
     end_closed();
-    drop_overdue();
+    meet_deadlines();
     hand_out_letters();
 }
 
@@ -226,8 +207,8 @@ Duration Shard::time_to_wait() {
 
 Instant Shard::next_deadline() const {
     Instant deadline = stop_at_ ? *stop_at_ : broker_.next_tick().value_or(never);
-    deadline = std::min(deadline, accept_again_at_.value_or(never));
-    if (!overdue_.empty()) deadline = std::min(deadline, overdue_.front().at);
+    deadline = std::min(deadline, watch_again_at_);
+    if (!deadlines_.empty()) deadline = std::min(deadline, deadlines_.top().at);
     return deadline;
 }
 
@@ -250,7 +231,7 @@ void Shard::take_letters() {
             if (!letter) break;
             if (auto* moved = std::get_if<MovedConnection>(&*letter)) {
                 ++figures_.moved_here;
-                adopt(std::move(moved->socket), std::move(moved->origin), moved->bytes);
+                adopt(std::move(*moved));
             } else {
                 ++figures_.peer_messages;
                 broker_.on_peer(ShardIndex{from}, std::get<PeerMessage>(std::move(*letter)), now_);
@@ -275,7 +256,7 @@ void Shard::look_at_unread() {
 void Shard::on_event(const epoll_event& event) {
     if (event.data.u64 == Readiness::wake_key) return;  // it has done its work
     if (event.data.u64 >= listener_key_begin) {
-        return accept_from(listeners_[event.data.u64 - listener_key_begin]);
+        return accept_from(static_cast<std::uint16_t>(event.data.u64 - listener_key_begin));
     }
     const ConnectionId id{static_cast<std::uint32_t>(event.data.u64)};
     Connection& connection = connections_.at(id);
@@ -287,7 +268,8 @@ void Shard::on_event(const epoll_event& event) {
         write(id, connection);
     }
     if ((event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.has_end = true;
-    const bool is_readable = connection.has_end || (event.events & EPOLLIN) != 0;
+    bool is_readable = connection.has_end || (event.events & EPOLLIN) != 0;
+    if (connection.layers != nullptr) is_readable |= connection.layers->reads_when_writable;
     if (is_readable && connection.state != ConnectionState::unused) on_readable(id, connection);
 }
 
@@ -310,13 +292,25 @@ void Shard::end_closed() {
     for (const ConnectionId id : closed) end(id, connections_.at(id));
 }
 
-void Shard::drop_overdue() {
-    while (!overdue_.empty() && overdue_.front().at <= now_) {
-        const Overdue overdue = overdue_.front();
-        overdue_.pop_front();
-        Connection& connection = connections_.at(overdue.connection);
-        if (connection.generation != overdue.generation) continue;
-        if (connection.state != ConnectionState::unused) destroy(overdue.connection, connection);
+void Shard::meet_deadlines() {
+    while (!deadlines_.empty() && deadlines_.top().at <= now_) {
+        const Deadline deadline = deadlines_.top();
+        deadlines_.pop();
+        const ConnectionId id = deadline.connection;
+        Connection& connection = connections_.at(id);
+        if (connection.generation != deadline.generation) continue;
+        if (connection.state == ConnectionState::unused) continue;
+        switch (deadline.what) {
+            case Deadline::What::ending: destroy(id, connection); break;
+            case Deadline::What::sending: on_send_deadline(deadline, connection); break;
+            case Deadline::What::reading: look_again(id, connection); break;
+            case Deadline::What::step:
+                if (connection.state == ConnectionState::preparing &&
+                    connection.layers->preparation->step == deadline.step) {
+                    give_up_step(id, connection);
+                }
+                break;
+        }
     }
 }
 
@@ -335,71 +329,12 @@ void Shard::wake() {
 
 // --- Input ---------------------------------------------------------------------------------------
 
-void Shard::accept_from(const Listener& listener) {
-    for (int accepted = 0; accepted < accepts_per_turn_max && is_accepting_; ++accepted) {
-        Descriptor socket{
-            accept4(listener.socket.raw(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
-        if (socket.is_open()) {
-            ++figures_.accepted;
-            is_pause_logged_ = false;
-            adopt(std::move(socket), {}, {});
-            continue;
-        }
-        if (errno == EAGAIN) return;
-        if (is_out_of_resources(errno)) return pause_accepting(errno);
-        // Anything else is about a connection that was gone before it was accepted (accept(2)).
-    }
-}
-
-void Shard::pause_accepting(int error) {
-    // The listener stays ready, so without a pause this would be a busy loop.
-    for (const Listener& listener : listeners_) readiness_.remove(listener.socket.raw());
-    is_accepting_ = false;
-    accept_again_at_ = now_ + accept_pause;
-    ++figures_.accept_pauses;
-    if (std::exchange(is_pause_logged_, true)) return;
-    spdlog::warn(
-        "shard {}: cannot accept connections: {}; they wait until some are closed. Raise the "
-        "limit of open files (`ulimit -n`)",
-        options_.self.raw(), std::generic_category().message(error));
-}
-
-void Shard::watch_listeners() {
-    accept_again_at_.reset();
-    if (stop_at_) return;
-    for (std::size_t i = 0; i < listeners_.size(); ++i) {
-        const int socket = listeners_[i].socket.raw();
-        if (readiness_.add_shared(socket, listener_key_begin + i)) continue;
-        while (i > 0) readiness_.remove(listeners_[--i].socket.raw());
-        accept_again_at_ = now_ + accept_pause;
-        return;
-    }
-    is_accepting_ = true;
-}
-
-void Shard::adopt(Descriptor socket, access::Origin origin, Bytes first_bytes) {
-    if (stop_at_) return;  // came from another shard too late; its end is its answer
-    const ConnectionId id = connections_.add(std::move(socket));
-    Connection& connection = connections_.at(id);
-    if (!readiness_.add(connection.socket.raw(), key_of(id, connection), Interest::read)) {
-        spdlog::warn("shard {}: connection refused: no more epoll watches or memory; see "
-                     "/proc/sys/fs/epoll/max_user_watches",
-                     options_.self.raw());
-        return connections_.remove(id);
-    }
-    if (is_debug_logged()) {
-        spdlog::debug("shard {}: connection {} opened by {}", options_.self.raw(), id.raw(),
-                      peer_of(connection.socket));
-    }
-    broker_.on_open(id, std::move(origin), now_);
-    if (!first_bytes.empty() && connection.state == ConnectionState::open) {
-        on_received(id, connection, first_bytes);
-    }
-}
-
 void Shard::on_readable(ConnectionId id, Connection& connection) {
     switch (connection.state) {
-        case ConnectionState::open: return receive(id, connection);
+        case ConnectionState::preparing: return prepare(id, connection);
+        case ConnectionState::open:
+            if (connection.layers != nullptr) return receive_through_layers(id, connection);
+            return receive(id, connection);
         case ConnectionState::stalled:  // the system's buffer fills, and then the peer has to wait
         case ConnectionState::resuming: return;
         case ConnectionState::draining:
@@ -428,7 +363,8 @@ void Shard::receive(ConnectionId id, Connection& connection) {
 }
 
 void Shard::look_again(ConnectionId id, Connection& connection) {
-    if (std::exchange(connection.is_unread, true)) return;
+    if (connection.is_unread) return;
+    connection.is_unread = true;
     unread_.push_back(id);
 }
 
@@ -501,16 +437,18 @@ void Shard::on_gone(ConnectionId id, Connection& connection, Bytes rest) {
         CHECK(connection.output.is_empty());
         if (is_debug_logged()) {
             spdlog::debug("shard {}: connection {} moved to shard {}", options_.self.raw(),
-                          id.raw(), connection.new_owner.raw());
+                          id.raw(), moving_to_.raw());
         }
         readiness_.remove(connection.socket.raw());
-        shards_[connection.new_owner.raw()]->letters_from_[options_.self.raw()]->push(
-            MovedConnection{std::move(connection.socket), std::move(moving_origin_),
-                            Buffer{rest.begin(), rest.end()}});
+        if (!stuck_.empty()) stuck_.erase(id.raw());
+        shards_[moving_to_.raw()]->letters_from_[options_.self.raw()]->push(MovedConnection{
+            std::move(connection.socket), std::move(moving_origin_), connection.listener,
+            std::move(connection.layers), Buffer{rest.begin(), rest.end()}});
         return connections_.remove(id);
     }
     // Nothing is owed in either direction, as after a client's DISCONNECT: no ceremony is needed.
-    const bool is_even = rest.empty() && connection.output.is_empty();
+    const bool has_form = connection.layers != nullptr && connection.layers->has_form();
+    const bool is_even = rest.empty() && connection.output.is_empty() && !has_form;
     if (is_even && connection.state == ConnectionState::closing) {
         connection.state = ConnectionState::aborting;
     }
@@ -525,10 +463,14 @@ void Shard::tell_core_of_end(ConnectionId id, const Connection& connection, int 
 void Shard::on_end_of_input(ConnectionId id, Connection& connection) {
     tell_core_of_end(id, connection, 0);
     connection.kept.reset();
+    if (connection.layers != nullptr) {
+        // Without a Close frame a WebSocket is cut off, and there is nobody to tell.
+        connection.layers->has_to_say_goodbye = connection.layers->tls != nullptr;
+    }
     // The end of the peer's direction is not the end of ours: it may still read what it asked for.
-    if (connection.output.is_empty()) return destroy(id, connection);
-    connection.state = ConnectionState::draining;
+    if (!connection.has_output()) return destroy(id, connection);
     drop_when_overdue(id, connection);
+    drain(id, connection);
 }
 
 void Shard::discard_input(ConnectionId id, Connection& connection) {
@@ -553,8 +495,9 @@ void Shard::gather(ConnectionId id, Connection& connection, std::size_t size_byt
 }
 
 void Shard::write(ConnectionId id, Connection& connection) {
-    std::size_t written_bytes = 0;
-    const Written outcome = write_some(connection, written_bytes);
+    if (connection.state == ConnectionState::preparing) return prepare(id, connection);
+    Progress progress;
+    const Written outcome = write_some(connection, progress);
     if (outcome == Written::broken) {
         connection.output.drop_all(pool_);
         connection.is_output_broken = true;
@@ -564,9 +507,12 @@ void Shard::write(ConnectionId id, Connection& connection) {
         case ConnectionState::stalled:
         case ConnectionState::resuming:
             if (outcome == Written::some) block(id, connection);
+            if (outcome == Written::some || !stuck_.empty()) {
+                watch_progress(id, connection, progress.has_moved);
+            }
             // A broken connection is left to the reader: what the peer sent before it broke counts.
             if (outcome == Written::broken) look_again(id, connection);
-            if (written_bytes > 0) broker_.on_written(id, written_bytes, now_);
+            if (progress.written_bytes > 0) broker_.on_written(id, progress.written_bytes, now_);
             return;
         case ConnectionState::draining:
             if (outcome == Written::broken) return destroy(id, connection);
@@ -575,34 +521,88 @@ void Shard::write(ConnectionId id, Connection& connection) {
         case ConnectionState::closing:  // end_closed() looks at what is left
         case ConnectionState::aborting:
         case ConnectionState::lingering: return;
+        case ConnectionState::preparing:
         case ConnectionState::moving:
         case ConnectionState::unused: UNREACHABLE();
     }
     UNREACHABLE();
 }
 
-Shard::Written Shard::write_some(Connection& connection, std::size_t& written_bytes) {
+Shard::Written Shard::write_some(Connection& connection, Progress& progress) {
+    if (connection.layers != nullptr && connection.layers->has_form()) {
+        return write_through_layers(connection, progress);
+    }
     std::array<iovec, pieces_per_write_max> room;
     while (!connection.output.is_empty()) {
         const auto pieces = connection.output.oldest(room);
+        std::size_t size_bytes = 0;
+        const Written outcome = write_socket(connection.socket.raw(), pieces, size_bytes);
+        if (outcome != Written::all) return outcome;
+        connection.output.drop(pool_, size_bytes);
+        progress.written_bytes += size_bytes;
+        progress.has_moved = true;
+    }
+    return Written::all;
+}
+
+/// One system call. `all`: some bytes were written.
+Shard::Written Shard::write_socket(int socket, std::span<iovec> pieces, std::size_t& size_bytes) {
+    while (true) {
         ssize_t size = 0;
         if (pieces.size() == 1) {
-            size = ::send(connection.socket.raw(), room[0].iov_base, room[0].iov_len, MSG_NOSIGNAL);
+            size = ::send(socket, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
         } else {
             msghdr message{};
             message.msg_iov = pieces.data();
             message.msg_iovlen = pieces.size();
-            size = sendmsg(connection.socket.raw(), &message, MSG_NOSIGNAL);
+            size = sendmsg(socket, &message, MSG_NOSIGNAL);
         }
-        if (size < 0) {
-            if (errno == EINTR) continue;
-            return errno == EAGAIN ? Written::some : Written::broken;
+        if (size >= 0) {
+            size_bytes = static_cast<std::size_t>(size);
+            return Written::all;
         }
-        const auto taken_bytes = static_cast<std::size_t>(size);
-        connection.output.drop(pool_, taken_bytes);
-        written_bytes += taken_bytes;
+        if (errno == EINTR) continue;
+        return errno == EAGAIN ? Written::some : Written::broken;
     }
-    return Written::all;
+}
+
+/// After an attempt to write that did not get rid of everything, or when one before did not.
+void Shard::watch_progress(ConnectionId id, const Connection& connection, bool has_moved) {
+    if (!connection.is_blocked) {
+        if (const auto known = stuck_.find(id.raw()); known != stuck_.end()) {
+            known->second.is_blocked = false;  // its deadline takes it off the list
+        }
+        return;
+    }
+    const settings::Listener& settings = plans_[connection.listener]->settings;
+    if (!settings.closes_on_send_timeout || settings.send_timeout <= Duration::zero()) return;
+    const auto [known, is_new] = stuck_.try_emplace(id.raw(), Stuck{now_, true});
+    if (is_new) {
+        return add_deadline(settings.send_timeout, Deadline::What::sending, id, connection);
+    }
+    if (has_moved || !known->second.is_blocked) known->second.moved_at = now_;
+    known->second.is_blocked = true;
+}
+
+void Shard::on_send_deadline(const Deadline& deadline, Connection& connection) {
+    const ConnectionId id = deadline.connection;
+    const auto known = stuck_.find(id.raw());
+    CHECK(known != stuck_.end());
+    const bool is_served = connection.state == ConnectionState::open ||
+                           connection.state == ConnectionState::stalled ||
+                           connection.state == ConnectionState::resuming;
+    if (!known->second.is_blocked || !is_served) {
+        stuck_.erase(known);
+        return;
+    }
+    const Duration still =
+        known->second.moved_at + plans_[connection.listener]->settings.send_timeout - now_;
+    if (still > Duration::zero()) {
+        return add_deadline(still, Deadline::What::sending, id, connection);
+    }
+    ++figures_.send_timeouts;
+    broker_.on_close(id, now_, DisconnectReason::etimedout);
+    destroy(id, connection);
 }
 
 // --- Endings -------------------------------------------------------------------------------------
@@ -613,12 +613,14 @@ void Shard::end(ConnectionId id, Connection& connection) {
         case ConnectionState::aborting: return destroy(id, connection);
         case ConnectionState::closing:
             if (connection.is_output_broken) return destroy(id, connection);
+            if (connection.layers != nullptr) {
+                using enum transport::CloseCode;
+                connection.layers->end(stop_at_ ? going_away : normal);
+            }
             drop_when_overdue(id, connection);
-            if (connection.output.is_empty()) return linger(id, connection);
-            connection.state = ConnectionState::draining;
-            if (!connection.is_blocked) write(id, connection);
-            return;
+            return drain(id, connection);
         case ConnectionState::unused:
+        case ConnectionState::preparing:
         case ConnectionState::open:
         case ConnectionState::stalled:
         case ConnectionState::resuming:
@@ -627,6 +629,13 @@ void Shard::end(ConnectionId id, Connection& connection) {
         case ConnectionState::lingering: UNREACHABLE();
     }
     UNREACHABLE();
+}
+
+/// Writes what is owed; what the peer sends is of no interest any more.
+void Shard::drain(ConnectionId id, Connection& connection) {
+    if (!connection.has_output()) return linger(id, connection);
+    connection.state = ConnectionState::draining;
+    if (!connection.is_blocked) write(id, connection);
 }
 
 void Shard::linger(ConnectionId id, Connection& connection) {
@@ -642,12 +651,19 @@ void Shard::destroy(ConnectionId id, Connection& connection) {
     if (is_debug_logged()) {
         spdlog::debug("shard {}: connection {} ended", options_.self.raw(), id.raw());
     }
+    leave(connection.listener);
+    if (!stuck_.empty()) stuck_.erase(id.raw());
     // Closing the only descriptor of a socket takes it out of Readiness, too.
     connections_.remove(id);
 }
 
 void Shard::drop_when_overdue(ConnectionId id, const Connection& connection) {
-    overdue_.push_back({now_ + options_.limits.ending_time_max, id, connection.generation});
+    add_deadline(options_.limits.ending_time_max, Deadline::What::ending, id, connection);
+}
+
+void Shard::add_deadline(Duration after, Deadline::What what, ConnectionId id,
+                         const Connection& connection) {
+    deadlines_.push({now_ + after, id, connection.generation, what});
 }
 
 void Shard::block(ConnectionId id, Connection& connection) {
@@ -666,15 +682,12 @@ void Shard::on_stop(Duration drain_time_max) {
     const bool is_first = !stop_at_;
     stop_at_ = std::min(stop_at_.value_or(never), now_ + drain_time_max);
     if (!is_first) return;
-    if (is_accepting_) {
-        for (const Listener& listener : listeners_) readiness_.remove(listener.socket.raw());
-        is_accepting_ = false;
-    }
-    accept_again_at_.reset();
+    close_doors();
     broker_.on_stop(now_);
     // From here on the core hears nothing of connections, so those it has not closed end here.
     for (std::uint32_t raw = 0; raw < connections_.end(); ++raw) {
         switch (connections_.at(ConnectionId{raw}).state) {
+            case ConnectionState::preparing:
             case ConnectionState::open:
             case ConnectionState::stalled:
             case ConnectionState::resuming: abort(ConnectionId{raw}); break;

@@ -6,17 +6,19 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <queue>
 #include <span>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
 #include "broker/asio/connection.hpp"
-#include "broker/asio/endpoint.hpp"
+#include "broker/asio/figures.hpp"
+#include "broker/asio/listeners.hpp"
 #include "broker/asio/mailbox.hpp"
 #include "broker/asio/output.hpp"
 #include "broker/asio/readiness.hpp"
@@ -36,25 +38,6 @@ struct DriverLimits {
     Duration ending_time_max = std::chrono::seconds{5};
 };
 
-/// What the driver itself counts.
-struct DriverFigures {
-    std::uint64_t turns = 0;
-    std::uint64_t accepted = 0;
-    std::uint64_t accept_pauses = 0;      // descriptors or memory had run out
-    std::uint64_t moved_here = 0;         // connections from the shard that accepted them
-    std::uint64_t peer_messages = 0;      // taken from other shards
-    std::uint64_t sockets = 0;            // now open, those being closed included
-    std::uint64_t output_bytes = 0;       // memory that now holds unwritten output
-    std::uint64_t output_bytes_most = 0;  // ever
-    double cpu_s = 0;                     // of the shard's thread
-};
-
-struct ShardFigures {
-    Counters counters;
-    Gauges gauges;
-    DriverFigures driver;
-};
-
 class Shard final : Network, Peers {
 public:
     struct Options {
@@ -63,8 +46,12 @@ public:
         DriverLimits limits;
     };
 
-    /// `settings` and `listeners` outlive the Shard. Throws std::system_error.
-    Shard(const Settings& settings, std::span<const Listener> listeners, Options options);
+    using Plans = std::vector<std::shared_ptr<const ListenerPlan>>;
+
+    /// `plans` are those of the listeners of `node`, which outlives the Shard. Throws
+    /// std::system_error.
+    Shard(SharedNode& node, Plans plans, std::shared_ptr<const access::NodeRules> rules,
+          Options options);
     ~Shard();
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
@@ -86,23 +73,53 @@ public:
     // In the shard's thread.
 
     [[nodiscard]] ShardFigures figures() const;
+    /// For connections from now on.
+    void on_plans(Plans plans);
+    void on_rules(std::shared_ptr<const access::NodeRules> rules);
 
 private:
     struct MovedConnection {
         Descriptor socket;
         access::Origin origin;
+        std::uint16_t listener = 0;
+        std::unique_ptr<Layers> layers;
         Buffer bytes;
     };
     using Letter = std::variant<PeerMessage, MovedConnection>;
     using Letterbox = Mailbox<Letter>;
 
-    /// A connection the core is done with and that must be gone at `at`.
-    struct Overdue {
+    /// Something is to happen at `at`, if it still matters then.
+    struct Deadline {
+        enum class What : std::uint8_t {
+            ending,   // a connection the core is done with must be gone
+            step,     // a step of a preparation must be over
+            sending,  // output must have moved
+            reading,  // a connection may be read again
+        };
         Instant at;
         ConnectionId connection;
         std::uint32_t generation;
+        What what;
+        PreparationStep step = PreparationStep::proxy_header;  // of What::step
+
+        friend bool operator>(const Deadline& a, const Deadline& b) { return a.at > b.at; }
     };
+    /// Output of a connection that its peer did not take, or not at first.
+    struct Stuck {
+        Instant moved_at;
+        bool is_blocked;
+    };
+    /// A listener as this shard sees it.
+    struct Door {
+        bool is_watched = false;
+        std::optional<Instant> watch_again_at;
+    };
+    static constexpr std::size_t pieces_per_write_max = 64;
     enum class Written : std::uint8_t { all, some, broken };
+    struct Progress {
+        std::size_t written_bytes = 0;  // of the core's output
+        bool has_moved = false;         // bytes of any kind
+    };
 
     // Effects.
     void send(ConnectionId id, Bytes bytes) override;
@@ -123,14 +140,51 @@ private:
     void on_event(const epoll_event& event);
     void write_gathered();
     void end_closed();
-    void drop_overdue();
+    void meet_deadlines();
     void hand_out_letters();
 
-    // Input.
-    void accept_from(const Listener& listener);
+    // Listeners (shard_accept.cpp).
+    void accept_from(std::uint16_t listener);
     void pause_accepting(int error);
-    void watch_listeners();
-    void adopt(Descriptor socket, access::Origin origin, Bytes first_bytes);
+    void pause(std::uint16_t listener, Instant until);
+    void watch(std::uint16_t listener);
+    void watch_again();
+    void close_doors();
+    [[nodiscard]] bool admit(std::uint16_t listener, access::Origin& origin);
+    void leave(std::uint16_t listener);
+    void on_accepted(Descriptor socket, std::uint16_t listener, access::PeerAddress address);
+    void adopt(MovedConnection moved);
+    /// Null when the connection could not be watched; it is gone then.
+    Connection* add(Descriptor socket, std::uint16_t listener, std::unique_ptr<Layers> layers,
+                    ConnectionId& id);
+
+    // What comes before the first byte of MQTT (shard_prepare.cpp). Each step tells whether there
+    // is something to go on with now.
+    void prepare(ConnectionId id, Connection& connection);
+    bool take_proxy_header(ConnectionId id, Connection& connection);
+    bool shake_hands(ConnectionId id, Connection& connection);
+    bool take_upgrade(ConnectionId id, Connection& connection);
+    bool write_answer(ConnectionId id, Connection& connection);
+    void begin_step(ConnectionId id, Connection& connection, PreparationStep step);
+    void begin_next_step(ConnectionId id, Connection& connection);
+    void open(ConnectionId id, Connection& connection);
+    void refuse(ConnectionId id, Connection& connection, Refusal reason);
+    void give_up_step(ConnectionId id, Connection& connection);
+
+    // Bytes on their way through layers (shard_layers.cpp).
+    enum class ReadOutcome : std::uint8_t { full, drained, ended, failed };
+    ReadOutcome read_some(ConnectionId id, Connection& connection, std::span<std::byte> room,
+                          std::size_t& size_bytes);
+    void receive_through_layers(ConnectionId id, Connection& connection);
+    void on_layer_bytes(ConnectionId id, Connection& connection, std::span<std::byte> bytes);
+    void end_web(ConnectionId id, Connection& connection);
+    void slow_down(ConnectionId id, Connection& connection, std::size_t size_bytes);
+    Written write_through_layers(Connection& connection, Progress& progress);
+    std::span<iovec> pieces_to_write(Connection& connection, std::span<iovec> room);
+    Written write_tls(transport::TlsSession& tls, std::span<const iovec> pieces,
+                      std::size_t& size_bytes);
+
+    // Input.
     void on_readable(ConnectionId id, Connection& connection);
     void receive(ConnectionId id, Connection& connection);
     void look_again(ConnectionId id, Connection& connection);
@@ -151,20 +205,29 @@ private:
     void gather(ConnectionId id, Connection& connection, std::size_t size_bytes);
     void write(ConnectionId id, Connection& connection);
     void block(ConnectionId id, Connection& connection);
-    Written write_some(Connection& connection, std::size_t& written_bytes);
+    Written write_some(Connection& connection, Progress& progress);
+    static Written write_socket(int socket, std::span<iovec> pieces, std::size_t& size_bytes);
+    void watch_progress(ConnectionId id, const Connection& connection, bool has_moved);
+    void on_send_deadline(const Deadline& deadline, Connection& connection);
 
     // Endings.
     void end(ConnectionId id, Connection& connection);
     void linger(ConnectionId id, Connection& connection);
     void destroy(ConnectionId id, Connection& connection);
+    void drain(ConnectionId id, Connection& connection);
     void drop_when_overdue(ConnectionId id, const Connection& connection);
+    void add_deadline(Duration after, Deadline::What what, ConnectionId id,
+                      const Connection& connection);
     void on_stop(Duration drain_time_max);
     [[nodiscard]] bool is_finished() const;
 
     void wake();
 
     const Options options_;
-    const std::span<const Listener> listeners_;
+    SharedNode& node_;
+    Plans plans_;  // by listener
+    std::shared_ptr<const access::NodeRules> rules_;
+    std::vector<Door> doors_;  // by listener
     Readiness readiness_;
     SystemRandom random_;
     OutputPool pool_;
@@ -178,13 +241,16 @@ private:
     std::vector<ConnectionId> unread_;  // may have more to read, or were resumed
     std::vector<ConnectionId> being_read_;
     std::vector<ConnectionId> closed_;
-    access::Origin moving_origin_;  // of the connection whose input is being handled
-    std::deque<Overdue> overdue_;  // all get the same time, so the oldest is first
+    // Where the connection goes whose input is being handled, when it is moved.
+    access::Origin moving_origin_;
+    ShardIndex moving_to_;
+    std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+    std::unordered_map<std::uint32_t, Stuck> stuck_;  // by number; each has a deadline
+    std::vector<std::byte> record_;                   // pieces of output that become one record
     bool is_output_large_ = false;
     std::size_t used_bytes_to_write_at_ = UINT64_MAX;  // set by the first write_gathered()
-    bool is_accepting_ = false;
     bool is_pause_logged_ = false;
-    std::optional<Instant> accept_again_at_;
+    Instant watch_again_at_ = never;  // the earliest of doors_
     std::optional<Instant> stop_at_;  // when stopping: nothing is waited for any longer
     DriverFigures figures_;
 

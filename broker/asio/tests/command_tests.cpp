@@ -80,7 +80,7 @@ private:
 };
 
 TEST(broker_command, refuses_what_it_does_not_understand_in_one_line_that_says_what_to_do) {
-    const Listener taken = Listener::open(Endpoint::from_text("127.0.0.1:0"));
+    const ListeningSocket taken = ListeningSocket::open(Endpoint::from_text("127.0.0.1:0"));
     const struct {
         std::vector<std::string> words;
         const char* hint;
@@ -145,7 +145,8 @@ std::string http_get(std::uint16_t port, const std::string& path) {
 }
 
 TEST(metrics, are_a_page_that_prometheus_can_read) {
-    Node node{{.listen = {Endpoint::from_text("127.0.0.1:0")}, .shard_count = 2}};
+    Node node{
+        {.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")}), .shard_count = 2}};
     Metrics metrics{Endpoint::from_text("127.0.0.1:0"), node};
     node.start();
     const auto client = RawClient::connected(node.endpoints().front().port, "client");
@@ -183,7 +184,7 @@ TEST(metrics, are_a_page_that_prometheus_can_read) {
 
 TEST(metrics, do_without_the_figures_of_a_shard_that_does_not_answer) {
     // It was never started.
-    Node node{{.listen = {Endpoint::from_text("127.0.0.1:0")}}};
+    Node node{{.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")})}};
     const Metrics metrics{Endpoint::from_text("127.0.0.1:0"), node};
     const std::string answer = http_get(metrics.endpoint().port, "/metrics");
     EXPECT_NE(answer.find("touchstone_shard_answers{shard=\"0\"} 0"), std::string::npos);

@@ -25,9 +25,9 @@ class RunningNode {
 public:
     explicit RunningNode(unsigned shard_count, Settings settings = {},
                          Duration drain_time_max = 30s, DriverLimits limits = {})
-        : node_{{.listen = {Endpoint::from_text("127.0.0.1:0")},
+        : node_{{.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")}),
+                 .rules = access::open_rules(settings),
                  .shard_count = shard_count,
-                 .settings = settings,
                  .drain_time_max = drain_time_max,
                  .limits = limits,
                  .on_stopped = [this] { on_stopped(); }}} {
@@ -416,9 +416,9 @@ TEST(endpoint, is_refused_with_an_example_when_it_is_not_address_and_port) {
 }
 
 TEST(listener, names_the_place_and_the_remedy_when_the_port_is_in_use) {
-    const Listener first = Listener::open(Endpoint::from_text("127.0.0.1:0"));
+    const ListeningSocket first = ListeningSocket::open(Endpoint::from_text("127.0.0.1:0"));
     try {
-        Listener::open(first.endpoint);
+        ListeningSocket::open(first.endpoint);
         ADD_FAILURE() << "two listeners on one port";
     } catch (const OperatorError& error) {
         const std::string text = error.what();
@@ -428,7 +428,7 @@ TEST(listener, names_the_place_and_the_remedy_when_the_port_is_in_use) {
 }
 
 TEST(listener, hands_no_delay_down_to_what_it_accepts) {
-    const Listener listener = Listener::open(Endpoint::from_text("127.0.0.1:0"));
+    const ListeningSocket listener = ListeningSocket::open(Endpoint::from_text("127.0.0.1:0"));
     const RawClient client{listener.endpoint.port};
     const Descriptor accepted{accept4(listener.socket.raw(), nullptr, nullptr, SOCK_CLOEXEC)};
     ASSERT_TRUE(accepted.is_open());
