@@ -212,6 +212,8 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
         resume_waiting_subscribes();
     } else if (const auto* const removed = std::get_if<PeerRemoveRoute>(&message)) {
         router_.remove_route(from, removed->filter, removed->share_name);
+    } else if (const auto* const size = std::get_if<PeerGroupSize>(&message)) {
+        router_.set_group_size(from, size->filter, size->share_name, size->members);
     }
 }
 

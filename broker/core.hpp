@@ -211,6 +211,12 @@ private:
     /// To one member of the Shared Subscription, here or on another shard. `tried`: the shards that
     /// had no member to take it at once.
     void publish_to_group(Publication& publication, const FilterName& name, std::uint64_t tried);
+    /// By the operator's strategy.
+    [[nodiscard]] ShardIndex shard_for(const Publication& publication, GroupRoute& group);
+    /// Which member to begin with.
+    [[nodiscard]] std::uint32_t turn_for(const Publication& publication,
+                                         const SharedSubscription& group);
+    void tell_group_size(const FilterName& name);
     void deliver_to_member(Publication& publication, const FilterName& name,
                            SharedSubscription& group);
     void deliver(Client& client, Publication& publication, const Session::Grant& grant);

@@ -26,6 +26,15 @@ ReasonCode granted(QoS qos) {
     UNREACHABLE();
 }
 
+/// `$share/…` has its meaning for clients of older versions, too, where it is well-formed: nobody
+/// may publish to topics of that name, so it could mean nothing else. For them a malformed one is an
+/// ordinary filter (v3.1.1 §4.7.2).
+std::optional<FilterName> parsed(std::string_view filter, bool v5) {
+    auto name = FilterName::parse(filter, true);
+    if (!name && !v5) name = FilterName::parse(filter, false);
+    return name;
+}
+
 }  // namespace
 
 bool Broker::Core::has_too_many_levels(std::string_view topic, const Settings& settings) {
@@ -154,11 +163,7 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
         peers_.send(to, PeerPublication{publication.message(), version});
     }
     for (auto* const group : group_routes_) {
-        // The shards with members take turns.
-        const auto count = static_cast<std::uint32_t>(std::popcount(group->shards));
-        auto rest = group->shards;
-        for (auto skip = group->turn++ % count; skip != 0; --skip) rest &= rest - 1;
-        const ShardIndex to{static_cast<unsigned>(std::countr_zero(rest))};
+        const auto to = shard_for(publication, *group);
         ++receivers;
         if (to != options_.self) {
             peers_.send(to, PeerSharedPublication{publication.message(), group->text});
@@ -167,6 +172,49 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
         publish_to_group(publication, *FilterName::parse(group->text, true), 0);
     }
     return receivers;
+}
+
+ShardIndex Broker::Core::shard_for(const Publication& publication, GroupRoute& group) {
+    using enum access::SharedStrategy;
+    switch (rules_->policy.shared_strategy) {
+        case round_robin: return group.shard_of(group.turn++);
+        case sticky: return group.shard_of(group.turn);
+        case hash_client_id: return group.shard_of(publication.fields().publisher);
+        case hash_topic: return group.shard_of(hash_of(publication.fields().topic, 0));
+        case local:  // the shards of one node are all the same node
+        case random: return group.shard_of(random_.next());
+    }
+    UNREACHABLE();
+}
+
+std::uint32_t Broker::Core::turn_for(const Publication& publication,
+                                     const SharedSubscription& group) {
+    using enum access::SharedStrategy;
+    const auto count = group.members().size();
+    // Other bits than those that have chosen the shard.
+    const auto by = [&](std::uint64_t hash) {
+        return static_cast<std::uint32_t>(std::rotl(hash, 32) % count);
+    };
+    switch (rules_->policy.shared_strategy) {
+        case round_robin:
+        case sticky: return group.turn;
+        case hash_client_id: return by(publication.fields().publisher);
+        case hash_topic: return by(hash_of(publication.fields().topic, 0));
+        case local:
+        case random: return by(random_.next());
+    }
+    UNREACHABLE();
+}
+
+void Broker::Core::tell_group_size(const FilterName& name) {
+    const auto* const group = router_.find_group(name);
+    if (group == nullptr) return;  // the route is withdrawn as well
+    const auto members = static_cast<std::uint32_t>(group->members().size());
+    router_.set_group_size(options_.self, name.filter, name.share_name, members);
+    for (unsigned shard = 0; shard < options_.shard_count; ++shard)
+        if (ShardIndex{shard} != options_.self)
+            peers_.send(ShardIndex{shard}, PeerGroupSize{std::string{name.filter},
+                                                         std::string{name.share_name}, members});
 }
 
 std::size_t Broker::Core::deliver_here(Publication& publication, const Client* publisher) {
@@ -223,6 +271,7 @@ void Broker::Core::deliver_to_member(Publication& publication, const FilterName&
     const auto session_of = [](const SubscriberBase& who) -> const Session& {
         return static_cast<const Client&>(who).session;
     };
+    group.turn = turn_for(publication, group);
     // Rather one that gets it now than one that is busy; rather that one than one that is away;
     // rather any than one whose queue would lose another message for it.
     const auto* member = Router::next_member(
@@ -237,6 +286,7 @@ void Broker::Core::deliver_to_member(Publication& publication, const FilterName&
         });
     if (member == nullptr)
         member = Router::next_member(group, [](const SubscriberBase&) { return true; });
+    if (rules_->policy.shared_strategy == access::SharedStrategy::sticky) --group.turn;
     deliver(static_cast<Client&>(*member->who), publication,
             {.qos = member->qos,
              .retain = publication.fields().retain && member->retain_as_published,
@@ -287,7 +337,7 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
     mounted_.clear();
     std::optional<ReasonCode> error;
     subscribe.for_each([&](const wire::Subscription& entry) {
-        const auto name = FilterName::parse(entry.filter, v5);
+        const auto name = parsed(entry.filter, v5);
         if (!name)
             error = ReasonCode::topic_filter_invalid;
         else if (!name->share_name.empty() && !settings.shared_subscription_available)
@@ -322,7 +372,7 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
         if (has_too_many_levels(name.filter, settings))
             return refuse_entry(ReasonCode::topic_filter_invalid);
         // Rules see the filter as the client wrote it, behind the ShareName.
-        if (!is_allowed(client, access::Action::subscribe, FilterName::parse(entry.filter, v5)->filter)) {
+        if (!is_allowed(client, access::Action::subscribe, parsed(entry.filter, v5)->filter)) {
             counters_.add(Counter::subscribe_denied);
             return refuse_entry(ReasonCode::not_authorized);
         }
@@ -368,6 +418,9 @@ Router::Subscribed Broker::Core::subscribe(Client& client, const FilterName& nam
         route_exchange_.acquire(name.filter, name.share_name);
         if (!name.share_name.empty()) router_.add_route(options_.self, name.filter, name.share_name);
     }
+    if (options_.shard_count > 1 && !name.share_name.empty() &&
+        subscribed == Router::Subscribed::new_subscription)
+        tell_group_size(name);
     return subscribed;
 }
 
@@ -413,7 +466,7 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
     packet.for_each([&](std::string_view filter) {
         counters_.add(Counter::unsubscribes);
         mounted_.clear();
-        auto name = FilterName::parse(filter, client.session.is_v5());
+        auto name = parsed(filter, client.session.is_v5());
         if (name) name = mounted(client.mountpoint(), *name);
         const bool existed = name && router_.is_subscribed(client, *name);
         if (existed) unsubscribe(client, *name);
@@ -428,7 +481,11 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
 
 void Broker::Core::unsubscribe(Client& client, const FilterName& name) {
     CHECK(router_.unsubscribe(client, name));
-    if (options_.shard_count == 1 || router_.has(name)) return;
+    if (options_.shard_count == 1) return;
+    if (router_.has(name)) {
+        if (!name.share_name.empty()) tell_group_size(name);
+        return;
+    }
     route_exchange_.release(name.filter, name.share_name);
     if (!name.share_name.empty())
         router_.remove_route(options_.self, name.filter, name.share_name);

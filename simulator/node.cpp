@@ -35,6 +35,7 @@ void add_peer_message(Digest& digest, const PeerMessage& message) {
                    [&](const PeerAddRoute& one) { digest.add(hash_of(one.filter)); },
                    [&](const PeerRouteAdded& one) { digest.add(one.sequence); },
                    [&](const PeerRemoveRoute& one) { digest.add(hash_of(one.filter)); },
+                   [&](const PeerGroupSize& one) { digest.add(one.members); },
                },
                message);
 }

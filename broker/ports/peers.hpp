@@ -53,8 +53,16 @@ struct PeerRemoveRoute {
     std::string share_name;
 };
 
+/// So many of the sender's sessions are members of a Shared Subscription it has a route for; 1
+/// before the first of these.
+struct PeerGroupSize {
+    std::string filter;
+    std::string share_name;
+    std::uint32_t members = 1;
+};
+
 using PeerMessage = std::variant<PeerPublication, PeerSharedPublication, PeerAddRoute,
-                                 PeerRouteAdded, PeerRemoveRoute>;
+                                 PeerRouteAdded, PeerRemoveRoute, PeerGroupSize>;
 
 class Peers {
 public:

@@ -213,13 +213,35 @@ SharedSubscription* Router::find_group(const FilterName& name) {
 
 // --- Other shards --------------------------------------------------------------------------------
 
+ShardIndex GroupRoute::shard_of(std::uint64_t ticket) const {
+    std::uint64_t all = 0;
+    for (const auto count : members) all += count;
+    CHECK(all != 0);
+    auto rest = ticket % all;
+    for (unsigned shard = 0;; ++shard) {
+        if (rest < members[shard]) return ShardIndex{shard};
+        rest -= members[shard];
+    }
+}
+
+GroupRoute* Router::find_route(std::string_view filter, std::string_view share_name) {
+    const auto known = remote_.find(filter);
+    if (known == 0 || !remote_[known].groups) return nullptr;
+    for (auto& group : *remote_[known].groups)
+        if (group.share_name == share_name) return &group;
+    return nullptr;
+}
+
 std::uint64_t Router::shards_of_group(const FilterName& name) {
-    const auto filter = remote_.find(name.filter);
-    if (filter == 0 || !remote_[filter].groups) return 0;
-    for (const auto& group : *remote_[filter].groups)
-        if (group.share_name == name.share_name)
-            return group.shards & ~(std::uint64_t{1} << options_.self.raw());
-    return 0;
+    const auto* const group = find_route(name.filter, name.share_name);
+    return group == nullptr ? 0 : group->shards & ~(std::uint64_t{1} << options_.self.raw());
+}
+
+void Router::set_group_size(ShardIndex shard, std::string_view filter,
+                            std::string_view share_name, std::uint32_t members) {
+    auto* const group = find_route(filter, share_name);
+    if (group != nullptr && (group->shards >> shard.raw() & 1U) != 0)
+        group->members[shard.raw()] = members;
 }
 
 void Router::add_route(ShardIndex shard, std::string_view filter, std::string_view share_name) {
@@ -230,14 +252,15 @@ void Router::add_route(ShardIndex shard, std::string_view filter, std::string_vi
         return;
     }
     if (!remote.groups) remote.groups = std::make_unique<std::vector<GroupRoute>>();
-    for (auto& group : *remote.groups) {
-        if (group.share_name != share_name) continue;
-        group.shards |= bit;
-        return;
+    auto* group = find_route(filter, share_name);
+    if (group == nullptr) {
+        group = &remote.groups->emplace_back();
+        group->share_name = share_name;
+        group->text = "$share/" + std::string{share_name} + "/" + std::string{filter};
+        group->members.resize(options_.shard_count, 0);
     }
-    remote.groups->push_back({std::string{share_name},
-                              "$share/" + std::string{share_name} + "/" + std::string{filter}, bit,
-                              0});
+    if ((group->shards & bit) == 0) group->members[shard.raw()] = 1;
+    group->shards |= bit;
 }
 
 void Router::remove_route(ShardIndex shard, std::string_view filter, std::string_view share_name) {
@@ -248,8 +271,10 @@ void Router::remove_route(ShardIndex shard, std::string_view filter, std::string
     if (share_name.empty()) {
         remote.shards &= ~bit;
     } else if (remote.groups) {
-        for (auto& group : *remote.groups)
-            if (group.share_name == share_name) group.shards &= ~bit;
+        if (auto* const group = find_route(filter, share_name)) {
+            group->shards &= ~bit;
+            group->members[shard.raw()] = 0;
+        }
         std::erase_if(*remote.groups, [](const auto& group) { return group.shards == 0; });
         if (remote.groups->empty()) remote.groups.reset();
     }

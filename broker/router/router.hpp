@@ -55,6 +55,11 @@ struct GroupRoute {
     std::string text;               // "$share/{share_name}/{filter}"
     std::uint64_t shards = 0;       // bit n: shard n
     std::uint32_t turn = 0;
+    std::vector<std::uint32_t> members;  // of each shard; those without one have 0
+
+    /// One of the shards, each as likely as its part of all members when `ticket` counts up or is
+    /// random. There is one.
+    [[nodiscard]] ShardIndex shard_of(std::uint64_t ticket) const;
 };
 
 class Router {
@@ -98,6 +103,9 @@ public:
 
     void add_route(ShardIndex shard, std::string_view filter, std::string_view share_name);
     void remove_route(ShardIndex shard, std::string_view filter, std::string_view share_name);
+    /// Ignored when the shard has no route.
+    void set_group_size(ShardIndex shard, std::string_view filter, std::string_view share_name,
+                        std::uint32_t members);
     /// The other shards with ordinary subscriptions that match, as bits; appends the Shared
     /// Subscriptions that match, wherever their members are, to `groups`.
     std::uint64_t match_routes(std::string_view topic, std::vector<GroupRoute*>& groups);
@@ -128,6 +136,8 @@ public:
     [[nodiscard]] std::size_t reserved_bytes() const;
 
 private:
+    [[nodiscard]] GroupRoute* find_route(std::string_view filter, std::string_view share_name);
+
     /// A list: a filter in local_, or with shared_bit a place in shared_. 0: none.
     using ListNumber = std::uint32_t;
     static constexpr ListNumber shared_bit = 1U << 31U;

@@ -517,6 +517,66 @@ TEST_P(broker_with_rules, closes_silent_clients_by_the_backoff_of_the_zone) {
     EXPECT_FALSE(peer.is_open);
 }
 
+// --- Shared Subscriptions ---------------------------------------------------------------------------
+
+TEST_P(broker_with_rules, gives_every_member_the_same_share_wherever_it_lives) {
+    start(open_rules());
+    std::vector<Peer*> members;
+    for (int i = 0; i < 6; ++i) {
+        members.push_back(&connected("m" + std::to_string(i),
+                                     {.version = i < 3 ? ProtocolVersion::v3_1_1
+                                                       : ProtocolVersion::v5}));
+        subscribe(*members.back(), "$share/g/t", QoS::at_most_once);
+        seen(*members.back());
+    }
+    auto& publisher = connected("p");
+    const auto counts_of = [&](int messages) {
+        for (int i = 0; i < messages; ++i)
+            publish(publisher, "t", std::to_string(i), QoS::at_most_once);
+        std::vector<std::size_t> counts;
+        for (auto* const member : members) counts.push_back(seen(*member).size());
+        return counts;
+    };
+    EXPECT_EQ(counts_of(60), (std::vector<std::size_t>(6, 10)));
+    disconnect(*members.back());
+    members.pop_back();
+    EXPECT_EQ(counts_of(50), (std::vector<std::size_t>(5, 10)));
+}
+
+TEST_P(broker_with_rules, picks_members_by_the_strategy) {
+    using access::SharedStrategy;
+    for (const auto strategy : {SharedStrategy::sticky, SharedStrategy::hash_client_id,
+                                SharedStrategy::hash_topic, SharedStrategy::random}) {
+        auto rules = open_rules();
+        rules->policy.shared_strategy = strategy;
+        start(rules);
+        std::vector<Peer*> members;
+        for (int i = 0; i < 4; ++i) {
+            members.push_back(&connected("m" + std::to_string(i)));
+            subscribe(*members.back(), "$share/g/#", QoS::at_most_once);
+            seen(*members.back());
+        }
+        const auto used = [&](std::string_view client, std::string_view topic) {
+            auto& publisher = connected(client);
+            for (int i = 0; i < 30; ++i) publish(publisher, topic, "x", QoS::at_most_once);
+            std::size_t count = 0;
+            std::size_t messages = 0;
+            for (auto* const member : members) {
+                const auto got = seen(*member).size();
+                messages += got;
+                count += got != 0 ? 1 : 0;
+            }
+            EXPECT_EQ(messages, 30U);
+            return count;
+        };
+        const auto one = used("p", "t");
+        if (strategy == SharedStrategy::random)
+            EXPECT_EQ(one, 4U);
+        else
+            EXPECT_EQ(one, 1U);
+    }
+}
+
 // --- The server's own messages --------------------------------------------------------------------
 
 TEST_P(broker_with_rules, tells_of_clients_only_when_somebody_listens) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/base/hash.hpp"
 #include "broker/broker.hpp"
 #include "broker/wire/packets.hpp"
 
@@ -180,7 +181,7 @@ private:
             rig.events.push_back("disconnected " + std::string{client.client_id} + " " +
                                  std::string{name_of(reason)});
         }
-        std::uint64_t next() override { return ++draws * 0x9E37'79B9'7F4A'7C15U + index; }
+        std::uint64_t next() override { return hash_of(std::to_string(++draws), index); }
 
         Rig& rig;
         unsigned index;
