@@ -272,7 +272,7 @@ private:
     }
 
     Ref add_to_tree(std::string_view filter) {
-        if (root_ == 0) root_ = make_branch({});
+        if (root_ == 0) root_ = make_branch("");
         auto from = root_;
         for (std::size_t begin = 0;;) {
             const auto level = level_at(filter, begin);

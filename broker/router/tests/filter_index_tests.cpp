@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,38 @@ std::vector<std::string> matches_of(FilterIndex<std::string>& index, std::string
     return found;
 }
 
+bool begins_with_levels(std::string_view filter, std::string_view levels) {
+    return filter.starts_with(levels) &&
+           (filter.size() == levels.size() || filter[levels.size()] == '/');
+}
+
+/// The places where two filters with wildcards part, by the plainest count; the root is one more.
+std::size_t partings_of(const std::map<std::string, bool>& filters) {
+    std::set<std::string> beginnings;
+    for (const auto& [filter, there] : filters) {
+        if (!wire::has_wildcard(filter)) continue;
+        for (auto end = filter.find('/');; end = filter.find('/', end + 1)) {
+            beginnings.insert(filter.substr(0, end));
+            if (end == std::string::npos) break;
+        }
+    }
+    return static_cast<std::size_t>(
+        std::count_if(beginnings.begin(), beginnings.end(), [&](const auto& levels) {
+            return std::count_if(filters.begin(), filters.end(), [&](const auto& one) {
+                       return wire::has_wildcard(one.first) &&
+                              begins_with_levels(one.first, levels);
+                   }) >= 2;
+        }));
+}
+
 RC_GTEST_PROP(filter_index, finds_what_the_plain_rule_finds_while_filters_come_and_go, ()) {
     FilterIndex<std::string> index{1};
     std::map<std::string, bool> model;
-    const auto steps = *rc::gen::container<std::vector<std::string>>(
-        text_of({"a", "b", "", "+", "$s", "#"}));
+    // One level is too long to be stored with the others.
+    const std::string wide(300, 'w');
+    bool had_wildcard = false;
+    const auto steps = *rc::gen::scale(3, rc::gen::container<std::vector<std::string>>(
+                                              text_of({"a", "b", "", "+", "$s", "#", wide})));
     for (const auto& filter : steps) {
         if (!wire::is_topic_filter(filter)) continue;
         if (*rc::gen::inRange(0, 3) == 0 && model.contains(filter)) {
@@ -43,10 +71,13 @@ RC_GTEST_PROP(filter_index, finds_what_the_plain_rule_finds_while_filters_come_a
         } else {
             index[index.add(filter)] = filter;
             model[filter] = true;
+            had_wildcard |= wire::has_wildcard(filter);
         }
         RC_ASSERT(index.size() == model.size());
+        RC_ASSERT(index.branch_count() == partings_of(model) + (had_wildcard ? 1 : 0));
     }
-    const auto names = *rc::gen::container<std::vector<std::string>>(text_of({"a", "b", "", "$s"}));
+    const auto names =
+        *rc::gen::container<std::vector<std::string>>(text_of({"a", "b", "", "$s", wide}));
     for (const auto& name : names) {
         if (name.empty()) continue;
         std::vector<std::string> expected;
@@ -54,13 +85,18 @@ RC_GTEST_PROP(filter_index, finds_what_the_plain_rule_finds_while_filters_come_a
             if (wire::matches(filter, name)) expected.push_back(filter);
         RC_ASSERT(matches_of(index, name) == expected);
     }
-    for (const auto& [filter, there] : model) RC_ASSERT(index[index.find(filter)] == filter);
+    for (const auto& [filter, there] : model) {
+        const auto found = index.find(filter);
+        RC_ASSERT(found != 0U && index[found] == filter && index.text(found) == filter);
+        // What only leads to filters is none.
+        const auto above = filter.substr(0, filter.rfind('/'));
+        RC_ASSERT(model.contains(above) == (index.find(above) != 0U));
+    }
 }
 
 TEST(filter_index, follows_the_table_of_the_standard) {
     FilterIndex<std::string> index{1};
-    for (const auto* const filter :
-         {"a/#", "a/+", "+/+", "/+", "+", "#", "$x/#", "+/b", "a/b"})
+    for (const auto* const filter : {"a/#", "a/+", "+/+", "/+", "+", "#", "$x/#", "+/b", "a/b"})
         index[index.add(filter)] = filter;
     using Filters = std::vector<std::string>;
     EXPECT_EQ(matches_of(index, "a"), (Filters{"#", "+", "a/#"}));
@@ -69,6 +105,57 @@ TEST(filter_index, follows_the_table_of_the_standard) {
     EXPECT_EQ(matches_of(index, "/a"), (Filters{"#", "+/+", "/+"}));
     EXPECT_EQ(matches_of(index, "$x"), Filters{"$x/#"});
     EXPECT_EQ(matches_of(index, "$x/b"), Filters{"$x/#"});
+}
+
+TEST(filter_index, gives_memory_back_whatever_filters_come_and_go) {
+    FilterIndex<std::uint64_t> index{1};
+    const auto filter_of = [](int round, int n) {
+        const auto number = std::to_string(n);
+        // Each round has filters of another length and shape.
+        const std::string padding(static_cast<std::size_t>(round) * 13 % 50, 'p');
+        switch ((n + round) % 5) {
+            case 0: return "device/" + padding + number + "/command";
+            case 1: return "a/" + number + padding + "/+/c";
+            case 2: return "a/" + number + padding + "/#";
+            case 3: return "+/" + padding + "/" + number + "/d";
+            default: return "a/" + number + "/" + padding + "/+";
+        }
+    };
+    constexpr int count = 20'000;
+    std::size_t most_bytes = 0;
+    for (int round = 0; round < 10; ++round) {
+        for (int n = 0; n < count; ++n) index.add(filter_of(round, n));
+        ASSERT_EQ(index.size(), static_cast<std::size_t>(count));
+        if (round == 0) {
+            most_bytes = index.reserved_bytes();
+            // The filters of later rounds are up to 49 bytes longer, and some have a branch.
+            most_bytes += static_cast<std::size_t>(count) * (56 + 32);
+        }
+        EXPECT_LE(index.reserved_bytes(), most_bytes) << "round " << round;
+        // In another order than that of their coming.
+        for (int n = 0; n < count; ++n)
+            index.remove(index.find(filter_of(round, static_cast<int>(n * 7'919LL % count))));
+        ASSERT_EQ(index.size(), 0U);
+        EXPECT_LE(index.branch_count(), 1U);
+        EXPECT_LE(index.reserved_bytes(), 70'000U) << "a slab with the root, two small tables";
+    }
+}
+
+TEST(filter_index, coming_and_going_at_a_constant_count_takes_constant_memory) {
+    FilterIndex<std::uint64_t> index{1};
+    const auto filter_of = [](int n) { return "a/" + std::to_string(n) + "/+/c"; };
+    constexpr int count = 10'000;
+    for (int n = 0; n < count; ++n) index.add(filter_of(100'000 + n));
+    std::size_t bytes_max = 0;
+    std::size_t bytes_after_a_round = 0;
+    for (int n = 0; n < 10 * count; ++n) {
+        index.remove(index.find(filter_of(100'000 + n)));
+        index.add(filter_of(100'000 + count + n));
+        bytes_max = std::max(bytes_max, index.reserved_bytes());
+        if (n == count) bytes_after_a_round = bytes_max;
+    }
+    EXPECT_EQ(bytes_max, bytes_after_a_round);
+    EXPECT_EQ(index.size(), static_cast<std::size_t>(count));
 }
 
 }  // namespace
