@@ -109,7 +109,7 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
         });
         fields.properties = forwarded_.view().raw();
     }
-    Publication publication{fields};
+    Publication publication{fields, &context_.messages};
     const auto receivers = publish(publication, &client);
     session.acknowledge(context_, packet,
                         receivers == 0 ? ReasonCode::no_matching_subscribers : ReasonCode::success);

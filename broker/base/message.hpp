@@ -25,12 +25,30 @@ struct MessageFields {
 };
 
 class MessageRef;
+class MessageMemory;
+
+/// The memory a shard uses again and again for messages that come and go. It belongs to one thread;
+/// its messages may go to others, end there, and outlive it. Bounded: what is beyond it or too long
+/// for it comes from the heap.
+class MessagePool {
+public:
+    MessagePool();
+    ~MessagePool();
+    MessagePool(const MessagePool&) = delete;
+    MessagePool& operator=(const MessagePool&) = delete;
+
+private:
+    friend class Message;
+    MessageMemory* memory_;  // goes with the last of its messages
+};
 
 /// One block of memory: this header, then topic, properties and payload.
 class Message {
 public:
-    /// Copies `fields`. The only way to get a Message.
+    /// Copies `fields`. The only ways to get a Message. The one from a pool is for messages that are
+    /// not meant to stay.
     static MessageRef make(const MessageFields& fields);
+    static MessageRef make(const MessageFields& fields, MessagePool& pool);
 
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
@@ -58,13 +76,26 @@ public:
 
 private:
     friend class MessageRef;
-    explicit Message(const MessageFields& fields);
+    Message(const MessageFields& fields, MessageMemory* memory);
     ~Message() = default;
 
     [[nodiscard]] const char* text() const { return reinterpret_cast<const char*>(this + 1); }
-    void release() const;
+    // Shards of one node share messages, so the count is atomic. Whoever has the only reference has
+    // nobody to compete with, which spares the locked instruction.
+    void refer() const {
+        if (references_.load(std::memory_order_relaxed) == 1)
+            references_.store(2, std::memory_order_relaxed);
+        else
+            references_.fetch_add(1, std::memory_order_relaxed);
+    }
+    void release() const {
+        if (references_.load(std::memory_order_acquire) == 1 ||
+            references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            end();
+    }
+    void end() const;
 
-    // Shards of one node share messages, so the count is atomic.
+    MessageMemory* memory_;  // where its memory goes back to; null: the heap
     mutable std::atomic<std::uint32_t> references_{1};
     std::uint32_t payload_size_;
     std::uint32_t properties_size_;
@@ -75,12 +106,13 @@ private:
     std::uint64_t publisher_;
 };
 
-/// A counted reference to a Message; empty by default.
+/// A counted reference to a Message; empty by default. Used by one thread at a time, also for copying
+/// it: a thread that shares a message has a reference of its own.
 class MessageRef {
 public:
     MessageRef() = default;
     MessageRef(const MessageRef& other) : message_{other.message_} {
-        if (message_ != nullptr) message_->references_.fetch_add(1, std::memory_order_relaxed);
+        if (message_ != nullptr) message_->refer();
     }
     MessageRef(MessageRef&& other) noexcept : message_{std::exchange(other.message_, nullptr)} {}
     MessageRef& operator=(MessageRef other) noexcept {

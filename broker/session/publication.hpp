@@ -13,8 +13,10 @@ namespace touchstone {
 
 class Publication {
 public:
-    /// `fields` and what it views outlive the Publication.
-    explicit Publication(const MessageFields& fields) : fields_{fields} {}
+    /// `fields`, what it views and `pool` (null: none) outlive the Publication.
+    explicit Publication(const MessageFields& fields, MessagePool* pool = nullptr)
+        : fields_{fields},
+          pool_{pool} {}
     explicit Publication(MessageRef message)
         : fields_{.topic = message->topic(),
                   .payload = message->payload(),
@@ -30,7 +32,10 @@ public:
     [[nodiscard]] const MessageFields& fields() const { return fields_; }
     /// The message to keep; made at the first call.
     const MessageRef& message() {
-        if (!message_) message_ = Message::make(fields_);
+        if (message_) return message_;
+        // A Retained Message is there to stay.
+        message_ = pool_ == nullptr || fields_.retain ? Message::make(fields_)
+                                                      : Message::make(fields_, *pool_);
         return message_;
     }
 
@@ -39,6 +44,7 @@ public:
 
 private:
     MessageFields fields_;
+    MessagePool* pool_ = nullptr;
     MessageRef message_;
 };
 

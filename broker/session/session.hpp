@@ -27,6 +27,7 @@ struct SessionContext {
     const Defects& defects;
     Network& network;
     Counters& counters;
+    MessagePool messages{};
     QueueLedger queues{};
     Instant now{};
     Buffer scratch{};                     // packets are built here
@@ -78,6 +79,9 @@ public:
     void resume(SessionContext& context);
     /// The connection is gone.
     void detach();
+    /// Frees what only flows in progress need, if there are none. A client that has nothing to say
+    /// but PINGREQ is the one to do it for: for a busy one it would be made again at once.
+    void free_idle_parts();
 
     /// The settings of `zone` hold from now on. What is beyond them already, stays.
     void obey(const access::Zone& zone) { zone_ = &zone; }
@@ -157,7 +161,6 @@ private:
     /// Writes what a change of the queue has cost or freed into the ledger.
     void account(SessionContext& context, std::size_t before_bytes);
     Outbox& made_outbox();
-    void free_idle_parts();
     void send_ack(SessionContext& context, wire::PacketType type, wire::PacketId packet_id,
                   ReasonCode reason);
     void keep(SessionContext& context, Delivery delivery);
@@ -194,7 +197,7 @@ private:
     bool connected_ = false;
     ConnectionTerms terms_;
     std::size_t unwritten_bytes_ = 0;
-    std::unique_ptr<Outbox> outbox_;  // while there is something in it
+    std::unique_ptr<Outbox> outbox_;  // null: nothing in it
     std::unique_ptr<Inbox> inbox_;
     // Topic Aliases this server has set on the connection; the first is 1 (v5 §3.3.2.3.4).
     std::unique_ptr<boost::container::flat_map<std::string, std::uint16_t, std::less<>>> aliases_;
