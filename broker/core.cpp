@@ -165,6 +165,7 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
             built_.clear();
             wire::encode_pingresp(built_);  // [MQTT-3.12.4-1]
             client.session.send(context_, built_);
+            client.session.free_idle_parts();
             return Handled::done;
         }
         case disconnect: return on_disconnect(id, client, frame);

@@ -67,8 +67,8 @@ std::pair<std::size_t, std::size_t> Outbox::part_of(std::uint8_t priority) const
 void Outbox::let_newest_overtake() {
     CHECK(!queue_.empty());
     auto newest = std::move(queue_.back());
-    queue_.pop_back();
-    queue_.push_front(std::move(newest));
+    queue_.erase(queue_.end() - 1);
+    queue_.insert(queue_.begin(), std::move(newest));
 }
 
 void Outbox::drop_oldest() {
@@ -134,25 +134,39 @@ std::vector<Delivery> Outbox::take_shared() {
 
 wire::PacketId Outbox::next_packet_id(std::uint16_t packet_id_max, bool check_in_use) {
     CHECK(!check_in_use || flows_.size() < packet_id_max);
+    if (flows_.empty())
+        is_in_order_ = check_in_use;
+    else if (!check_in_use || packet_id_max != packet_id_max_)
+        is_in_order_ = false;
+    packet_id_max_ = packet_id_max;
     for (;;) {
         last_packet_id_ = last_packet_id_ >= packet_id_max
                               ? std::uint16_t{1}
                               : static_cast<std::uint16_t>(last_packet_id_ + 1);
         const auto packet_id = wire::PacketId::from_wire(last_packet_id_).value();
-        if (!check_in_use || find(packet_id) == nullptr) return packet_id;
+        if (!check_in_use || flows_.empty()) return packet_id;
+        if (is_in_order_ && flows_.front().packet_id != packet_id) return packet_id;
+        if (!is_in_order_ && find(packet_id) == nullptr) return packet_id;
+        is_in_order_ = false;  // the next one stands behind one that comes later
     }
 }
 
 Outbox::Flow& Outbox::start(Delivery delivery, Instant now, std::uint16_t packet_id_max,
                             bool check_in_use) {
-    flows_.push_back({.packet_id = next_packet_id(packet_id_max, check_in_use),
-                      .sent_at = now,
-                      .delivery = std::move(delivery)});
-    return flows_.back();
+    return flows_.push_back({.packet_id = next_packet_id(packet_id_max, check_in_use),
+                             .sent_at = now,
+                             .delivery = std::move(delivery)});
 }
 
-Outbox::Flow* Outbox::find(wire::PacketId packet_id) {
-    // Acknowledgements mostly come in order, so the first flow is the likely one.
+Outbox::Flow* Outbox::find_behind_front(wire::PacketId packet_id) {
+    if (flows_.empty()) return nullptr;
+    // As long as none in between has ended, a flow stands as far behind the first one as its
+    // identifier is above that one's.
+    const unsigned first = flows_.front().packet_id.raw();
+    const unsigned distance =
+        packet_id.raw() - first + (packet_id.raw() < first ? packet_id_max_ : 0U);
+    if (distance < flows_.size() && flows_[distance].packet_id == packet_id)
+        return &flows_[distance];
     for (auto& flow : flows_)
         if (flow.packet_id == packet_id) return &flow;
     return nullptr;
@@ -161,6 +175,10 @@ Outbox::Flow* Outbox::find(wire::PacketId packet_id) {
 void Outbox::finish(Flow& flow) {
     uncount(flow);
     resent(flow);
+    if (&flow == &flows_.front()) {
+        flows_.pop_front();
+        return;
+    }
     const auto found =
         std::find_if(flows_.begin(), flows_.end(), [&](const Flow& one) { return &one == &flow; });
     CHECK(found != flows_.end());

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 #include "broker/base/message.hpp"
 #include "broker/base/settings.hpp"
 #include "broker/session/queue_ledger.hpp"
+#include "broker/session/ring.hpp"
 #include "broker/wire/types.hpp"
 
 namespace touchstone {
@@ -84,15 +84,24 @@ public:
     /// There is room: flows().size() is below `packet_id_max`.
     Flow& start(Delivery delivery, Instant now, std::uint16_t packet_id_max, bool check_in_use);
     /// The flow with that identifier; null when there is none.
-    [[nodiscard]] Flow* find(wire::PacketId packet_id);
-    /// Ends `flow`.
+    [[nodiscard]] Flow* find(wire::PacketId packet_id) {
+        // Acknowledgements mostly come in order.
+        if (!flows_.empty() && flows_.front().packet_id == packet_id) return &flows_.front();
+        return find_behind_front(packet_id);
+    }
+    /// Ends `flow`, one of flows().
     void finish(Flow& flow);
-    [[nodiscard]] std::deque<Flow>& flows() { return flows_; }
-    [[nodiscard]] const std::deque<Flow>& flows() const { return flows_; }
+    [[nodiscard]] Ring<Flow>& flows() { return flows_; }
+    [[nodiscard]] const Ring<Flow>& flows() const { return flows_; }
     /// PUBLISH packets that count against the send quota of this connection (v5 §4.9).
     [[nodiscard]] std::size_t quota_used() const { return quota_used_; }
     void count_on_connection(Flow& flow);
     void uncount(Flow& flow);
+    /// Another Packet Identifier for a flow that has one: a defect (Defects).
+    void rename(Flow& flow, wire::PacketId packet_id) {
+        flow.packet_id = packet_id;
+        is_in_order_ = false;
+    }
 
     /// A new connection: nothing counts, and every flow's packet is owed again [MQTT-4.4.0-1].
     void begin_connection();
@@ -105,7 +114,7 @@ public:
     [[nodiscard]] std::size_t queue_bytes() const { return queue_bytes_; }
     QueueAccount account;
 
-    [[nodiscard]] const std::deque<Delivery>& waiting() const { return queue_; }
+    [[nodiscard]] const Ring<Delivery>& waiting() const { return queue_; }
     [[nodiscard]] bool is_idle() const { return queue_.empty() && flows_.empty(); }
 
 private:
@@ -113,20 +122,25 @@ private:
     void drop_oldest(std::size_t begin, std::size_t end);
     /// The part of the queue that has this priority.
     [[nodiscard]] std::pair<std::size_t, std::size_t> part_of(std::uint8_t priority) const;
-    [[nodiscard]] std::deque<Delivery>::iterator at(std::size_t place) {
+    [[nodiscard]] Ring<Delivery>::iterator at(std::size_t place) {
         return queue_.begin() + static_cast<std::ptrdiff_t>(place);
     }
     void forget(const Delivery& delivery);
     wire::PacketId next_packet_id(std::uint16_t packet_id_max, bool check_in_use);
+    [[nodiscard]] Flow* find_behind_front(wire::PacketId packet_id);
 
-    std::deque<Delivery> queue_;
-    std::deque<Flow> flows_;
+    Ring<Delivery> queue_;
+    Ring<Flow> flows_;
     std::size_t queue_bytes_ = 0;     // without the snapshots
     std::size_t snapshot_count_ = 0;  // of queue_
     std::size_t waiting_qos_0_ = 0;
     std::size_t quota_used_ = 0;
     std::size_t resends_owed_ = 0;
     std::uint16_t last_packet_id_ = 0;
+    std::uint16_t packet_id_max_ = 0;  // of the last start()
+    /// The identifiers of flows_ are in the order they are given out in, from the front's on. Then
+    /// the front's is the first of them to come up again.
+    bool is_in_order_ = true;
 };
 
 }  // namespace touchstone

@@ -86,7 +86,7 @@ Outbox& Session::made_outbox() {
 
 void Session::free_idle_parts() {
     // The counter of Packet Identifiers goes with it: with nothing in flight any of them is free.
-    if (!connected_ && outbox_ && outbox_->is_idle()) outbox_.reset();
+    if (outbox_ && outbox_->is_idle()) outbox_.reset();
     if (inbox_ && inbox_->is_empty()) inbox_.reset();
 }
 
@@ -223,7 +223,7 @@ void Session::evict_oldest(SessionContext& context) {
     outbox_->drop_oldest();
     account(context, before_bytes);
     context.counters.add(Counter::dropped_memory_full);
-    free_idle_parts();
+    if (!connected_) free_idle_parts();
 }
 
 bool Session::send_shared_publish(SessionContext& context, Publication& publication, QoS qos,
@@ -422,7 +422,7 @@ void Session::resend_flow(SessionContext& context, Outbox::Flow& flow) {
         packet_id = wire::PacketId::from_wire(
                         static_cast<std::uint16_t>(flow.packet_id.raw() % 65'534 + 1000))
                         .value();
-        flow.packet_id = packet_id;
+        outbox_->rename(flow, packet_id);
     }
     // DUP says it was sent before [MQTT-3.3.1-1].
     const bool dup = !context.defects.dup_flag_missing;
@@ -552,7 +552,6 @@ void Session::on_pubrel(SessionContext& context, const wire::Ack& ack) {
     const bool known = inbox_ && inbox_->release(ack.packet_id);
     send_ack(context, PacketType::pubcomp, ack.packet_id,
              known ? ReasonCode::success : ReasonCode::packet_identifier_not_found);
-    free_idle_parts();
 }
 
 void Session::on_pubcomp(SessionContext& context, const wire::Ack& ack) {

@@ -1,4 +1,9 @@
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "broker/session/outbox.hpp"
 
@@ -75,6 +80,33 @@ TEST(outbox, never_gives_out_a_packet_identifier_that_is_in_use) {
     outbox.finish(*outbox.find(id(3)));
     EXPECT_EQ(start(), 3);
     EXPECT_EQ(start(), 1);
+}
+
+/// Every identifier is free or of one flow, whatever order flows end in.
+RC_GTEST_PROP(outbox, gives_every_flow_an_identifier_of_its_own,
+              (const std::vector<std::uint8_t>& steps)) {
+    Outbox outbox;
+    std::vector<std::uint16_t> model;
+    for (const auto step : steps) {
+        const std::uint16_t packet_id_max = step % 16 == 0 ? 12 : 8;  // as after a reload
+        if (step % 3 != 0 && model.size() < 8) {
+            const auto started = outbox.start(delivery_of("x"), Instant{}, packet_id_max, true)
+                                     .packet_id.raw();
+            RC_ASSERT(started >= 1 && started <= packet_id_max);
+            RC_ASSERT(std::find(model.begin(), model.end(), started) == model.end());
+            model.push_back(started);
+        } else if (!model.empty()) {
+            const auto place = step % 2 == 0 ? 0 : step / 4 % model.size();
+            auto* const flow = outbox.find(id(model[place]));
+            RC_ASSERT(flow != nullptr);
+            RC_ASSERT(flow->packet_id.raw() == model[place]);
+            outbox.finish(*flow);
+            model.erase(model.begin() + static_cast<std::ptrdiff_t>(place));
+        }
+        for (std::uint16_t raw = 1; raw <= 12; ++raw)
+            RC_ASSERT((outbox.find(id(raw)) != nullptr) ==
+                      (std::find(model.begin(), model.end(), raw) != model.end()));
+    }
 }
 
 TEST(outbox, counts_the_send_quota_of_one_connection) {
