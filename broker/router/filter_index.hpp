@@ -22,8 +22,8 @@
 namespace touchstone {
 
 /// `Entry` is default-constructed when its filter is first added and keeps its address until the
-/// filter is removed.
-template <class Entry>
+/// filter is removed. `hash_mask`: a test can make all hashes collide.
+template <class Entry, std::uint32_t hash_mask = 0xFFFF'FFFF>
 class FilterIndex {
 public:
     /// Names a filter until it is removed; never 0, and the highest bit is clear.
@@ -109,15 +109,15 @@ public:
 
 private:
     // A filter is an Entry, the size of its text (16 bits), its text.
-    // A branch is a Branch, then the level that leads to it. It stands for the levels from the root
-    // to it and exists when at least two filters begin with them; the root always.
+    // A branch is a Branch, then the levels that lead to it from the root. It exists when at least
+    // two filters begin with them; the root always.
     struct Branch {
         Ref terminal = 0;  // the filter that ends here
         Ref many = 0;      // the filter that goes on with `#`, its last level
         Ref one = 0;       // filter or branch behind `+`
         Ref children = 0;  // all of them, those in the table of edges too, combined by exclusive or
         std::uint32_t child_count = 0;
-        std::uint32_t level_size = 0;
+        std::uint32_t levels_size = 0;
     };
     /// On the way down: where a branch or leaf was reached, or waits to be looked at.
     struct Step {
@@ -136,8 +136,8 @@ private:
     [[nodiscard]] Branch& branch(Ref ref) const {
         return *std::launder(reinterpret_cast<Branch*>(arena_.at(ref & ~branch_bit)));
     }
-    [[nodiscard]] std::string_view level_of(Ref ref) const {
-        return text_of(arena_.at(ref & ~branch_bit) + sizeof(Branch), branch(ref).level_size);
+    [[nodiscard]] std::string_view levels_of(Ref ref) const {
+        return text_of(arena_.at(ref & ~branch_bit) + sizeof(Branch), branch(ref).levels_size);
     }
 
     static std::string_view level_at(std::string_view text, std::size_t begin) {
@@ -146,11 +146,11 @@ private:
 
     // Hashes: the upper half depends on all of the text.
     [[nodiscard]] std::uint32_t hash_of_name(std::string_view name) const {
-        return static_cast<std::uint32_t>(hash_of(name, hash_seed_) >> 32U);
+        return static_cast<std::uint32_t>(hash_of(name, hash_seed_) >> 32U) & hash_mask;
     }
     [[nodiscard]] std::uint32_t hash_of_edge(Ref from, std::string_view level) const {
-        return static_cast<std::uint32_t>(
-            hash_of(level, hash_seed_ + from * 0x9E37'79B9'7F4A'7C15U) >> 32U);
+        const auto hash = hash_of(level, hash_seed_ + from * 0x9E37'79B9'7F4A'7C15U);
+        return static_cast<std::uint32_t>(hash >> 32U) & hash_mask;
     }
 
     // --- Objects ---------------------------------------------------------------------------------
@@ -193,22 +193,22 @@ private:
         (*this)[filter].~Entry();
     }
 
-    Ref make_branch(std::string_view level) {
-        const auto ref = arena_.allocate(sizeof(Branch) + bytes_for(level));
-        new (arena_.at(ref)) Branch{.level_size = static_cast<std::uint32_t>(level.size())};
-        put_text(arena_.at(ref) + sizeof(Branch), level);
+    Ref make_branch(std::string_view levels) {
+        const auto ref = arena_.allocate(sizeof(Branch) + bytes_for(levels));
+        new (arena_.at(ref)) Branch{.levels_size = static_cast<std::uint32_t>(levels.size())};
+        put_text(arena_.at(ref) + sizeof(Branch), levels);
         ++branch_count_;
         return ref | branch_bit;
     }
     void release_branch(Ref ref) {
-        drop_text(level_of(ref));
+        drop_text(levels_of(ref));
         arena_.release(ref & ~branch_bit);
         --branch_count_;
     }
     /// With what hangs below it and is not in the table of edges.
     void destroy_child(Ref child) {
         while (is_branch(child)) {
-            drop_text(level_of(child));
+            drop_text(levels_of(child));
             const auto& at = branch(child);
             if (at.terminal != 0) destroy_filter(at.terminal);
             if (at.many != 0) destroy_filter(at.many);
@@ -225,18 +225,21 @@ private:
 
     // --- The tree --------------------------------------------------------------------------------
 
-    /// Whether the filter or branch that hangs below a branch at place `begin` does so by `level`.
-    [[nodiscard]] bool is_at_level(Ref child, std::size_t begin, std::string_view level) const {
-        if (is_branch(child)) return level_of(child) == level;
-        const auto rest = text(child).substr(begin);
-        return rest.starts_with(level) &&
-               (rest.size() == level.size() || rest[level.size()] == '/');
+    /// Whether `child` hangs below the branch `from` by `level`: its text goes on with that where
+    /// the branch's ends. `begin`: where that is in the filters.
+    [[nodiscard]] bool is_below(Ref from, std::string_view level, std::size_t begin,
+                                Ref child) const {
+        const auto its = is_branch(child) ? levels_of(child) : text(child);
+        const auto end = begin + level.size();
+        if (its.size() < end || its.substr(begin, level.size()) != level) return false;
+        if (its.size() > end && (is_branch(child) || its[end] != '/')) return false;
+        return from == root_ || (its[begin - 1] == '/' && its.starts_with(levels_of(from)));
     }
 
     /// The child of a branch by a level without wildcards; `begin`: where it begins in the filters.
     [[nodiscard]] Ref find_edge(Ref from, std::string_view level, std::size_t begin) const {
         return edges_.find(hash_of_edge(from, level),
-                           [&](Ref child) { return is_at_level(child, begin, level); });
+                           [&](Ref child) { return is_below(from, level, begin, child); });
     }
 
     [[nodiscard]] Ref child_of(Ref from, std::string_view level, std::size_t begin) const {
@@ -288,7 +291,7 @@ private:
                 const auto other = text(child);
                 if (other == filter) return child;
                 // Two filters go on from here: what was a leaf gets a branch above it.
-                const auto parting = make_branch(level);
+                const auto parting = make_branch(filter.substr(0, begin + level.size()));
                 replace(from, level, child, parting);
                 if (next > other.size())
                     attach_terminal(parting, child);

@@ -24,7 +24,8 @@ rc::Gen<std::string> text_of(std::vector<std::string> words) {
         });
 }
 
-std::vector<std::string> matches_of(FilterIndex<std::string>& index, std::string_view name) {
+template <class Index>
+std::vector<std::string> matches_of(Index& index, std::string_view name) {
     std::vector<std::string> found;
     index.match(name, [&](const std::string& filter) { found.push_back(filter); });
     std::sort(found.begin(), found.end());
@@ -55,8 +56,9 @@ std::size_t partings_of(const std::map<std::string, bool>& filters) {
         }));
 }
 
-RC_GTEST_PROP(filter_index, finds_what_the_plain_rule_finds_while_filters_come_and_go, ()) {
-    FilterIndex<std::string> index{1};
+template <std::uint32_t hash_mask>
+void find_what_the_plain_rule_finds() {
+    FilterIndex<std::string, hash_mask> index{1};
     std::map<std::string, bool> model;
     // One level is too long to be stored with the others.
     const std::string wide(300, 'w');
@@ -92,6 +94,18 @@ RC_GTEST_PROP(filter_index, finds_what_the_plain_rule_finds_while_filters_come_a
         const auto above = filter.substr(0, filter.rfind('/'));
         RC_ASSERT(model.contains(above) == (index.find(above) != 0U));
     }
+}
+
+RC_GTEST_PROP(filter_index, finds_what_the_plain_rule_finds_while_filters_come_and_go, ()) {
+    find_what_the_plain_rule_finds<0xFFFF'FFFF>();
+}
+
+RC_GTEST_PROP(filter_index, finds_what_the_plain_rule_finds_when_hashes_are_not_worth_much, ()) {
+    find_what_the_plain_rule_finds<0x8000'0001>();
+}
+
+RC_GTEST_PROP(filter_index, finds_what_the_plain_rule_finds_when_all_hashes_are_the_same, ()) {
+    find_what_the_plain_rule_finds<0>();
 }
 
 TEST(filter_index, follows_the_table_of_the_standard) {
