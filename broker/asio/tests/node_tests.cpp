@@ -4,81 +4,19 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "broker/asio/node.hpp"
 #include "broker/asio/tests/raw_client.hpp"
+#include "broker/asio/tests/running_node.hpp"
 
 namespace touchstone::asio_driver {
 
 namespace {
 
 using namespace std::chrono_literals;
-
-/// A node on a free port, and what it says about its end.
-class RunningNode {
-public:
-    explicit RunningNode(unsigned shard_count, Settings settings = {},
-                         Duration drain_time_max = 30s, DriverLimits limits = {})
-        : node_{{.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")}),
-                 .rules = access::open_rules(settings),
-                 .shard_count = shard_count,
-                 .drain_time_max = drain_time_max,
-                 .limits = limits,
-                 .on_stopped = [this] { on_stopped(); }}} {
-        node_.start();
-    }
-
-    [[nodiscard]] std::uint16_t port() const { return node_.endpoints().front().port; }
-    void stop() { node_.stop(); }
-    void await_stopped() {
-        std::unique_lock lock{mutex_};
-        if (!has_stopped_.wait_for(lock, wait_max, [this] { return is_stopped_; })) {
-            throw std::runtime_error{"the node has not stopped in time"};
-        }
-    }
-
-    /// Of all shards, each of which has to answer.
-    std::vector<ShardFigures> figures() {
-        std::vector<ShardFigures> all;
-        for (auto& one : node_.figures(wait_max)) all.push_back(one.value());
-        return all;
-    }
-    template <class Member>
-    std::uint64_t sum(Member member) {
-        const auto all = figures();
-        return std::accumulate(
-            all.begin(), all.end(), std::uint64_t{0},
-            [&](std::uint64_t so_far, const ShardFigures& one) { return so_far + member(one); });
-    }
-    /// Asks the shards again and again, which lets them work, until `is_reached` says so.
-    template <class Predicate>
-    void await(Predicate is_reached) {
-        const auto deadline = std::chrono::steady_clock::now() + wait_max;
-        while (!is_reached()) {
-            if (std::chrono::steady_clock::now() > deadline) {
-                throw std::runtime_error{"the node has not come to that state in time"};
-            }
-        }
-    }
-
-private:
-    void on_stopped() {
-        const std::scoped_lock lock{mutex_};
-        is_stopped_ = true;
-        has_stopped_.notify_all();
-    }
-
-    std::mutex mutex_;
-    std::condition_variable has_stopped_;
-    bool is_stopped_ = false;
-    Node node_;
-};
 
 class node_of_shards : public testing::TestWithParam<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(shards, node_of_shards, testing::Values(1U, 2U),

@@ -1,0 +1,87 @@
+// RunningNode: a node for tests, with its threads, and what it says about its end.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "broker/asio/node.hpp"
+#include "broker/asio/tests/raw_client.hpp"
+
+namespace touchstone::asio_driver {
+
+/// A node on a free port, and what it says about its end.
+class RunningNode {
+public:
+    explicit RunningNode(unsigned shard_count, Settings settings = {},
+                         Duration drain_time_max = std::chrono::seconds{30},
+                         DriverLimits limits = {})
+        : RunningNode{{.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")}),
+                       .rules = access::open_rules(settings),
+                       .shard_count = shard_count,
+                       .drain_time_max = drain_time_max,
+                       .limits = limits}} {}
+    explicit RunningNode(Node::Options options) : node_{with_end(std::move(options))} {
+        node_.start();
+    }
+
+    /// Of the listener `place`.
+    [[nodiscard]] std::uint16_t port(std::size_t place = 0) const {
+        return node_.endpoints()[place].port;
+    }
+    Node& node() { return node_; }
+    void stop() { node_.stop(); }
+    void await_stopped() {
+        std::unique_lock lock{mutex_};
+        if (!has_stopped_.wait_for(lock, wait_max, [this] { return is_stopped_; })) {
+            throw std::runtime_error{"the node has not stopped in time"};
+        }
+    }
+
+    /// Of all shards, each of which has to answer.
+    std::vector<ShardFigures> figures() {
+        std::vector<ShardFigures> all;
+        for (auto& one : node_.figures(wait_max)) all.push_back(one.value());
+        return all;
+    }
+    template <class Member>
+    std::uint64_t sum(Member member) {
+        const auto all = figures();
+        return std::accumulate(
+            all.begin(), all.end(), std::uint64_t{0},
+            [&](std::uint64_t so_far, const ShardFigures& one) { return so_far + member(one); });
+    }
+    /// Asks the shards again and again, which lets them work, until `is_reached` says so.
+    template <class Predicate>
+    void await(Predicate is_reached) {
+        const auto deadline = std::chrono::steady_clock::now() + wait_max;
+        while (!is_reached()) {
+            if (std::chrono::steady_clock::now() > deadline) {
+                throw std::runtime_error{"the node has not come to that state in time"};
+            }
+        }
+    }
+
+private:
+    Node::Options with_end(Node::Options options) {
+        options.on_stopped = [this] { on_stopped(); };
+        return options;
+    }
+    void on_stopped() {
+        const std::scoped_lock lock{mutex_};
+        is_stopped_ = true;
+        has_stopped_.notify_all();
+    }
+
+    std::mutex mutex_;
+    std::condition_variable has_stopped_;
+    bool is_stopped_ = false;
+    Node node_;
+};
+
+}  // namespace touchstone::asio_driver
