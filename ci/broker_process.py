@@ -60,7 +60,9 @@ class BrokerProcess:
             with open(self.log, "wb") as log:
                 self.process = subprocess.Popen(
                     [word.replace("{port_file}", port_file) for word in self.command],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, preexec_fn=end_with_parent)
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, preexec_fn=end_with_parent,
+                    # The tests' own variables begin like those that stand for settings of the broker.
+                    env={name: value for name, value in os.environ.items() if not name.startswith("TOUCHSTONE_")})
             self._await_port(port_file, watch)
         except BaseException:
             self.__exit__()
