@@ -118,7 +118,7 @@ void match(benchmark::State& state) {
     }
     CHECK(reached == published);
     state.SetLabel(names[shape]);
-    state.counters["bytes"] = static_cast<double>(subscribed.bytes) / static_cast<double>(count);
+    state.counters["bytes"] = static_cast<int>(subscribed.bytes / count);
 }
 
 void match_a_list_of_many(benchmark::State& state) {
