@@ -131,6 +131,7 @@ public:
         if (options.session != nullptr) SSL_set_session(ssl_.get(), options.session);
     }
     ~TlsClient() {
+        if (ssl_ == nullptr) return;  // it was moved away
         // An SSL that was not shut down makes its session useless.
         SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     }

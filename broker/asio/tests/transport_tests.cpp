@@ -317,6 +317,9 @@ TEST_P(tls_node, ends_with_close_notify) {
     auto last = TlsClient::connected(node.port(), client(), "last");
     node.stop();
     EXPECT_EQ(last.receive_end(), "close_notify");
+    last.raw().end_output();
+    wrong.raw().end_output();
+    one.raw().end_output();
     node.await_stopped();
 }
 
@@ -341,6 +344,7 @@ TEST(tls, counts_why_handshakes_fail) {
     RawClient plain{node.port()};
     plain.send(packet::connect("plain"));
     plain.receive_to_end();
+    plain.end_output();
     RawClient gone{node.port()};
     gone.end_output();
     gone.receive_to_end();
