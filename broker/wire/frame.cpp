@@ -58,14 +58,15 @@ Result<std::optional<Frame>> take_frame(Bytes& input, std::uint32_t size_bytes_m
     if (size_bytes > size_bytes_max) return ReasonCode::packet_too_large;  // §3.1.2.11.4
     if (size_bytes > input.size()) return std::nullopt;
 
-    const auto body = input.subspan(header.size_bytes, header.remaining_length);
+    const auto packet = input.first(size_bytes);
     input = input.subspan(size_bytes);
     return Result<std::optional<Frame>>{boost::outcome_v2::in_place_type<std::optional<Frame>>,
                                         std::in_place,
                                         Frame{.type = type,
                                               .flags = static_cast<std::uint8_t>(first & 0x0FU),
-                                              .body = body,
-                                              .size_bytes = size_bytes}};
+                                              .body = packet.subspan(header.size_bytes),
+                                              .size_bytes = size_bytes,
+                                              .packet = packet}};
 }
 
 std::optional<std::size_t> announced_size_bytes(Bytes input) {

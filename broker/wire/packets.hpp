@@ -173,6 +173,16 @@ Result<Connack> decode_connack(const Frame& frame, ProtocolVersion version);
 Result<Publish> decode_publish(const Frame& frame, ProtocolVersion version,
                                Sender sender = Sender::anyone);
 /// `frame.type` is one of puback, pubrec, pubrel, pubcomp.
+/// The Packet Identifier of an acknowledgement in its shortest form, which says Success (§3.4.2.1)
+/// and is the only one before MQTT 5.0. Nothing when decode_ack has to look.
+inline std::optional<PacketId> short_ack(const Frame& frame) {
+    const unsigned flags = frame.type == PacketType::pubrel ? 0b0010 : 0;
+    if (frame.body.size() != 2 || frame.flags != flags) return std::nullopt;
+    const auto packet_id = PacketId::from_wire(static_cast<std::uint16_t>(
+        std::to_integer<unsigned>(frame.body[0]) << 8U | std::to_integer<unsigned>(frame.body[1])));
+    if (!packet_id) return std::nullopt;
+    return packet_id.value();
+}
 Result<Ack> decode_ack(const Frame& frame, ProtocolVersion version, Sender sender = Sender::anyone);
 Result<Subscribe> decode_subscribe(const Frame& frame, ProtocolVersion version);
 Result<SubscribeAck> decode_suback(const Frame& frame, ProtocolVersion version);
@@ -193,6 +203,13 @@ void encode(Buffer& to, const Publish& packet, ProtocolVersion version);
 void encode_head(Buffer& to, const Publish& packet, ProtocolVersion version);
 /// `type` is one of puback, pubrec, pubrel, pubcomp. In v5 the shortest form is used.
 void encode(Buffer& to, PacketType type, const Ack& packet, ProtocolVersion version);
+/// The same for Success without Properties, in any version: a packet of four bytes.
+inline std::array<std::byte, 4> short_ack(PacketType type, PacketId packet_id) {
+    const unsigned flags = type == PacketType::pubrel ? 0b0010 : 0;  // §2.1.3
+    return {static_cast<std::byte>(static_cast<unsigned>(type) << 4U | flags), std::byte{2},
+            static_cast<std::byte>(packet_id.raw() >> 8U),
+            static_cast<std::byte>(packet_id.raw() & 0xFFU)};
+}
 void encode(Buffer& to, const Subscribe& packet, ProtocolVersion version);
 void encode_suback(Buffer& to, const SubscribeAck& packet, ProtocolVersion version);
 void encode(Buffer& to, const Unsubscribe& packet, ProtocolVersion version);
