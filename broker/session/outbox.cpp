@@ -151,13 +151,6 @@ wire::PacketId Outbox::next_packet_id(std::uint16_t packet_id_max, bool check_in
     }
 }
 
-Outbox::Flow& Outbox::start(Delivery delivery, Instant now, std::uint16_t packet_id_max,
-                            bool check_in_use) {
-    return flows_.push_back({.packet_id = next_packet_id(packet_id_max, check_in_use),
-                             .sent_at = now,
-                             .delivery = std::move(delivery)});
-}
-
 Outbox::Flow* Outbox::find_behind_front(wire::PacketId packet_id) {
     if (flows_.empty()) return nullptr;
     // As long as none in between has ended, a flow stands as far behind the first one as its
@@ -172,29 +165,11 @@ Outbox::Flow* Outbox::find_behind_front(wire::PacketId packet_id) {
     return nullptr;
 }
 
-void Outbox::finish(Flow& flow) {
-    uncount(flow);
-    resent(flow);
-    if (&flow == &flows_.front()) {
-        flows_.pop_front();
-        return;
-    }
+void Outbox::finish_behind_front(const Flow& flow) {
     const auto found =
         std::find_if(flows_.begin(), flows_.end(), [&](const Flow& one) { return &one == &flow; });
     CHECK(found != flows_.end());
     flows_.erase(found);
-}
-
-void Outbox::count_on_connection(Flow& flow) {
-    CHECK(!flow.on_this_connection);
-    flow.on_this_connection = true;
-    ++quota_used_;
-}
-
-void Outbox::uncount(Flow& flow) {
-    if (!flow.on_this_connection) return;
-    flow.on_this_connection = false;
-    --quota_used_;
 }
 
 void Outbox::begin_connection() {
@@ -204,12 +179,6 @@ void Outbox::begin_connection() {
     }
     quota_used_ = 0;
     resends_owed_ = flows_.size();
-}
-
-void Outbox::resent(Flow& flow) {
-    if (!flow.to_resend) return;
-    flow.to_resend = false;
-    --resends_owed_;
 }
 
 }  // namespace touchstone

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/access/policy.hpp"
+#include "broker/base/check.hpp"
 #include "broker/base/message.hpp"
 #include "broker/base/settings.hpp"
 #include "broker/session/queue_ledger.hpp"
@@ -82,7 +83,11 @@ public:
 
     /// Starts a flow at the end of the window, with a Packet Identifier not in use [MQTT-2.2.1-4].
     /// There is room: flows().size() is below `packet_id_max`.
-    Flow& start(Delivery delivery, Instant now, std::uint16_t packet_id_max, bool check_in_use);
+    Flow& start(Delivery delivery, Instant now, std::uint16_t packet_id_max, bool check_in_use) {
+        return flows_.push_back({.packet_id = next_packet_id(packet_id_max, check_in_use),
+                                 .sent_at = now,
+                                 .delivery = std::move(delivery)});
+    }
     /// The flow with that identifier; null when there is none.
     [[nodiscard]] Flow* find(wire::PacketId packet_id) {
         // Acknowledgements mostly come in order.
@@ -90,13 +95,28 @@ public:
         return find_behind_front(packet_id);
     }
     /// Ends `flow`, one of flows().
-    void finish(Flow& flow);
+    void finish(Flow& flow) {
+        uncount(flow);
+        resent(flow);
+        if (&flow == &flows_.front())
+            flows_.pop_front();
+        else
+            finish_behind_front(flow);
+    }
     [[nodiscard]] Ring<Flow>& flows() { return flows_; }
     [[nodiscard]] const Ring<Flow>& flows() const { return flows_; }
     /// PUBLISH packets that count against the send quota of this connection (v5 §4.9).
     [[nodiscard]] std::size_t quota_used() const { return quota_used_; }
-    void count_on_connection(Flow& flow);
-    void uncount(Flow& flow);
+    void count_on_connection(Flow& flow) {
+        CHECK(!flow.on_this_connection);
+        flow.on_this_connection = true;
+        ++quota_used_;
+    }
+    void uncount(Flow& flow) {
+        if (!flow.on_this_connection) return;
+        flow.on_this_connection = false;
+        --quota_used_;
+    }
     /// Another Packet Identifier for a flow that has one: a defect (Defects).
     void rename(Flow& flow, wire::PacketId packet_id) {
         flow.packet_id = packet_id;
@@ -106,7 +126,11 @@ public:
     /// A new connection: nothing counts, and every flow's packet is owed again [MQTT-4.4.0-1].
     void begin_connection();
     [[nodiscard]] std::size_t resends_owed() const { return resends_owed_; }
-    void resent(Flow& flow);
+    void resent(Flow& flow) {
+        if (!flow.to_resend) return;
+        flow.to_resend = false;
+        --resends_owed_;
+    }
 
     /// Takes the oldest message of the lowest priority away; there is one that is no snapshot.
     void drop_oldest();
@@ -115,6 +139,8 @@ public:
     QueueAccount account;
 
     [[nodiscard]] const Ring<Delivery>& waiting() const { return queue_; }
+    /// Nothing waits, and no packet is owed.
+    [[nodiscard]] bool is_content() const { return queue_.empty() && resends_owed_ == 0; }
     [[nodiscard]] bool is_idle() const { return queue_.empty() && flows_.empty(); }
 
 private:
@@ -127,6 +153,7 @@ private:
     }
     void forget(const Delivery& delivery);
     wire::PacketId next_packet_id(std::uint16_t packet_id_max, bool check_in_use);
+    void finish_behind_front(const Flow& flow);
     [[nodiscard]] Flow* find_behind_front(wire::PacketId packet_id);
 
     Ring<Delivery> queue_;

@@ -90,7 +90,7 @@ public:
     [[nodiscard]] auto rbegin() { return std::reverse_iterator{end()}; }
     [[nodiscard]] auto rend() { return std::reverse_iterator{begin()}; }
 
-    T& push_back(T value) {
+    T& push_back(T&& value) {
         if (size_ == capacity_) grow();
         return *std::construct_at(slot(size_++), std::move(value));
     }
