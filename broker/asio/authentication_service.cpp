@@ -37,12 +37,17 @@ AuthenticationService::AuthenticationService(Lists lists, Options options, Deliv
 }
 
 AuthenticationService::~AuthenticationService() {
+    stop();
+}
+
+void AuthenticationService::stop() {
     {
         const std::scoped_lock lock{mutex_};
         is_ending_ = true;
     }
     has_work_.notify_all();
     for (auto& thread : threads_) thread.join();
+    threads_.clear();
 }
 
 void AuthenticationService::ask(unsigned shard, QuestionNumber number,

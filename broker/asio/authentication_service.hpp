@@ -49,6 +49,8 @@ public:
     /// on with those it began with.
     void set_lists(Lists lists);
     [[nodiscard]] std::size_t waiting() const;
+    /// No answer is delivered after this; what is still asked waits for nobody.
+    void stop();
 
 private:
     using Key = std::pair<unsigned, QuestionNumber>;

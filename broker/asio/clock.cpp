@@ -9,4 +9,9 @@ Instant read_clock() {
     return Instant{std::chrono::floor<Duration>(since_boot)};
 }
 
+std::int64_t unix_time_ms() {
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::floor<std::chrono::milliseconds>(since_1970).count();
+}
+
 }  // namespace touchstone::asio_driver

@@ -1,191 +1,54 @@
 #include "broker/asio/command.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <limits>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <system_error>
-#include <thread>
-#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "broker/asio/command_line.hpp"
 #include "broker/asio/endpoint.hpp"
 #include "broker/asio/metrics.hpp"
-#include "broker/asio/node.hpp"
+#include "broker/asio/service.hpp"
 #include "broker/base/exit_code.hpp"
-#include "broker/base/settings.hpp"
+#include "broker/settings/keys.hpp"
+#include "broker/settings/report.hpp"
 
 namespace touchstone::asio_driver {
 
 namespace {
-
-constexpr const char* examples = R"(
-Examples:
-  touchstone broker
-      Serves clients of this machine on 127.0.0.1:1883, with one shard per processor.
-  touchstone broker --listen 127.0.0.1:0 --port-file port.txt
-      Takes any free port and writes "127.0.0.1:PORT" into port.txt.
-  touchstone broker --listen 0.0.0.0:1883 --listen '[::]:1883' --allow-anonymous
-      Serves the network, everybody who asks.
-  touchstone broker --metrics 127.0.0.1:9100
-      Serves Prometheus on http://127.0.0.1:9100/metrics as well.
-SIGTERM or SIGINT: the clients are told, what is owed to them is written, exit code 0. A second one
-ends the process at once. Exit code 2: an option, an address or a file is wrong.)";
-
-struct Arguments {
-    std::vector<std::string> listen{"127.0.0.1:1883"};
-    unsigned shard_count =
-        std::clamp(std::thread::hardware_concurrency(), 1U, Node::shard_count_max);
-    std::string metrics;
-    std::string port_file;
-    std::string log_level = "info";
-    bool allow_anonymous = false;
-    unsigned drain_time_s_max = 5;
-    Settings settings;
-};
-
-/// Adds an option for a number of `Settings`, with its unit, range and default in the help.
-template <class Number>
-CLI::Option* add_number(CLI::App& app, const std::string& name, Number& value,
-                        const std::string& about, const std::string& unit, std::uint64_t least,
-                        std::uint64_t most = std::numeric_limits<Number>::max()) {
-    return app.add_option(name, value, about)
-        ->type_name(unit)
-        ->check(CLI::Range(least, most, std::to_string(least) + " to " + std::to_string(most)))
-        ->capture_default_str();
-}
-
-/// The same for a time that is given in whole seconds.
-CLI::Option* add_seconds(CLI::App& app, const std::string& name, Duration& value,
-                         const std::string& about, std::uint64_t least, std::uint64_t most) {
-    const auto set = [&value](const std::uint32_t& given_s) {
-        value = std::chrono::seconds{given_s};
-    };
-    const auto now_s = std::chrono::floor<std::chrono::seconds>(value).count();
-    return app.add_option_function<std::uint32_t>(name, set, about)
-        ->type_name("SECONDS")
-        ->check(CLI::Range(least, most, std::to_string(least) + " to " + std::to_string(most)))
-        ->default_str(std::to_string(now_s));
-}
-
-void add_settings(CLI::App& app, Settings& settings) {
-    constexpr std::uint64_t year_s = 31'536'000;
-    constexpr std::uint64_t packet_bytes_most = 268'435'460;  // Fixed Header and 2^28 - 1 (§2.1.4)
-    const auto in = [&app](const char* group, CLI::Option* option) { option->group(group); };
-
-    const char* group = "Network Connections";
-    in(group, add_number(app, "--packet-size-max", settings.packet_size_bytes_max,
-                         "Longest Control Packet taken", "BYTES", 128, packet_bytes_most));
-    in(group, add_seconds(app, "--connect-timeout", settings.connect_timeout,
-                          "From the opening of a connection to its CONNECT", 1, 3600));
-    in(group, add_number(app, "--keep-alive-max", settings.keep_alive_s_max,
-                         "Longest Keep Alive; 0 leaves it to the client", "SECONDS", 0));
-    in(group, add_number(app, "--unwritten-max", settings.unwritten_bytes_max,
-                         "Output waiting for one connection before messages stay in its queue",
-                         "BYTES", 4096, 1U << 30U));
-
-    group = "Flows";
-    in(group,
-       add_number(app, "--inflight-max", settings.inflight_max,
-                  "QoS 1 and 2 messages sent to a client and not yet acknowledged", "MESSAGES", 1));
-    in(group, add_number(app, "--receive-maximum", settings.receive_maximum,
-                         "QoS 1 and 2 messages taken from a client and not yet acknowledged",
-                         "MESSAGES", 1));
-    in(group, add_seconds(app, "--retry-interval", settings.retry_interval,
-                          "Resend what MQTT 3.1 and 3.1.1 clients do not acknowledge; 0: only when "
-                          "they come back",
-                          0, year_s));
-    in(group, add_number(app, "--queue-messages-max", settings.queue_messages_max,
-                         "Messages waiting for one session beyond those in flight", "MESSAGES", 0));
-    in(group, add_number(app, "--queue-bytes-max", settings.queue_bytes_max,
-                         "Memory of those messages", "BYTES", 0));
-    app.add_flag("--queue-qos-0-offline", settings.queue_qos_0_offline,
-                 "Queue QoS 0 messages for clients that are away")
-        ->group(group);
-
-    group = "Sessions";
-    in(group,
-       add_number(app, "--session-expiry-max", settings.session_expiry_s_max,
-                  "Longest Session Expiry Interval granted; 4294967295: never", "SECONDS", 0));
-    in(group, add_number(app, "--session-expiry-v3", settings.session_expiry_s_v3,
-                         "Life of an MQTT 3.1 or 3.1.1 session with Clean Session 0 after its "
-                         "connection has ended; 4294967295: for ever",
-                         "SECONDS", 0));
-    in(group, add_number(app, "--subscriptions-max", settings.subscriptions_max,
-                         "Subscriptions of one session", "COUNT", 1));
-
-    group = "Topics";
-    in(group, add_number(app, "--topic-alias-max", settings.topic_alias_max,
-                         "Topic Aliases a client may use", "COUNT", 0));
-    in(group, add_number(app, "--topic-levels-max", settings.topic_levels_max,
-                         "Levels of a Topic Name or Topic Filter", "COUNT", 1));
-    in(group, add_number(app, "--retained-messages-max", settings.retained_messages_max,
-                         "Retained Messages kept", "MESSAGES", 0));
-}
-
-void add_options(CLI::App& app, Arguments& arguments) {
-    app.footer(examples);
-    app.add_option("--listen", arguments.listen,
-                   "Where clients connect over TCP; port 0: any free one (repeatable)")
-        ->type_name("ADDRESS:PORT")
-        ->allow_extra_args(false)
-        ->capture_default_str();
-    app.add_flag("--allow-anonymous", arguments.allow_anonymous,
-                 "Needed to listen beyond this machine: whoever reaches the port is served");
-    add_number(app, "--shards", arguments.shard_count,
-               "Threads that serve clients; default: one per processor", "COUNT", 1,
-               Node::shard_count_max);
-    app.add_option("--metrics", arguments.metrics, "Serve /metrics for Prometheus there")
-        ->type_name("ADDRESS:PORT");
-    app.add_option("--port-file", arguments.port_file,
-                   "Written once clients can connect: a line ADDRESS:PORT for each --listen")
-        ->type_name("FILE");
-    add_number(app, "--drain-time", arguments.drain_time_s_max,
-               "Most time clients get to read what is owed to them when the broker stops",
-               "SECONDS", 0, 3600);
-    app.add_option("--log-level", arguments.log_level, "What goes to standard error")
-        ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
-        ->capture_default_str();
-    add_settings(app, arguments.settings);
-}
-
-Node::Options node_options(const Arguments& arguments) {
-    std::vector<Endpoint> endpoints;
-    for (const std::string& text : arguments.listen) {
-        endpoints.push_back(Endpoint::from_text(text));
-        if (endpoints.back().is_loopback || arguments.allow_anonymous) continue;
-        throw OperatorError{"--listen " + text +
-                            " can be reached from other machines, and there is no authentication; "
-                            "add --allow-anonymous if everybody shall be served"};
-    }
-    Node::Options options;
-    options.listeners = plain_listeners(endpoints);
-    options.rules = access::open_rules(arguments.settings);
-    options.shard_count = arguments.shard_count;
-    options.drain_time_max = std::chrono::seconds{arguments.drain_time_s_max};
-    return options;
-}
 
 std::string text_of(const std::vector<Endpoint>& endpoints, std::string_view separator) {
     std::string text;
     for (const Endpoint& endpoint : endpoints) {
         if (!text.empty()) text += separator;
         text += endpoint.to_text();
+    }
+    return text;
+}
+
+/// "tcp:external on 127.0.0.1:1883", for each.
+std::string text_of(const settings::NodeSettings& settings,
+                    const std::vector<Endpoint>& endpoints) {
+    std::string text;
+    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+        if (i != 0) text += ", ";
+        text += endpoints[i].to_text() + " (" + settings.listeners[i].to_text() + ")";
     }
     return text;
 }
@@ -203,54 +66,93 @@ void write_port_file(const std::string& path, const std::vector<Endpoint>& endpo
                         "; name a file in a directory that can be written"};
 }
 
-void set_up_log(const std::string& level) {
-    auto logger = std::make_shared<spdlog::logger>(
-        "touchstone", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l: %v", spdlog::pattern_time_type::utc);
-    logger->set_level(spdlog::level::from_str(level));
-    spdlog::set_default_logger(std::move(logger));
-}
-
-/// Two signals that ask a process to end: the first one politely.
+/// Two signals that ask a process to end, the first one politely, and one to read the settings
+/// again.
 class Signals {
 public:
-    Signals(boost::asio::io_context& context, Node& node) : signals_{context, SIGTERM, SIGINT} {
-        signals_.async_wait([this, &node](boost::system::error_code error, int number) {
+    Signals(boost::asio::io_context& context, Service& service)
+        : service_{service},
+          ending_{context, SIGTERM, SIGINT},
+          reload_{context, SIGHUP} {
+        ending_.async_wait([this](boost::system::error_code error, int number) {
             if (error) return;
             spdlog::info("{}: telling the clients; a second signal ends at once",
                          number == SIGINT ? "SIGINT" : "SIGTERM");
-            node.stop();
+            service_.stop();
             await_second();
         });
+        await_reload();
     }
 
 private:
     void await_second() {
-        signals_.async_wait([](boost::system::error_code error, int) {
+        ending_.async_wait([](boost::system::error_code error, int) {
             if (!error) std::_Exit(to_int(ExitCode::interrupted));
         });
     }
+    void await_reload() {
+        reload_.async_wait([this](boost::system::error_code error, int) {
+            if (error) return;
+            service_.reload();
+            await_reload();
+        });
+    }
 
-    boost::asio::signal_set signals_;
+    Service& service_;
+    boost::asio::signal_set ending_;
+    boost::asio::signal_set reload_;
 };
 
-void serve(const Arguments& arguments) {
-    boost::asio::io_context context{1};
-    Node::Options options = node_options(arguments);
-    options.on_stopped = [&context] { boost::asio::post(context, [&context] { context.stop(); }); };
-    const std::size_t open_files_max = raise_open_files_limit();
-    Node node{std::move(options)};
-    // Before there is a thread: from here on a signal stops the node and not the process.
-    const Signals signals{context, node};
-    std::optional<Metrics> metrics;
-    if (!arguments.metrics.empty()) {
-        metrics.emplace(Endpoint::from_text(arguments.metrics), node);
+/// Does something again and again, at once for the first time; the period may change, and 0 waits
+/// until it does.
+class Periodic {
+public:
+    Periodic(boost::asio::io_context& context, std::function<Duration()> period,
+             std::function<void()> act)
+        : timer_{context},
+          period_{std::move(period)},
+          act_{std::move(act)} {
+        boost::asio::post(context, [this] { run(); });
     }
-    node.start();
-    if (!arguments.port_file.empty()) write_port_file(arguments.port_file, node.endpoints());
+
+private:
+    void run() {
+        const auto period = period_();
+        if (period > Duration::zero()) act_();
+        timer_.expires_after(period > Duration::zero() ? period : Duration{std::chrono::seconds{1}});
+        timer_.async_wait([this](boost::system::error_code error) {
+            if (!error) run();
+        });
+    }
+
+    boost::asio::steady_timer timer_;
+    std::function<Duration()> period_;
+    std::function<void()> act_;
+};
+
+void serve(const CommandLine& command_line,
+           const std::shared_ptr<const settings::NodeSettings>& settings) {
+    boost::asio::io_context context{1};
+    const std::size_t open_files_max = raise_open_files_limit();
+    Service service{command_line.sources, settings, [&context] {
+        boost::asio::post(context, [&context] { context.stop(); });
+    }};
+    Node& node = service.node();
+    // Before the shards run: from here on a signal stops the node and not the process.
+    const Signals signals{context, service};
+    std::optional<Metrics> metrics;
+    if (settings->metrics) metrics.emplace(Endpoint::from_address(*settings->metrics), node);
+    service.start();
+    const Periodic figures{context, [&] { return service.sys_interval(); },
+                           [&] { service.publish_figures(); }};
+    const Periodic heartbeat{context, [&] { return service.sys_heartbeat(); },
+                             [&] { service.publish_heartbeat(); }};
+    if (!command_line.port_file.empty())
+        write_port_file(command_line.port_file, node.endpoints());
+    const auto shard_count = node.shard_count();
     std::printf("touchstone broker: listening on %s; %u shard%s%s%s\n",
-                text_of(node.endpoints(), ", ").c_str(), arguments.shard_count,
-                arguments.shard_count == 1 ? "" : "s", metrics ? "; metrics on http://" : "",
+                text_of(*settings, node.endpoints()).c_str(), shard_count,
+                shard_count == 1 ? "" : "s", metrics ? "; metrics on http://" : "",
                 metrics ? (metrics->endpoint().to_text() + "/metrics").c_str() : "");
     std::fflush(stdout);
     spdlog::info("up to {} open files; process {}", open_files_max, getpid());
@@ -265,23 +167,38 @@ int usage_error(const std::string& message) {
     return to_int(ExitCode::usage_error);
 }
 
+int check_config(const settings::Loaded& loaded, bool as_json) {
+    if (as_json) {
+        std::fputs(settings::effective_json(loaded).c_str(), stdout);
+    } else {
+        if (loaded.settings) std::fputs(settings::effective_text(*loaded.settings).c_str(), stdout);
+        std::fputs(settings::problems_text(loaded).c_str(), stderr);
+    }
+    return to_int(loaded.settings ? ExitCode::as_expected : ExitCode::usage_error);
+}
+
 }  // namespace
 
 int broker_command(int argument_count, char** argument_values) {
-    Arguments arguments;
-    CLI::App app{"The reference broker: MQTT 3.1, 3.1.1 and 5.0 over TCP.", "touchstone broker"};
-    add_options(app, arguments);
-    try {
-        app.parse(argument_count, argument_values);
-    } catch (const CLI::CallForHelp& help) {
-        return app.exit(help);
-    } catch (const CLI::ParseError& error) {
-        return usage_error(std::string{error.what()} +
-                           "; `touchstone broker --help` lists all options");
+    const auto parsed = parse_command_line(argument_count, argument_values);
+    if (!parsed.is_complete) return parsed.exit_code;
+    const auto& command_line = parsed.command_line;
+    if (command_line.task == CommandLine::Task::help_settings) {
+        std::fputs(settings::help_text().c_str(), stdout);
+        return to_int(ExitCode::as_expected);
     }
     try {
-        set_up_log(arguments.log_level);
-        serve(arguments);
+        const auto loaded = settings::load(command_line.sources);
+        if (command_line.task == CommandLine::Task::check_config)
+            return check_config(loaded, command_line.as_json);
+        if (!loaded.settings) {
+            for (const auto& problem : loaded.problems)
+                std::fprintf(stderr, "touchstone broker: %s\n", problem.to_text().c_str());
+            return to_int(ExitCode::usage_error);
+        }
+        set_up_log(loaded.settings->log_level);
+        for (const auto& warning : loaded.warnings) spdlog::warn("{}", warning.to_text());
+        serve(command_line, loaded.settings);
         return to_int(ExitCode::as_expected);
     } catch (const OperatorError& error) {
         return usage_error(error.what());

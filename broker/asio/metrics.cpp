@@ -13,6 +13,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -248,13 +249,29 @@ public:
                     MetricType::Gauge),
                 {{"shard", shard}}, all[i] ? 1 : 0);
             if (all[i]) add_shard(families, shard, *all[i]);
+            if (all[i]) add_conservation(families, shard, i, *all[i]);
         }
         add_process(families);
         return families;
     }
 
 private:
+    /// Whether every message is accounted for, looked at with each scrape.
+    void add_conservation(Families& families, const std::string& shard, std::size_t place,
+                          const ShardFigures& of) const {
+        const std::scoped_lock lock{mutex_};
+        if (violations_.size() <= place) violations_.resize(place + 1);
+        if (unaccounted_messages(of.counters, of.gauges) != 0) ++violations_[place];
+        add(family(families, "touchstone_conservation_violations_total",
+                   "Scrapes at which messages accepted were not the sum of those delivered, queued, "
+                   "in flight and dropped: a defect.",
+                   MetricType::Counter),
+            {{"shard", shard}}, static_cast<double>(violations_[place]));
+    }
+
     Node& node_;
+    mutable std::mutex mutex_;  // scrapes may come at the same time
+    mutable std::vector<std::uint64_t> violations_;
 };
 
 }  // namespace

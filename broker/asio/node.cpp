@@ -64,6 +64,7 @@ Node::Node(Options options)
                                                       .self = ShardIndex{i},
                                                       .shard_count = options_.shard_count,
                                                       .limits = options_.limits,
+                                                      .authentication = options_.authentication,
                                                   }));
     }
     for (const auto& shard : shards_) shard->meet(shards_);
@@ -125,6 +126,18 @@ void Node::reload(std::shared_ptr<const access::NodeRules> rules) {
     for (const auto& shard : shards_) {
         shard->post([&shard = *shard, rules] { shard.on_rules(rules); });
     }
+}
+
+void Node::deliver(unsigned shard, QuestionNumber number, AuthenticationAnswer answer) {
+    Shard& asker = *shards_[shard];
+    asker.post([&asker, number, answer = std::move(answer)] {
+        asker.on_authenticated(number, answer);
+    });
+}
+
+void Node::publish(std::vector<ServerMessage> messages) {
+    Shard& any = *shards_.front();
+    any.post([&any, messages = std::move(messages)] { any.publish(messages); });
 }
 
 void Node::stop() {

@@ -27,6 +27,9 @@ public:
         /// How long clients may take to read what is owed to them when the node stops.
         Duration drain_time_max = std::chrono::seconds{5};
         DriverLimits limits;
+        /// Asked about clients when the rules have credentials; outlives the Node. It delivers its
+        /// answers with deliver().
+        AuthenticationService* authentication = nullptr;
         /// Called once, in a thread of the node, when all its shards have ended.
         std::function<void()> on_stopped = [] {};
     };
@@ -40,6 +43,7 @@ public:
     Node& operator=(const Node&) = delete;
 
     void start();
+    [[nodiscard]] unsigned shard_count() const { return options_.shard_count; }
 
     // From any thread.
 
@@ -52,6 +56,10 @@ public:
     void reload(const std::vector<ListenerOptions>& listeners);
     /// Other rules for the core. Zones and listeners keep their places.
     void reload(std::shared_ptr<const access::NodeRules> rules);
+    /// The answer to what that shard has asked.
+    void deliver(unsigned shard, QuestionNumber number, AuthenticationAnswer answer);
+    /// Messages of the server's own, for all clients.
+    void publish(std::vector<ServerMessage> messages);
     /// Begins to stop; on_stopped tells the end. Calls after the first do nothing.
     void stop();
     /// What each shard has counted; nothing for one that does not answer within `wait_max`.

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -53,7 +54,11 @@ Shard::Shard(SharedNode& node, Plans plans, std::shared_ptr<const access::NodeRu
       doors_(node.listeners.size()),
       broker_{rules_,
               {.self = options.self, .shard_count = options.shard_count, .defects = {}},
-              {.network = *this, .peers = *this, .random = random_}},
+              {.network = *this,
+               .peers = *this,
+               .random = random_,
+               .authentication = this,
+               .events = this}},
       now_{read_clock()},
       input_(options.limits.read_bytes_max) {
     CHECK(plans_.size() == doors_.size());
@@ -110,6 +115,21 @@ void Shard::on_plans(Plans plans) {
     plans_ = std::move(plans);
 }
 
+void Shard::on_authenticated(QuestionNumber number, AuthenticationAnswer answer) {
+    if (!stop_at_) broker_.on_authenticated(number, std::move(answer), now_);
+}
+
+void Shard::publish(const std::vector<ServerMessage>& messages) {
+    if (stop_at_) return;
+    for (const ServerMessage& message : messages) {
+        broker_.on_publish({.topic = message.topic,
+                            .payload = as_bytes(message.payload),
+                            .qos = message.qos,
+                            .retain = message.retain},
+                           now_);
+    }
+}
+
 void Shard::on_rules(std::shared_ptr<const access::NodeRules> rules) {
     rules_ = rules;
     if (!stop_at_) broker_.on_rules(std::move(rules), now_);
@@ -162,6 +182,26 @@ void Shard::resume(ConnectionId id) {
     look_again(id, connection);
 }
 
+void Shard::ask(QuestionNumber number, AuthenticationQuestion question) {
+    CHECK(options_.authentication != nullptr);
+    options_.authentication->ask(options_.self.raw(), number, std::move(question));
+}
+
+void Shard::forget(QuestionNumber number) {
+    options_.authentication->forget(options_.self.raw(), number);
+}
+
+void Shard::on_connected(const ClientEvent& client) {
+    std::ranges::move(SysTopics::connected(rules_->policy.node_name, client, unix_time_ms()),
+                      std::back_inserter(events_));
+}
+
+void Shard::on_disconnected(const ClientEvent& client, DisconnectReason reason) {
+    std::ranges::move(
+        SysTopics::disconnected(rules_->policy.node_name, client, reason, unix_time_ms()),
+        std::back_inserter(events_));
+}
+
 void Shard::send(ShardIndex to, PeerMessage message) {
     CHECK(to != options_.self);
     shards_[to.raw()]->letters_from_[options_.self.raw()]->push(std::move(message));
@@ -186,6 +226,7 @@ void Shard::turn() {
         if (const auto due = broker_.next_tick(); due && *due <= now_) broker_.on_tick(now_);
     }
     if (watch_again_at_ <= now_) watch_again();
+    publish_events();
     hand_out_letters();  // before writing: the other shards can begin meanwhile
     write_gathered();
     end_closed();
@@ -194,7 +235,8 @@ void Shard::turn() {
 }
 
 Duration Shard::time_to_wait() {
-    if (!gathered_.empty() || !unread_.empty() || !closed_.empty()) return Duration::zero();
+    if (!gathered_.empty() || !unread_.empty() || !closed_.empty() || !events_.empty())
+        return Duration::zero();
     // First say that we sleep, then look once more: whoever adds something after the look sees that
     // we sleep and wakes us. Both sides are sequentially consistent.
     is_asleep_.store(true, std::memory_order_seq_cst);
@@ -312,6 +354,10 @@ void Shard::meet_deadlines() {
                 break;
         }
     }
+}
+
+void Shard::publish_events() {
+    if (!events_.empty()) publish(std::exchange(events_, {}));
 }
 
 void Shard::hand_out_letters() {

@@ -16,12 +16,14 @@
 #include <variant>
 #include <vector>
 
+#include "broker/asio/authentication_service.hpp"
 #include "broker/asio/connection.hpp"
 #include "broker/asio/figures.hpp"
 #include "broker/asio/listeners.hpp"
 #include "broker/asio/mailbox.hpp"
 #include "broker/asio/output.hpp"
 #include "broker/asio/readiness.hpp"
+#include "broker/asio/sys_topics.hpp"
 #include "broker/asio/system_random.hpp"
 #include "broker/broker.hpp"
 
@@ -38,12 +40,13 @@ struct DriverLimits {
     Duration ending_time_max = std::chrono::seconds{5};
 };
 
-class Shard final : Network, Peers {
+class Shard final : Network, Peers, Authentication, Events {
 public:
     struct Options {
         ShardIndex self;
         unsigned shard_count = 1;
         DriverLimits limits;
+        AuthenticationService* authentication = nullptr;  // null: the rules know no credentials
     };
 
     using Plans = std::vector<std::shared_ptr<const ListenerPlan>>;
@@ -76,6 +79,9 @@ public:
     /// For connections from now on.
     void on_plans(Plans plans);
     void on_rules(std::shared_ptr<const access::NodeRules> rules);
+    void on_authenticated(QuestionNumber number, AuthenticationAnswer answer);
+    /// Messages of the server's own.
+    void publish(const std::vector<ServerMessage>& messages);
 
 private:
     struct MovedConnection {
@@ -129,6 +135,10 @@ private:
     void move(ConnectionId id, ShardIndex owner, access::Origin origin) override;
     void resume(ConnectionId id) override;
     void send(ShardIndex to, PeerMessage message) override;
+    void ask(QuestionNumber number, AuthenticationQuestion question) override;
+    void forget(QuestionNumber number) override;
+    void on_connected(const ClientEvent& client) override;
+    void on_disconnected(const ClientEvent& client, DisconnectReason reason) override;
 
     // A turn, in this order.
     void turn();
@@ -142,6 +152,7 @@ private:
     void end_closed();
     void meet_deadlines();
     void hand_out_letters();
+    void publish_events();
 
     // Listeners (shard_accept.cpp).
     void accept_from(std::uint16_t listener);
@@ -252,6 +263,7 @@ private:
     bool is_pause_logged_ = false;
     Instant watch_again_at_ = never;  // the earliest of doors_
     std::optional<Instant> stop_at_;  // when stopping: nothing is waited for any longer
+    std::vector<ServerMessage> events_;  // to be published before the turn ends
     DriverFigures figures_;
 
     std::vector<std::unique_ptr<Letterbox>> letters_from_;  // by shard; none from itself

@@ -1,6 +1,19 @@
 #include "broker/base/counters.hpp"
 
+#include <algorithm>
+
 namespace touchstone {
+
+Gauges& Gauges::operator+=(const Gauges& other) {
+    connections += other.connections;
+    sessions += other.sessions;
+    subscriptions += other.subscriptions;
+    retained_messages = std::max(retained_messages, other.retained_messages);
+    queued_messages += other.queued_messages;
+    queued_bytes += other.queued_bytes;
+    inflight_messages += other.inflight_messages;
+    return *this;
+}
 
 std::uint64_t unaccounted_messages(const Counters& counters, const Gauges& gauges) {
     auto accounted = gauges.queued_messages + gauges.inflight_messages;

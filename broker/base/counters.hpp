@@ -99,6 +99,10 @@ struct Gauges {
     std::uint64_t queued_messages = 0;
     std::uint64_t queued_bytes = 0;
     std::uint64_t inflight_messages = 0;
+
+    /// Of several shards together; the retained messages, of which each has all, are the most that
+    /// any has.
+    Gauges& operator+=(const Gauges& other);
 };
 
 class Counters {
