@@ -96,7 +96,7 @@ void Table::add_node_keys() {
         "Names the node in $SYS topics.",
         [](const Target& to, std::string value) { to.node->policy.node_name = std::move(value); })
         .reload = Reload::restart;
-    add(node, "node.shards", "0", Integer{0, 256, {}},
+    add(node, "node.shards", "0", Integer{0, 64, {}},
         "Threads that serve clients; 0: one for each processor.",
         [](const Target& to, std::int64_t value) {
             to.node->shard_count = static_cast<std::uint32_t>(value);

@@ -261,7 +261,7 @@ TEST(load, tells_all_problems_at_once_with_their_places) {
         "just words\n"
         "= 3\n"
         "mqtt.idle_timeout =\n"
-        "node.shards = 257\n"
+        "node.shards = 65\n"
         "node.shards = 2\n"
         "acl_nomatch = \"deny\"\n"
         "mqtt.retry_interval = 20\n",
@@ -280,7 +280,7 @@ TEST(load, tells_all_problems_at_once_with_their_places) {
             "etc/touchstone.conf:7: mqtt.idle_timeout = : expected a time, 100ms to 1h, with a "
             "unit "
             "(ms, s, m, h, d); the default is 15s",
-            "etc/touchstone.conf:8: node.shards = 257: expected a whole number, 0 to 256; the "
+            "etc/touchstone.conf:8: node.shards = 65: expected a whole number, 0 to 64; the "
             "default "
             "is 0",
             "etc/touchstone.conf:9: node.shards is set already (etc/touchstone.conf:8); keep one "
