@@ -23,6 +23,7 @@
 
 #include "broker/asio/command_line.hpp"
 #include "broker/asio/endpoint.hpp"
+#include "broker/asio/hash_password.hpp"
 #include "broker/asio/metrics.hpp"
 #include "broker/asio/service.hpp"
 #include "broker/base/exit_code.hpp"
@@ -186,6 +187,11 @@ int broker_command(int argument_count, char** argument_values) {
     if (command_line.task == CommandLine::Task::help_settings) {
         std::fputs(settings::help_text().c_str(), stdout);
         return to_int(ExitCode::as_expected);
+    }
+    if (command_line.task == CommandLine::Task::hash_password) {
+        return hash_password(command_line.hashed_name,
+                             command_line.is_scram ? settings::CredentialKind::scram_sha_256
+                                                   : settings::CredentialKind::argon2id);
     }
     try {
         const auto loaded = settings::load(command_line.sources);

@@ -25,6 +25,8 @@ Examples:
       Reads and checks all settings, prints each with where it comes from, and serves nobody.
   touchstone broker --config touchstone.conf --set mqtt.max_inflight=64
       Serves by the file, but for one value.
+  touchstone broker --hash-password anna >> users.txt
+      Asks for a password and adds anna to the file that the setting password_file names.
   touchstone broker --metrics 127.0.0.1:9100
       Serves Prometheus on http://127.0.0.1:9100/metrics as well.
   touchstone broker --set listener.ssl.external=127.0.0.1:8883 \
@@ -70,6 +72,13 @@ public:
                       "Print the effective settings with their origins, and what is wrong");
         app_.add_flag("--json", result_.command_line.as_json, "The same for a program");
         app_.add_flag("--help-settings", help_settings_, "List all settings");
+        app_.add_option("--hash-password", result_.command_line.hashed_name,
+                        "Read a password from standard input and print the line of password_file "
+                        "for this user")
+            ->type_name("NAME");
+        app_.add_flag("--scram", result_.command_line.is_scram,
+                      "With --hash-password: for clients that log in by SCRAM-SHA-256 (MQTT 5.0), "
+                      "instead of argon2id");
     }
 
     ParsedCommandLine read(int argument_count, char** arguments) {
@@ -84,6 +93,8 @@ public:
         auto& line = result_.command_line;
         if (check_config_) line.task = CommandLine::Task::check_config;
         if (help_settings_) line.task = CommandLine::Task::help_settings;
+        if (!line.hashed_name.empty()) line.task = CommandLine::Task::hash_password;
+        if (line.is_scram && line.hashed_name.empty()) return wrong("--scram needs --hash-password");
         if (line.as_json && !check_config_) return wrong("--json needs --check-config");
         if (!file_.empty()) line.sources.file = file_;
         line.sources.environment = settings::process_environment();

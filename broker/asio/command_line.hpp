@@ -9,10 +9,12 @@
 namespace touchstone::asio_driver {
 
 struct CommandLine {
-    enum class Task : unsigned char { serve, check_config, help_settings };
+    enum class Task : unsigned char { serve, check_config, help_settings, hash_password };
     Task task = Task::serve;
     bool as_json = false;
     std::string port_file;  // empty: none
+    std::string hashed_name;  // whose password is hashed
+    bool is_scram = false;    // that it is for SCRAM-SHA-256
     settings::Sources sources;
 };
 

@@ -210,6 +210,9 @@ std::string advice_for_unknown_key(std::string_view name) {
     std::vector<std::string> known;
     for (const auto& pattern : patterns()) known.push_back(adapted(pattern.parts, parts));
     for (const auto& [plain, found] : plain_names()) known.emplace_back(plain);
+    for (const auto& one : known)  // the end of a name
+        if (one.size() > name.size() && one.ends_with(name) && one[one.size() - name.size() - 1] == '.')
+            return "the nearest key is " + one;
     const auto best = nearest(name, known);
     if (best.empty()) return std::string{all};
     return "the nearest key is " + best;

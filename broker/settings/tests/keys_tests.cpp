@@ -97,6 +97,7 @@ TEST(keys, that_are_misspelt_get_the_nearest_one) {
         {"listener.tpc.external", "listener.tcp.external"},
         {"listener.ssl.main.cert_file", "listener.ssl.main.certfile"},
         {"allow_anonymus", "allow_anonymous"},
+        {"sys_interval", "broker.sys_interval"},
         {"module.subscription.12.topics", "module.subscription.12.topic"},
         {"listener.tcp.x.acess.3", "listener.tcp.x.access.3"}};
     for (const auto& [name, expected] : cases) {
