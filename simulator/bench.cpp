@@ -21,14 +21,10 @@ constexpr LinkModel bench_link{.delay = {.kind = DelayModel::Kind::fixed,
 
 class Bench::State final : public ConnectionEnd {
 public:
-    State(const Settings& settings, unsigned shard_count, std::uint64_t seed,
-          const Defects& defects)
+    State(const NodeOptions& options, std::uint64_t seed)
         : engine{seed},
           links{engine, nullptr},
-          node{engine,
-               links,
-               0,
-               {.settings = settings, .shard_count = shard_count, .defects = defects}} {
+          node{engine, links, 0, options} {
         node.start();
         link = links.add_link(bench_link, node, Actor{});
     }
@@ -67,7 +63,10 @@ ConnectionNumber number_of(Bench::Handle handle) {
 
 Bench::Bench(const Settings& settings, unsigned shard_count, std::uint64_t seed,
              const Defects& defects)
-    : state_{std::make_unique<State>(settings, shard_count, seed, defects)} {}
+    : Bench{{.settings = settings, .shard_count = shard_count, .defects = defects}, seed} {}
+
+Bench::Bench(const NodeOptions& options, std::uint64_t seed)
+    : state_{std::make_unique<State>(options, seed)} {}
 
 Bench::~Bench() = default;
 

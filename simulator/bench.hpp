@@ -18,6 +18,8 @@
 
 namespace touchstone::simulator {
 
+struct NodeOptions;
+
 class Bench {
 public:
     /// One Network Connection of the outside. Never used again for another one.
@@ -40,6 +42,8 @@ public:
     /// core draws.
     Bench(const Settings& settings, unsigned shard_count, std::uint64_t seed,
           const Defects& defects = {});
+    /// As above, for all that a node can be told (simulator/node.hpp).
+    Bench(const NodeOptions& options, std::uint64_t seed);
     ~Bench();
     Bench(const Bench&) = delete;
     Bench& operator=(const Bench&) = delete;

@@ -49,20 +49,18 @@ Instant round_up(Instant at, Duration resolution) {
 
 }  // namespace
 
-/// One Broker with its three ports. Effects go to the links at once, which call nobody back.
-class Node::Shard final : public Network, public Peers, public Random {
+/// One Broker with its ports. Effects go to the links at once, which call nobody back.
+class Node::Shard final : public Network, public Peers, public Random, public Authentication {
 public:
     Shard(Node& node, unsigned index)
         : node_{node},
           index_{index},
           random_{node.engine_.stream(Domain::node, node.entity_ << 16U | index, Purpose::core)},
-          broker_{node.options_.settings,
+          broker_{node.rules_,
                   {.self = ShardIndex{index},
                    .shard_count = node.options_.shard_count,
                    .defects = node.options_.defects},
-                  *this,
-                  *this,
-                  *this} {}
+                  {.network = *this, .peers = *this, .random = *this, .authentication = this}} {}
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
@@ -146,6 +144,21 @@ public:
         node_.put(index_, to.raw(), std::move(message));
     }
 
+    // Authentication
+    void ask(QuestionNumber number, AuthenticationQuestion question) override {
+        CHECK(node_.options_.authority != nullptr);
+        node_.questions_.push_back(
+            {.shard = index_, .number = number, .content = std::move(question)});
+        node_.engine_.schedule_in(node_.options_.authentication_delay,
+                                  {node_.owner_, Node::authenticated, 0, node_.incarnation_});
+    }
+    void forget(QuestionNumber number) override {
+        for (auto& question : node_.questions_) {
+            if (question.shard == index_ && question.number == number) question.is_forgotten = true;
+        }
+        node_.options_.authority->forget(index_, number);
+    }
+
     // Random
     std::uint64_t next() override { return random_.next(); }
 
@@ -174,6 +187,7 @@ Node::Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions optio
       links_{links},
       entity_{entity},
       options_{std::move(options)},
+      rules_{options_.rules != nullptr ? options_.rules : access::open_rules(options_.settings)},
       owner_{engine.add_handler(*this)},
       accepts_{engine.stream(Domain::node, entity, Purpose::accept)} {
     CHECK(options_.shard_count >= 1);
@@ -201,6 +215,7 @@ void Node::crash(bool is_silent) {
     CHECK(is_up());
     shards_.clear();
     for (auto& one : channels_) one.underway.clear();
+    questions_.clear();
     for (const auto& [number, attachment] : std::exchange(attachments_, {})) {
         // Without a machine nothing answers: to a client that is the same as silence.
         if (!is_silent) links_.abort(number, Direction::to_client);
@@ -321,6 +336,9 @@ void Node::on_event(const Event& event) {
                 on_resume(ConnectionNumber{event.subject});
             }
             return;
+        case authenticated:
+            if (event.detail == incarnation_ && is_up()) answer_next_question();
+            return;
     }
     UNREACHABLE();
 }
@@ -362,6 +380,17 @@ void Node::on_resume(ConnectionNumber number) {
     const auto still = attachments_.find(number);
     if (still == attachments_.end() || still->second.is_stalled || still->second.is_moving) return;
     links_.set_reading(number, Direction::to_broker, true);
+}
+
+void Node::answer_next_question() {
+    CHECK(!questions_.empty());
+    const auto question = std::move(questions_.front());
+    questions_.pop_front();
+    if (question.is_forgotten) return;
+    auto answer = options_.authority->answer(question.shard, question.number, question.content);
+    shards_[question.shard]->broker().on_authenticated(question.number, std::move(answer),
+                                                       engine_.now());
+    finish_turn(question.shard);
 }
 
 void Node::attach(ConnectionNumber number, unsigned shard) {

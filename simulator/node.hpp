@@ -19,8 +19,28 @@
 
 namespace touchstone::simulator {
 
+/// Who knows the clients of a node, in place of the lists that a driver would look at.
+class Authority {
+public:
+    Authority() = default;
+    Authority(const Authority&) = delete;
+    Authority& operator=(const Authority&) = delete;
+    virtual ~Authority() = default;
+    /// Decided by the arguments and by what was asked under this number before.
+    [[nodiscard]] virtual AuthenticationAnswer answer(unsigned shard, QuestionNumber number,
+                                                      const AuthenticationQuestion& question) = 0;
+    virtual void forget(unsigned shard, QuestionNumber number) = 0;
+};
+
 struct NodeOptions {
     Settings settings;
+    /// All that an operator sets; null: access::open_rules(settings). Otherwise `settings` is not
+    /// looked at.
+    std::shared_ptr<const access::NodeRules> rules{};
+    /// There when the rules name credentials or an Authentication Method.
+    std::shared_ptr<Authority> authority{};
+    /// From a question to its answer.
+    Duration authentication_delay = std::chrono::milliseconds{1};
     unsigned shard_count = 1;  // 1 or more
     Defects defects;
     /// Delay of a message between two shards, uniform; messages of one pair keep their order.
@@ -68,7 +88,7 @@ public:
     void on_ended(ConnectionNumber connection, Ending ending) override;
 
 private:
-    enum EventKind : std::uint16_t { tick, peer, resume };
+    enum EventKind : std::uint16_t { tick, peer, resume, authenticated };
     class Shard;
 
     /// Where a connection is and what of its bytes the core has not consumed.
@@ -86,6 +106,14 @@ private:
     };
     using Item = std::variant<PeerMessage, Move>;
 
+    /// Asked, and not answered yet. The delay is fixed, so answers come in the order of questions.
+    struct Question {
+        unsigned shard = 0;
+        QuestionNumber number = 0;
+        AuthenticationQuestion content;
+        bool is_forgotten = false;
+    };
+
     struct Channel {
         std::deque<Item> underway;
         Instant last_due = run_begin;
@@ -95,6 +123,7 @@ private:
     void on_event(const Event& event) override;
     void deliver(ConnectionNumber number);
     void on_resume(ConnectionNumber number);
+    void answer_next_question();
     void attach(ConnectionNumber number, unsigned shard);
     void arrive(unsigned from, unsigned to, Item item);
     void put(unsigned from, unsigned to, Item item);
@@ -108,11 +137,13 @@ private:
     Links& links_;
     std::uint64_t entity_;
     NodeOptions options_;
+    std::shared_ptr<const access::NodeRules> rules_;
     std::uint16_t owner_;
     RandomStream accepts_;
     std::uint32_t incarnation_ = 0;               // tells events of an earlier process apart
     std::vector<std::unique_ptr<Shard>> shards_;  // empty: the process is down
     std::vector<Channel> channels_;
+    std::deque<Question> questions_;
     std::map<ConnectionNumber, Attachment> attachments_;
 };
 
