@@ -19,8 +19,7 @@
 #include "conformance/catalogue/catalogue.hpp"
 #include "conformance/suite/report.hpp"
 #include "conformance/suite/runner.hpp"
-#include "conformance/targets/network.hpp"
-#include "conformance/targets/sim.hpp"
+#include "conformance/target_options.hpp"
 #include "reports/result_directory.hpp"
 #include "reports/summary.hpp"
 
@@ -52,10 +51,7 @@ Exit code: 0 no case failed, 1 one failed or is flaky, 2 bad arguments, 3 broker
 )";
 
 struct Arguments {
-    std::string target;
-    TlsOptions tls{};
-    std::string path{};  // of --ws-path
-    unsigned shards = 1;
+    TargetOptions target{};
     std::optional<std::uint64_t> seed{};
     std::vector<std::string> only{};
     std::vector<std::string> sections{};
@@ -66,11 +62,6 @@ struct Arguments {
     double slow = 1.0;
     std::optional<unsigned> time_budget_s{};
     unsigned jobs = 32;
-};
-
-/// One line on stderr and the exit code that goes with it.
-struct Refusal {
-    std::string line;
 };
 
 std::atomic<bool> is_interrupted{false};
@@ -99,103 +90,6 @@ private:
     Handler interrupt_ = nullptr;
     Handler terminate_ = nullptr;
 };
-
-struct Scheme {
-    std::string_view begin;
-    Transport transport;
-    std::uint16_t port;  // when the target names none
-};
-constexpr std::array<Scheme, 6> schemes{{{"mqtt://", Transport::tcp, 1883},
-                                         {"tcp://", Transport::tcp, 1883},
-                                         {"mqtts://", Transport::tls, 8883},
-                                         {"tls://", Transport::tls, 8883},
-                                         {"ws://", Transport::ws, 80},
-                                         {"wss://", Transport::wss, 443}}};
-
-/// "127.0.0.1:1883", "[::1]:1883", "broker.example".
-void parse_host_and_port(const std::string& target, const std::string& text,
-                         NetworkAddress& address) {
-    address.host = text;
-    const auto bracket = text.rfind(']');
-    const auto colon = text.rfind(':');
-    const bool has_port =
-        colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
-    if (has_port) {
-        address.host = text.substr(0, colon);
-        const auto digits = text.substr(colon + 1);
-        const bool is_number = !digits.empty() && digits.size() <= 5 &&
-                               digits.find_first_not_of("0123456789") == std::string::npos;
-        const auto port = is_number ? std::stoul(digits) : 0;
-        if (port == 0 || port > 65'535) {
-            throw Refusal{"--target " + target + ": '" + digits +
-                          "' is no port; expected 1 to 65535"};
-        }
-        address.port = static_cast<std::uint16_t>(port);
-    }
-    auto& host = address.host;
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    if (host.empty()) throw Refusal{"--target " + target + ": the host is missing"};
-}
-
-/// Options that would change nothing are a mistake.
-void check_transport_options(const Arguments& arguments, std::optional<Transport> transport) {
-    const auto& tls = arguments.tls;
-    const bool wants_tls = !tls.authorities_file.empty() || !tls.checks_certificate ||
-                           !tls.certificate_file.empty() || !tls.key_file.empty();
-    if (wants_tls && !(transport.has_value() && has_tls(*transport))) {
-        throw Refusal{"--ca-file, --insecure, --cert and --key are for TLS: --target mqtts://… or "
-                      "wss://…"};
-    }
-    if (!arguments.path.empty() && !(transport.has_value() && is_web_socket(*transport))) {
-        throw Refusal{"--ws-path is for WebSocket: --target ws://… or wss://…"};
-    }
-}
-
-/// `rest` is what comes after the scheme: host, port, and for WebSocket the path.
-NetworkAddress parse_address(const Arguments& arguments, const Scheme& scheme, std::string rest) {
-    const auto& target = arguments.target;
-    NetworkAddress address{
-        .transport = scheme.transport, .port = scheme.port, .tls = arguments.tls};
-    const auto slash = rest.find('/');
-    const auto path = slash == std::string::npos ? std::string{} : rest.substr(slash);
-    rest = rest.substr(0, slash);
-    if (!is_web_socket(scheme.transport)) {
-        if (path.size() > 1) throw Refusal{"--target " + target + ": only WebSocket has a path"};
-    } else if (!path.empty() && !arguments.path.empty()) {
-        throw Refusal{"--target " + target + " has a path of its own; leave --ws-path out"};
-    } else if (!path.empty()) {
-        address.path = path;
-    } else if (!arguments.path.empty()) {
-        address.path = arguments.path.starts_with('/') ? arguments.path : '/' + arguments.path;
-    }
-    const auto is_visible = [](char character) { return character > ' ' && character < '\x7F'; };
-    if (!std::ranges::all_of(address.path, is_visible)) {
-        throw Refusal{"the path '" + address.path + "' has characters that HTTP wants as %XX"};
-    }
-    parse_host_and_port(target, rest, address);
-    return address;
-}
-
-std::unique_ptr<TargetSource> make_source(const Arguments& arguments) {
-    const auto& target = arguments.target;
-    const auto scheme = std::ranges::find_if(
-        schemes, [&](const Scheme& one) { return target.starts_with(one.begin); });
-    if (scheme == schemes.end() && target != "sim") {
-        throw Refusal{"--target '" + target +
-                      "' is neither 'sim' nor an address that begins with mqtt://, mqtts://, ws:// "
-                      "or wss://"};
-    }
-    if (target == "sim") {
-        check_transport_options(arguments, std::nullopt);
-        return make_sim_source({.shards = arguments.shards});
-    }
-    check_transport_options(arguments, scheme->transport);
-    std::string problem;
-    auto source = make_network_source(
-        parse_address(arguments, *scheme, target.substr(scheme->begin.size())), problem);
-    if (source == nullptr) throw Refusal{problem};
-    return source;
-}
 
 /// `pattern` with * for any characters.
 bool matches(std::string_view pattern, std::string_view text) {
@@ -323,41 +217,15 @@ private:
     std::map<std::string, std::map<Verdict, std::size_t>> counts_;
 };
 
-/// `text` as one word for a shell.
-std::string shell_word(const std::string& text) {
-    constexpr std::string_view harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                          "0123456789-_./:[]=";
-    if (!text.empty() && text.find_first_not_of(harmless) == std::string::npos) return text;
-    std::string out = "'";
-    for (const char character : text) {
-        if (character == '\'') {
-            out += "'\\''";
-        } else {
-            out += character;
-        }
-    }
-    return out + "'";
-}
-
 RunHeader make_header(const Arguments& arguments, const TargetSource& source, std::uint64_t seed) {
     RunHeader header;
     header.url = source.url();
     header.transport = source.transport();
     header.has_virtual_time = source.has_virtual_time();
     header.name = arguments.name.empty() ? header.url : arguments.name;
-    header.shards = header.has_virtual_time ? arguments.shards : 0;
+    header.shards = header.has_virtual_time ? arguments.target.shards : 0;
     header.seed = seed;
-    std::string base = "touchstone conform --target " + shell_word(header.url);
-    if (arguments.target == "sim" && arguments.shards != 1) {
-        base += " --shards " + std::to_string(arguments.shards);
-    }
-    const auto add_file = [&base](const char* option, const std::string& file) {
-        if (!file.empty()) base += option + shell_word(file);
-    };
-    add_file(" --ca-file ", arguments.tls.authorities_file);
-    add_file(" --cert ", arguments.tls.certificate_file);
-    add_file(" --key ", arguments.tls.key_file);
-    if (!arguments.tls.checks_certificate) base += " --insecure";
+    std::string base = "touchstone conform" + to_command_line(arguments.target, header.url);
     base += " --seed " + std::to_string(seed);
     if (arguments.slow != 1.0) {
         std::string factor = std::to_string(arguments.slow);
@@ -380,7 +248,8 @@ ExitCode run(const Arguments& arguments) {
             std::fprintf(stderr, "touchstone: %s\n", mistake.c_str());
         return ExitCode::run_invalid;
     }
-    const auto source = make_source(arguments);
+    const auto broker = read_broker_file(arguments.target.broker_file);
+    const auto source = make_source(arguments.target, broker);
     const auto cases = select(arguments);
     const auto seed = arguments.seed.value_or(std::random_device{}());
     auto header = make_header(arguments, *source, seed);
@@ -452,25 +321,7 @@ int conform_command(int argument_count, char** arguments) {
     Arguments parsed;
     CLI::App app{"Judges a broker by the statements of MQTT 3.1.1 and 5.0.", "touchstone conform"};
     app.footer(std::string{examples});
-    app.add_option("--target", parsed.target,
-                   "sim, mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH or "
-                   "wss://HOST:PORT/PATH");
-    auto* const authorities =
-        app.add_option("--ca-file", parsed.tls.authorities_file,
-                       "PEM file: whose certificates to trust (default: whom this machine trusts)");
-    app.add_flag_callback(
-           "--insecure", [&parsed] { parsed.tls.checks_certificate = false; },
-           "take any certificate of the broker")
-        ->excludes(authorities);
-    auto* const certificate = app.add_option("--cert", parsed.tls.certificate_file,
-                                             "PEM file: the client's certificate, with its chain");
-    auto* const key = app.add_option("--key", parsed.tls.key_file, "PEM file: its private key");
-    certificate->needs(key);
-    key->needs(certificate);
-    app.add_option("--ws-path", parsed.path,
-                   "path of a WebSocket, when the target names none (default /mqtt)");
-    app.add_option("--shards", parsed.shards, "shards of the simulated node, with --target sim")
-        ->check(CLI::Range(1U, 64U));
+    add_target_options(app, parsed.target);
     app.add_option("--seed", parsed.seed, "order of the cases, and the simulated world");
     app.add_option("--only", parsed.only,
                    "ids of statements or cases; * stands for any characters");
@@ -492,10 +343,6 @@ int conform_command(int argument_count, char** arguments) {
             print_list(parsed);
             return to_int(ExitCode::as_expected);
         }
-        if (parsed.target.empty()) {
-            throw Refusal{
-                "--target is missing: sim, mqtt://HOST:PORT, mqtts://…, ws://… or wss://…"};
-        }
         return to_int(run(parsed));
     } catch (const CLI::CallForHelp&) {
         std::printf("%s", app.help().c_str());
@@ -504,6 +351,9 @@ int conform_command(int argument_count, char** arguments) {
         std::fprintf(stderr,
                      "touchstone conform: %s; `touchstone conform --help` shows the options\n",
                      error.what());
+    } catch (const Unreachable& unreachable) {
+        std::fprintf(stderr, "touchstone conform: %s\n", unreachable.line.c_str());
+        return to_int(ExitCode::target_unreachable);
     } catch (const Refusal& refusal) {
         std::fprintf(stderr, "touchstone conform: %s\n", refusal.line.c_str());
     }

@@ -59,6 +59,30 @@ public:
     virtual bool send(const WebSocketMessage& message) = 0;
 };
 
+/// A state of the broker that a case needs. Most need none.
+enum class Condition : std::uint8_t {
+    usual,
+    guarded,  // it knows users, and refuses others
+    reduced,  // its optional features are off, and its limits are small
+};
+
+struct NameAndPassword {
+    std::string user_name;
+    std::string password;
+};
+
+/// What no packet tells about a broker: its operator does.
+struct Declaration {
+    std::optional<NameAndPassword> credentials{};    // go into every CONNECT
+    bool refuses_others = false;                     // a CONNECT with other credentials is refused
+    std::optional<NameAndPassword> scram_sha_256{};  // of this Authentication Method (v5 §4.12)
+    /// A Topic Name that a client with `credentials` may neither publish nor subscribe to.
+    std::optional<std::string> forbidden_topic{};
+    bool may_be_stopped = false;  // Target::stop_broker() and start_broker() work
+    bool tries_v3_1_1 = true;
+    bool tries_v5 = true;
+};
+
 /// One Network Connection to the broker (v5 §4.2). Used by one thread. Its end without close() is
 /// an abort.
 class Connection {
@@ -101,6 +125,17 @@ public:
     [[nodiscard]] virtual Instant now() = 0;
     /// Returns when it is `instant` or later.
     virtual void pass_time_until(Instant instant) = 0;
+    /// Stops the broker in an orderly way, for all who use it. False when that cannot be done, or
+    /// fails; `problem` then says why in one line.
+    virtual bool stop_broker(std::string& problem) {
+        problem = "nothing says how the broker is stopped";
+        return false;
+    }
+    /// Starts it again, and returns when it accepts connections.
+    virtual bool start_broker(std::string& problem) {
+        problem = "nothing says how the broker is started";
+        return false;
+    }
 };
 
 /// Where the cases get their broker from.
@@ -114,6 +149,24 @@ public:
     /// A target for one case. In virtual time each case has a world of its own, drawn from `seed`;
     /// real brokers are shared. Called from several threads when may_run_side_by_side().
     virtual std::unique_ptr<Target> make(std::uint64_t seed) = 0;
+
+    /// The same broker, or another one of its kind, in `condition`; nullptr when it cannot be had,
+    /// with `problem` when that is a mishap. Lives as long as this. Called by one thread at a time;
+    /// may start the broker.
+    virtual TargetSource* in(Condition condition, std::string& /*problem*/) {
+        return condition == Condition::usual ? this : nullptr;
+    }
+    [[nodiscard]] virtual Declaration declaration() const { return {}; }
+    /// Whether revive() is worth a try.
+    [[nodiscard]] virtual bool can_revive() const { return false; }
+    /// Brings a broker back that accepts no connections any more; returns when it does again. False
+    /// when that fails; `problem` then says why in one line.
+    virtual bool revive(std::string& problem) {
+        problem = "nothing says how the broker is started";
+        return false;
+    }
+    /// What is known about the end of a broker that is gone: "its process was ended by signal 11".
+    [[nodiscard]] virtual std::string fate() { return {}; }
 
     [[nodiscard]] virtual bool has_virtual_time() const = 0;
     [[nodiscard]] virtual bool may_run_side_by_side() const = 0;
