@@ -33,8 +33,35 @@ def end_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def touchstone_command(executable, shards):
-    return [executable, "broker", "--listen", "127.0.0.1:0", "--port-file", "{port_file}", "--shards", str(shards)]
+def touchstone_command(executable, shards, transport="tcp", folder=None):
+    """With one listener. For ssl and wss, certificates are made in `folder`."""
+    command = [executable, "broker", "--port-file", "{port_file}", "--shards", str(shards)]
+    if transport == "tcp":
+        return command + ["--listen", "127.0.0.1:0"]
+    listener = f"listener.{transport}.external"
+    command += ["--set", f"{listener}=127.0.0.1:0"]
+    if transport != "ws":
+        certificate = make_certificate(folder)
+        command += ["--set", f"{listener}.certfile={certificate}", "--set", f"{listener}.keyfile={certificate}"]
+    return command
+
+
+def certificate_file(folder):
+    return os.path.join(folder, "localhost.pem")
+
+
+def make_certificate(folder):
+    """A self-signed certificate for localhost and 127.0.0.1, with its key, in one file."""
+    path = certificate_file(folder)
+    done = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", path + ".key", "-out", path],
+        capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BrokerError(f"openssl cannot make a certificate:\n{done.stderr}")
+    with open(path, "a", encoding="ascii") as file, open(path + ".key", encoding="ascii") as key:
+        file.write(key.read())
+    return path
 
 
 def mosquitto_command():
