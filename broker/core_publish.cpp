@@ -245,7 +245,7 @@ void Broker::Core::publish_to_group(Publication& publication, const FilterName& 
     auto* const group = router_.find_group(name);
     const bool has_ready =
         group != nullptr && std::any_of(group->members().begin(), group->members().end(),
-                                        [this](const Subscriber& member) {
+                                        [](const Subscriber& member) {
             return static_cast<const Client&>(*member.who).session.is_ready();
         });
     // A shard without a member that can take it at once passes it on, to each shard at most once.
