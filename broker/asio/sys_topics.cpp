@@ -10,6 +10,8 @@
 #include <span>
 #include <utility>
 
+#include "broker/wire/topics.hpp"
+
 namespace touchstone::asio_driver {
 
 namespace {
@@ -18,8 +20,11 @@ constexpr std::array<std::string_view, 2> roots{"$SYS/brokers/", "$SYS/broker/"}
 
 void put(std::vector<ServerMessage>& messages, std::string_view node_name, std::string_view name,
          const std::string& payload, bool retain = false, QoS qos = QoS::at_most_once) {
-    for (const auto root : roots)
-        messages.push_back({fmt::format("{}{}/{}", root, node_name, name), payload, qos, retain});
+    for (const auto root : roots) {
+        auto topic = fmt::format("{}{}/{}", root, node_name, name);
+        if (wire::is_topic_name(topic))
+            messages.push_back({std::move(topic), payload, qos, retain});
+    }
 }
 
 struct Metric {

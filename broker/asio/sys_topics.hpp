@@ -34,7 +34,8 @@ public:
     [[nodiscard]] std::vector<ServerMessage> heartbeat(std::chrono::seconds uptime,
                                                        std::chrono::local_seconds local_time) const;
 
-    /// `at_ms`: milliseconds since 1970-01-01T00:00:00Z.
+    /// Nothing when the Client Identifier cannot be in a Topic Name: it has a wildcard character, or
+    /// is too long. `at_ms`: milliseconds since 1970-01-01T00:00:00Z.
     [[nodiscard]] static std::vector<ServerMessage> connected(std::string_view node_name,
                                                               const ClientEvent& client,
                                                               std::int64_t at_ms);

@@ -138,6 +138,14 @@ TEST(sys_topics, tell_how_long_and_what_time_it_is) {
     EXPECT_FALSE(find(messages, "$SYS/brokers/n@h/uptime")->retain);
 }
 
+TEST(sys_topics, say_nothing_of_clients_whose_identifier_fits_into_no_topic_name) {
+    for (const auto& id : {std::string(65'520, 'c'), std::string{"a+"}, std::string{"#"}}) {
+        const ClientEvent client{.client_id = id};
+        EXPECT_TRUE(SysTopics::connected("n@h", client, 1).empty()) << id.size();
+        EXPECT_TRUE(SysTopics::disconnected("n@h", client, DisconnectReason::closed, 1).empty());
+    }
+}
+
 TEST(sys_topics, tell_of_clients_in_json) {
     const ClientEvent client{.client_id = "c\"1",
                              .address = *access::PeerAddress::from_text("192.0.2.1"),
