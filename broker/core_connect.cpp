@@ -89,13 +89,14 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
                client_id.size() > zone.policy.client_id_bytes_max) {
         return refuse(id, connect.version, ReasonCode::client_identifier_not_valid);
     }
+    // Before it is moved: the owner has nothing to add, and may be what there is too little of.
+    if (origin.is_over_limit) return refuse(id, connect.version, ReasonCode::server_busy);
     if (const auto owner = owner_of(client_id, options_.shard_count); owner != options_.self) {
         network_.move(id, owner, std::move(*connection.origin));
         counters_.add(Counter::connections_moved);
         forget_connection(id);
         return Handled::moved;
     }
-    if (origin.is_over_limit) return refuse(id, connect.version, ReasonCode::server_busy);
 
     const access::Client claimed{client_id, user_name, origin.address};
     if (ban_of(claimed, zone) != nullptr) return refuse(id, connect.version, ReasonCode::banned);

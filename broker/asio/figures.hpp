@@ -21,7 +21,8 @@ namespace touchstone::asio_driver {
     X(proxy_header_timeout)   /* it did not come in time */                                        \
     X(tls_handshake_timeout)                                                                       \
     X(upgrade_timeout) /* the request for a WebSocket did not come in time */                      \
-    X(left)            /* the peer went away before the first byte of MQTT */
+    X(left)            /* the peer went away before the first byte of MQTT */                      \
+    X(lost_in_move)    /* no place for its descriptor: the limit was lowered meanwhile */
 
 /// Why a connection ended before the core was told of it, besides tls_alert and upgrade refusals:
 /// a closed set.
@@ -47,8 +48,11 @@ struct DriverFigures {
     std::uint64_t read_rate_pauses = 0;    // a connection sent faster than the listener takes it
     std::uint64_t send_timeouts = 0;       // connections closed because output did not move
     std::uint64_t moved_here = 0;          // connections from the shard that accepted them
+    std::uint64_t moves_refused = 0;       // connections whose shard had no descriptor left
+    std::uint64_t move_pauses = 0;         // times the system took no more descriptors
     std::uint64_t peer_messages = 0;       // taken from other shards
     std::uint64_t sockets = 0;             // now open, those being closed included
+    std::uint64_t own_descriptors = 0;     // now open in a table of the shard's own; 0: has none
     std::uint64_t output_bytes = 0;        // memory that now holds unwritten output
     std::uint64_t output_bytes_most = 0;   // ever
     double cpu_s = 0;                      // of the shard's thread

@@ -11,6 +11,7 @@
 
 #include "broker/access/origin.hpp"
 #include "broker/access/token_bucket.hpp"
+#include "broker/asio/descriptor_table.hpp"
 #include "broker/asio/endpoint.hpp"
 #include "broker/base/instant.hpp"
 #include "broker/settings/node_settings.hpp"
@@ -76,6 +77,7 @@ private:
 /// What all shards of a node share.
 struct SharedNode {
     std::vector<std::unique_ptr<SharedListener>> listeners;
+    std::vector<std::unique_ptr<ShardTable>> tables;  // by shard; empty: none has one of its own
     std::atomic<std::uint64_t> connections{0};  // open now, of all listeners
 };
 

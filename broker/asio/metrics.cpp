@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -88,6 +89,12 @@ constexpr auto driver_counter_descriptions = std::to_array<GaugeDescription>({
      [](const ShardFigures& of) { return static_cast<double>(of.driver.upgrades); }},
     {"driver_moved_total", "Connections taken over from the shard that accepted them.",
      [](const ShardFigures& of) { return static_cast<double>(of.driver.moved_here); }},
+    {"driver_moves_refused_total",
+     "Connections refused because their shard's own table of descriptors was full.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.moves_refused); }},
+    {"driver_move_pauses_total",
+     "Times the system took no more descriptors for another shard's table.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.move_pauses); }},
     {"driver_peer_messages_total", "Messages taken from other shards.",
      [](const ShardFigures& of) { return static_cast<double>(of.driver.peer_messages); }},
     {"driver_cpu_seconds_total", "Processor time of the shard's thread.",
@@ -216,8 +223,9 @@ double open_files_max() {
     return static_cast<double>(limit.rlim_cur);
 }
 
-/// The metrics every Prometheus exporter has, under their usual names.
-void add_process(Families& families) {
+/// The metrics every Prometheus exporter has, under their usual names. `own_descriptors`: open in
+/// tables of the shards' own, by shard.
+void add_process(Families& families, const std::vector<std::uint64_t>& own_descriptors) {
     const auto add_one = [&](const char* name, const char* help, MetricType type, double value) {
         add(family(families, name, help, type), {}, value);
     };
@@ -228,9 +236,13 @@ void add_process(Families& families) {
             MetricType::Gauge, process_start_time_s);
     add_one("process_cpu_seconds_total", "Processor time used.", MetricType::Counter, cpu_s());
     add_one("process_resident_memory_bytes", "Memory in use.", MetricType::Gauge, resident_bytes());
-    add_one("process_open_fds", "Open file descriptors.", MetricType::Gauge, open_files());
-    add_one("process_max_fds", "Most file descriptors it may open.", MetricType::Gauge,
-            open_files_max());
+    const auto in_own_tables =
+        std::accumulate(own_descriptors.begin(), own_descriptors.end(), std::uint64_t{0});
+    const auto tables = 1 + own_descriptors.size();
+    add_one("process_open_fds", "Open file descriptors, in all of its tables.", MetricType::Gauge,
+            open_files() + static_cast<double>(in_own_tables));
+    add_one("process_max_fds", "Most file descriptors it may open, in all of its tables.",
+            MetricType::Gauge, open_files_max() * static_cast<double>(tables));
 }
 
 class NodeFigures final : public prometheus::Collectable {
@@ -240,6 +252,7 @@ public:
     Families Collect() const override {
         Families families;
         const AllFigures all = node_.figures(answer_wait_max);
+        std::vector<std::uint64_t> own_descriptors;
         for (std::size_t i = 0; i < all.size(); ++i) {
             const std::string shard = std::to_string(i);
             add(family(
@@ -250,8 +263,11 @@ public:
                 {{"shard", shard}}, all[i] ? 1 : 0);
             if (all[i]) add_shard(families, shard, *all[i]);
             if (all[i]) add_conservation(families, shard, i, *all[i]);
+            if (all[i] && all[i]->driver.own_descriptors > 0) {
+                own_descriptors.push_back(all[i]->driver.own_descriptors);
+            }
         }
-        add_process(families);
+        add_process(families, own_descriptors);
         return families;
     }
 

@@ -1,11 +1,16 @@
 #include "broker/asio/node.hpp"
 
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <condition_variable>
+#include <latch>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "broker/asio/clock.hpp"
@@ -43,6 +48,20 @@ bool has_v4_twin(const settings::ListenAddress& address,
 
 }  // namespace
 
+/// The threads of shards on their way to work: all of them begin, or none.
+struct Node::Start {
+    explicit Start(unsigned shard_count) : are_prepared{shard_count} {}
+
+    void fail(std::string message) {
+        const std::scoped_lock lock{mutex};
+        problem = std::move(message);
+    }
+
+    std::latch are_prepared;
+    std::mutex mutex;
+    std::optional<std::string> problem;  // read when all are prepared
+};
+
 Node::Node(Options options)
     : options_{std::move(options)},
       resumption_{std::make_shared<transport::TlsResumption>()} {
@@ -57,6 +76,12 @@ Node::Node(Options options)
         auto& listener = shared_.listeners.emplace_back(std::make_unique<SharedListener>(
             ListeningSocket::open(endpoint, socket_options), one.index));
         listener->set_rate(one.settings.connection_rate, read_clock());
+    }
+    if (options_.descriptor_tables == settings::DescriptorTables::per_shard) {
+        for (unsigned i = 0; i < options_.shard_count; ++i) {
+            shared_.tables.push_back(
+                std::make_unique<ShardTable>(options_.limits.passage_buffer_bytes));
+        }
     }
     for (unsigned i = 0; i < options_.shard_count; ++i) {
         shards_.push_back(std::make_unique<Shard>(shared_, plans, options_.rules,
@@ -73,15 +98,26 @@ Node::Node(Options options)
 Node::~Node() {
     stop_within(Duration::zero());
     for (std::thread& thread : threads_) thread.join();
+    if (end_.joinable()) end_.join();
 }
 
 void Node::start() {
     CHECK(threads_.empty());
     const SignalsBlocked blocked;
     running_ = shards_.size();
+    const auto start = std::make_shared<Start>(options_.shard_count);
     for (const auto& shard : shards_) {
-        threads_.emplace_back([this, &shard = *shard] { run_shard(shard); });
+        threads_.emplace_back([this, &shard = *shard, start] { run_shard(shard, *start); });
     }
+    // What this process opens from now on is in no table of a shard.
+    start->are_prepared.wait();
+    if (start->problem) throw OperatorError{*start->problem};
+    end_ = std::thread{[this] { await_end(); }};
+    if (shared_.tables.empty()) return;
+    std::size_t connections = 0;
+    for (const auto& table : shared_.tables) connections += table->places.count();
+    spdlog::info("each of {} shards has a table of descriptors of its own; room for {} connections",
+                 shards_.size(), connections);
 }
 
 std::vector<Endpoint> Node::endpoints() const {
@@ -168,9 +204,22 @@ void Node::stop_within(Duration drain_time_max) {
     for (const auto& shard : shards_) shard->stop(drain_time_max);
 }
 
-void Node::run_shard(Shard& shard) {
+void Node::run_shard(Shard& shard, Start& start) {
+    try {
+        shard.take_own_table();
+    } catch (const OperatorError& error) {
+        start.fail(error.what());
+    }
+    start.are_prepared.arrive_and_wait();
+    if (start.problem) return;
     shard.run();
-    if (--running_ == 0) options_.on_stopped();
+    --running_;
+    running_.notify_one();
+}
+
+void Node::await_end() {
+    while (const auto running = running_.load()) running_.wait(running);
+    options_.on_stopped();
 }
 
 std::size_t raise_open_files_limit() {

@@ -24,13 +24,14 @@ public:
         /// Never null; holds every ListenerOptions::index.
         std::shared_ptr<const access::NodeRules> rules = access::open_rules({});
         unsigned shard_count = 1;  // 1 … shard_count_max
+        settings::DescriptorTables descriptor_tables = settings::DescriptorTables::shared;
         /// How long clients may take to read what is owed to them when the node stops.
         Duration drain_time_max = std::chrono::seconds{5};
         DriverLimits limits;
         /// Asked about clients when the rules have credentials; outlives the Node. It delivers its
         /// answers with deliver().
         AuthenticationService* authentication = nullptr;
-        /// Called once, in a thread of the node, when all its shards have ended.
+        /// Called once, in a thread of the node's own, when all its shards have ended.
         std::function<void()> on_stopped = [] {};
     };
     static constexpr unsigned shard_count_max = Broker::shard_count_max;
@@ -42,10 +43,12 @@ public:
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
 
+    /// Throws OperatorError when a shard cannot have a table of descriptors of its own; the node can
+    /// only be destroyed then.
     void start();
     [[nodiscard]] unsigned shard_count() const { return options_.shard_count; }
 
-    // From any thread.
+    // From any thread that uses the process's table of descriptors, so from all but the shards'.
 
     /// Where it listens, in the order of Options::listeners, with the real ports.
     [[nodiscard]] std::vector<Endpoint> endpoints() const;
@@ -67,8 +70,11 @@ public:
     figures(std::chrono::milliseconds wait_max);
 
 private:
+    struct Start;
+
     void stop_within(Duration drain_time_max);
-    void run_shard(Shard& shard);
+    void run_shard(Shard& shard, Start& start);
+    void await_end();
     [[nodiscard]] Shard::Plans plans_for(const std::vector<ListenerOptions>& listeners) const;
 
     const Options options_;
@@ -78,6 +84,7 @@ private:
     std::vector<std::unique_ptr<Shard>> shards_;
     std::atomic<std::size_t> running_{0};
     std::vector<std::thread> threads_;
+    std::thread end_;  // waits for the others; they might not be able to tell anybody
 };
 
 /// Lets this process open as many descriptors as the system allows it without a privilege. Returns

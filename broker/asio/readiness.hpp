@@ -40,6 +40,10 @@ public:
     /// Ends a wait(), this one or the next. Reported with wake_key.
     void wake();
 
+    /// What the thread that waits needs in its table of descriptors, and one that calls wake().
+    [[nodiscard]] int raw() const { return epoll_.raw(); }
+    [[nodiscard]] int raw_wake() const { return wake_.raw(); }
+
     static constexpr std::uint64_t wake_key = UINT64_MAX;
 
 private:

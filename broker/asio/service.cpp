@@ -81,6 +81,7 @@ Node::Options Service::node_options(std::function<void()> on_stopped) {
     options.listeners = listeners_;
     options.rules = rules_;
     options.shard_count = shard_count_of(*settings_);
+    options.descriptor_tables = settings_->descriptor_tables;
     options.drain_time_max = settings_->drain_time_max;
     options.authentication = authentication_.get();
     options.on_stopped = std::move(on_stopped);

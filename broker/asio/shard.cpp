@@ -60,7 +60,10 @@ Shard::Shard(SharedNode& node, Plans plans, std::shared_ptr<const access::NodeRu
                .authentication = this,
                .events = this}},
       now_{read_clock()},
-      input_(options.limits.read_bytes_max) {
+      input_(options.limits.read_bytes_max),
+      table_{node.tables.empty() ? nullptr : node.tables[options.self.raw()].get()},
+      departures_(table_ == nullptr ? 0 : options.shard_count),
+      arrivals_from_(table_ == nullptr ? 0 : options.shard_count) {
     CHECK(plans_.size() == doors_.size());
     for (unsigned from = 0; from < options.shard_count; ++from) {
         const bool is_self = ShardIndex{from} == options.self;
@@ -75,9 +78,7 @@ Shard::Shard(SharedNode& node, Plans plans, std::shared_ptr<const access::NodeRu
 }
 
 Shard::~Shard() {
-    for (std::uint32_t raw = 0; raw < connections_.end(); ++raw) {
-        connections_.at(ConnectionId{raw}).output.drop_all(pool_);
-    }
+    CHECK(connections_.size() == 0);
 }
 
 void Shard::meet(std::span<const std::unique_ptr<Shard>> shards) {
@@ -86,6 +87,20 @@ void Shard::meet(std::span<const std::unique_ptr<Shard>> shards) {
 
 void Shard::run() {
     while (!is_finished()) turn();
+    let_go();
+}
+
+/// Here and not in the destructor: descriptors have to be closed in the thread that has them.
+void Shard::let_go() {
+    for (std::uint32_t raw = 0; raw < connections_.end(); ++raw) {
+        const ConnectionId id{raw};
+        Connection& connection = connections_.at(id);
+        if (connection.state != ConnectionState::unused) destroy(id, connection);
+    }
+    if (table_ == nullptr) return;
+    end_departures();
+    arrivals_from_.clear();
+    close_own_descriptor_table();
 }
 
 void Shard::post(std::function<void()> task) {
@@ -104,6 +119,9 @@ void Shard::stop(Duration drain_time_max) {
 ShardFigures Shard::figures() const {
     ShardFigures all{broker_.counters(), broker_.gauges(), figures_};
     all.driver.sockets = connections_.size();
+    if (table_ != nullptr) {
+        all.driver.own_descriptors = kept_descriptors_ + table_->places.used();
+    }
     all.driver.output_bytes = pool_.used_bytes();
     all.driver.output_bytes_most = pool_.used_bytes_most();
     all.driver.cpu_s = thread_cpu_s();
@@ -249,7 +267,7 @@ Duration Shard::time_to_wait() {
 
 Instant Shard::next_deadline() const {
     Instant deadline = stop_at_ ? *stop_at_ : broker_.next_tick().value_or(never);
-    deadline = std::min(deadline, watch_again_at_);
+    deadline = std::min({deadline, watch_again_at_, depart_again_at_});
     if (!deadlines_.empty()) deadline = std::min(deadline, deadlines_.top().at);
     return deadline;
 }
@@ -273,6 +291,7 @@ void Shard::take_letters() {
             if (!letter) break;
             if (auto* moved = std::get_if<MovedConnection>(&*letter)) {
                 ++figures_.moved_here;
+                if (table_ != nullptr) moved->socket = arrived_from(ShardIndex{from});
                 adopt(std::move(*moved));
             } else {
                 ++figures_.peer_messages;
@@ -298,7 +317,8 @@ void Shard::look_at_unread() {
 void Shard::on_event(const epoll_event& event) {
     if (event.data.u64 == Readiness::wake_key) return;  // it has done its work
     if (event.data.u64 >= listener_key_begin) {
-        return accept_from(static_cast<std::uint16_t>(event.data.u64 - listener_key_begin));
+        return accept_from(static_cast<std::uint16_t>(event.data.u64 - listener_key_begin),
+                           options_.shard_count - 1);
     }
     const ConnectionId id{static_cast<std::uint32_t>(event.data.u64)};
     Connection& connection = connections_.at(id);
@@ -361,6 +381,7 @@ void Shard::publish_events() {
 }
 
 void Shard::hand_out_letters() {
+    if (table_ != nullptr) send_departures();
     for (unsigned to = 0; to < options_.shard_count; ++to) {
         if (ShardIndex{to} == options_.self) continue;
         Shard& shard = *shards_[to];
@@ -487,9 +508,9 @@ void Shard::on_gone(ConnectionId id, Connection& connection, Bytes rest) {
         }
         readiness_.remove(connection.socket.raw());
         if (!stuck_.empty()) stuck_.erase(id.raw());
-        shards_[moving_to_.raw()]->letters_from_[options_.self.raw()]->push(MovedConnection{
-            std::move(connection.socket), std::move(moving_origin_), connection.listener,
-            std::move(connection.layers), Buffer{rest.begin(), rest.end()}});
+        send_away({std::move(connection.socket), std::move(moving_origin_), connection.listener,
+                   std::move(connection.layers), Buffer{rest.begin(), rest.end()}},
+                  moving_to_);
         return connections_.remove(id);
     }
     // Nothing is owed in either direction, as after a client's DISCONNECT: no ceremony is needed.
@@ -701,6 +722,7 @@ void Shard::destroy(ConnectionId id, Connection& connection) {
     if (!stuck_.empty()) stuck_.erase(id.raw());
     // Closing the only descriptor of a socket takes it out of Readiness, too.
     connections_.remove(id);
+    give_place_back();
 }
 
 void Shard::drop_when_overdue(ConnectionId id, const Connection& connection) {
@@ -729,6 +751,7 @@ void Shard::on_stop(Duration drain_time_max) {
     stop_at_ = std::min(stop_at_.value_or(never), now_ + drain_time_max);
     if (!is_first) return;
     close_doors();
+    if (table_ != nullptr) end_departures();
     broker_.on_stop(now_);
     // From here on the core hears nothing of connections, so those it has not closed end here.
     for (std::uint32_t raw = 0; raw < connections_.end(); ++raw) {

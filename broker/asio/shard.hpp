@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -18,6 +19,7 @@
 
 #include "broker/asio/authentication_service.hpp"
 #include "broker/asio/connection.hpp"
+#include "broker/asio/descriptor_table.hpp"
 #include "broker/asio/figures.hpp"
 #include "broker/asio/listeners.hpp"
 #include "broker/asio/mailbox.hpp"
@@ -38,6 +40,18 @@ struct DriverLimits {
     std::size_t new_output_bytes_max = 8 * 1024 * 1024;
     /// How long the end of a connection may take: writing what is owed, and the peer's answer.
     Duration ending_time_max = std::chrono::seconds{5};
+
+    // With tables of descriptors of the shards' own.
+
+    /// How long a connection waits for a place in the table of the shard it moves to. Many that
+    /// move at once may find a place only when others have moved on; a table that is full stays so.
+    Duration place_wait_max = std::chrono::milliseconds{100};
+    /// How long it waits until the system takes its descriptor.
+    Duration passage_wait_max = std::chrono::seconds{5};
+    /// How many move at once.
+    std::size_t moves_per_message_max = DescriptorPassage::per_message_max;
+    /// What may be on its way to a shard; nothing: as the system is set up.
+    std::optional<int> passage_buffer_bytes = {};
 };
 
 class Shard final : Network, Peers, Authentication, Events {
@@ -62,7 +76,11 @@ public:
     /// Makes it known to all shards of the node, itself included; before run().
     void meet(std::span<const std::unique_ptr<Shard>> shards);
 
-    /// Works until stop() has been carried out. To be called in the shard's own thread.
+    /// When the node has tables for its shards: gives the calling thread, which is the one that
+    /// will run(), its own. Errors: OperatorError.
+    void take_own_table();
+    /// Works until stop() has been carried out. To be called in the shard's own thread, whose
+    /// table of descriptors, if it has one of its own, is empty afterwards.
     void run();
 
     // From any thread.
@@ -90,6 +108,11 @@ private:
         std::uint16_t listener = 0;
         std::unique_ptr<Layers> layers;
         Buffer bytes;
+    };
+    /// A connection that is to go into another table of descriptors.
+    struct Departure {
+        MovedConnection connection;
+        Instant since;
     };
     using Letter = std::variant<PeerMessage, MovedConnection>;
     using Letterbox = Mailbox<Letter>;
@@ -155,7 +178,9 @@ private:
     void publish_events();
 
     // Listeners (shard_accept.cpp).
-    void accept_from(std::uint16_t listener);
+    void accept_from(std::uint16_t listener, unsigned others_left);
+    void accept_for_another(std::uint16_t listener, unsigned others_left);
+    void pass_on(std::uint16_t listener, unsigned others_left);
     void pause_accepting(int error);
     void pause(std::uint16_t listener, Instant until);
     void watch(std::uint16_t listener);
@@ -163,8 +188,23 @@ private:
     void close_doors();
     [[nodiscard]] bool admit(std::uint16_t listener, access::Origin& origin);
     void leave(std::uint16_t listener);
-    void on_accepted(Descriptor socket, std::uint16_t listener, access::PeerAddress address);
+    /// False: it is gone.
+    [[nodiscard]] bool on_accepted(Descriptor socket, std::uint16_t listener,
+                                   access::PeerAddress address);
     void adopt(MovedConnection moved);
+    [[nodiscard]] bool take_place();
+    void give_place_back();
+    void let_go();
+
+    // Connections between tables of descriptors (shard_move.cpp).
+    void send_away(MovedConnection moved, ShardIndex to);
+    void send_departures();
+    bool send_some(ShardIndex to);
+    std::size_t take_places(ShardIndex to, std::size_t count_max);
+    [[nodiscard]] bool waits_for(ShardIndex to, Duration time_max);
+    void end_departures();
+    void end_move(MovedConnection& moved);
+    [[nodiscard]] Descriptor arrived_from(ShardIndex from);
     /// Null when the connection could not be watched; it is gone then.
     Connection* add(Descriptor socket, std::uint16_t listener, std::unique_ptr<Layers> layers,
                     ConnectionId& id);
@@ -265,6 +305,13 @@ private:
     std::optional<Instant> stop_at_;  // when stopping: nothing is waited for any longer
     std::vector<ServerMessage> events_;  // to be published before the turn ends
     DriverFigures figures_;
+
+    // Only with a table of descriptors of its own.
+    ShardTable* const table_;                            // null: it shares that of the process
+    std::vector<std::deque<Departure>> departures_;      // by shard
+    std::vector<std::deque<Descriptor>> arrivals_from_;  // by shard; their letters are on their way
+    Instant depart_again_at_ = never;
+    std::size_t kept_descriptors_ = 0;  // that are not of connections
 
     std::vector<std::unique_ptr<Letterbox>> letters_from_;  // by shard; none from itself
     std::vector<Shard*> shards_;

@@ -54,10 +54,15 @@ bool is_above(std::uint64_t before, std::uint64_t limit, std::uint64_t margin) {
 
 // --- Listeners -----------------------------------------------------------------------------------
 
-void Shard::accept_from(std::uint16_t listener) {
+/// `others_left`: how many shards are still to be asked to accept when this one cannot.
+void Shard::accept_from(std::uint16_t listener, unsigned others_left) {
     SharedListener& shared = *node_.listeners[listener];
     for (int accepted = 0; accepted < accepts_per_turn_max; ++accepted) {
         if (!doors_[listener].is_watched) return;
+        if (!take_place()) {
+            pass_on(listener, others_left);
+            return pause_accepting(EMFILE);
+        }
         sockaddr_storage peer{};
         socklen_t size = sizeof peer;
         Descriptor socket{accept4(shared.raw(), reinterpret_cast<sockaddr*>(&peer), &size,
@@ -65,16 +70,35 @@ void Shard::accept_from(std::uint16_t listener) {
         if (socket.is_open()) {
             ++figures_.accepted;
             is_pause_logged_ = false;
-            on_accepted(std::move(socket), listener, address_of(peer));
+            if (!on_accepted(std::move(socket), listener, address_of(peer))) give_place_back();
             const Duration too_early = shared.count_accepted(now_);
             if (too_early == Duration::zero()) continue;
             ++figures_.accept_rate_pauses;
             return pause(listener, now_ + too_early);
         }
+        give_place_back();
         if (errno == EAGAIN) return;
-        if (is_out_of_resources(errno)) return pause_accepting(errno);
+        if (is_out_of_resources(errno)) {
+            const int error = errno;
+            pass_on(listener, others_left);
+            return pause_accepting(error);
+        }
         // Anything else is about a connection that was gone before it was accepted (accept(2)).
     }
+}
+
+/// Of all shards the system has told this one alone that a client waits.
+void Shard::pass_on(std::uint16_t listener, unsigned others_left) {
+    if (table_ == nullptr || others_left == 0) return;
+    Shard& next = *shards_[(options_.self.raw() + 1) % options_.shard_count];
+    next.post([&next, listener, others_left] {
+        next.accept_for_another(listener, others_left - 1);
+    });
+}
+
+void Shard::accept_for_another(std::uint16_t listener, unsigned others_left) {
+    if (!doors_[listener].is_watched) return pass_on(listener, others_left);
+    accept_from(listener, others_left);
 }
 
 void Shard::pause_accepting(int error) {
@@ -83,6 +107,14 @@ void Shard::pause_accepting(int error) {
     }
     ++figures_.accept_pauses;
     if (std::exchange(is_pause_logged_, true)) return;
+    if (table_ != nullptr && error == EMFILE) {
+        spdlog::warn(
+            "shard {}: its table of descriptors is full: other shards accept connections, and its "
+            "own clients are told that the server is busy. Raise the limit of open files "
+            "(`ulimit -n`), or set more node.shards",
+            options_.self.raw());
+        return;
+    }
     spdlog::warn(
         "shard {}: cannot accept connections: {}; they wait until some are closed. Raise the "
         "limit of open files (`ulimit -n`)",
@@ -155,14 +187,14 @@ void Shard::leave(std::uint16_t listener) {
 
 // --- Connections ---------------------------------------------------------------------------------
 
-void Shard::on_accepted(Descriptor socket, std::uint16_t listener, access::PeerAddress address) {
+bool Shard::on_accepted(Descriptor socket, std::uint16_t listener, access::PeerAddress address) {
     const auto& plan = plans_[listener];
     if (!plan->settings.access.accepts(address)) {
         ++figures_.refused[static_cast<std::size_t>(Refusal::address_not_allowed)];
-        return;
+        return false;
     }
     access::Origin origin{.listener = node_.listeners[listener]->index(), .address = address};
-    if (!admit(listener, origin)) return;
+    if (!admit(listener, origin)) return false;
 
     std::unique_ptr<Layers> layers;
     if (plan->has_preparation() || plan->settings.byte_rate) layers = std::make_unique<Layers>();
@@ -176,34 +208,17 @@ void Shard::on_accepted(Descriptor socket, std::uint16_t listener, access::PeerA
     }
     ConnectionId id;
     Connection* const connection = add(std::move(socket), listener, std::move(layers), id);
-    if (connection == nullptr) return;
-    if (!plan->has_preparation()) return broker_.on_open(id, std::move(origin), now_);
+    if (connection == nullptr) return false;
+    if (!plan->has_preparation()) {
+        broker_.on_open(id, std::move(origin), now_);
+        return true;
+    }
     connection->state = ConnectionState::preparing;
     connection->layers->preparation = std::make_unique<Preparation>();
     connection->layers->preparation->plan = plan;
     connection->layers->preparation->origin = std::move(origin);
     begin_step(id, *connection, PreparationStep::proxy_header);
-}
-
-void Shard::adopt(MovedConnection moved) {
-    if (stop_at_) return leave(moved.listener);  // came too late; its end is its answer
-    ConnectionId id;
-    Connection* const connection =
-        add(std::move(moved.socket), moved.listener, std::move(moved.layers), id);
-    if (connection == nullptr) return;
-    broker_.on_open(id, std::move(moved.origin), now_);
-    if (connection->layers != nullptr) {
-        if (connection->layers->has_output()) gather(id, *connection, 0);
-        const auto* const rate = connection->layers->rate.get();
-        if (rate != nullptr && rate->paused_until > now_) {
-            add_deadline(rate->paused_until - now_, Deadline::What::reading, id, *connection);
-        }
-        // What a layer holds already makes no socket ready.
-        look_again(id, *connection);
-    }
-    if (!moved.bytes.empty() && connection->state == ConnectionState::open) {
-        on_received(id, *connection, moved.bytes);
-    }
+    return true;
 }
 
 Connection* Shard::add(Descriptor socket, std::uint16_t listener, std::unique_ptr<Layers> layers,

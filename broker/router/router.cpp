@@ -256,7 +256,7 @@ void Router::add_route(ShardIndex shard, std::string_view filter, std::string_vi
     if (group == nullptr) {
         group = &remote.groups->emplace_back();
         group->share_name = share_name;
-        group->text = "$share/" + std::string{share_name} + "/" + std::string{filter};
+        group->text = wire::shared_text(share_name, filter);
         group->members.resize(options_.shard_count, 0);
     }
     if ((group->shards & bit) == 0) group->members[shard.raw()] = 1;

@@ -52,7 +52,7 @@ struct Receivers {
 /// Which shards have members of a Shared Subscription, and whose turn it is.
 struct GroupRoute {
     std::string share_name;
-    std::string text;               // "$share/{share_name}/{filter}"
+    std::string text;               // wire::shared_text()
     std::uint64_t shards = 0;       // bit n: shard n
     std::uint32_t turn = 0;
     std::vector<std::uint32_t> members;  // of each shard; those without one have 0

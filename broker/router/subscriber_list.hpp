@@ -149,7 +149,7 @@ struct SharedSubscription {
 
     [[nodiscard]] std::span<const Subscriber> members() const { return list.members(); }
 
-    std::string text;  // "$share/{share_name}/{filter}"
+    std::string text;  // wire::shared_text()
     SubscriberList list;
     std::uint32_t turn = 0;  // whose it is next
 };

@@ -102,6 +102,13 @@ void Table::add_node_keys() {
             to.node->shard_count = static_cast<std::uint32_t>(value);
         })
         .reload = Reload::restart;
+    add(node, "node.descriptor_tables", "shared",
+        Choice<DescriptorTables>{
+            {{"shared", DescriptorTables::shared}, {"per_shard", DescriptorTables::per_shard}}},
+        "per_shard: each shard may have as many open files as otherwise the process, so that N "
+        "shards serve N times as many connections.",
+        [](const Target& to, DescriptorTables value) { to.node->descriptor_tables = value; })
+        .reload = Reload::restart;
     add(node, "node.drain_time", "5s", Span{Duration::zero(), hours{1}},
         "Most time clients get to read what is owed to them when the broker stops.",
         [](const Target& to, Duration value) { to.node->drain_time_max = value; });

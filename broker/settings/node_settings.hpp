@@ -84,6 +84,10 @@ struct Listener {
 
 enum class LogLevel : unsigned char { debug, info, warning, error, off };
 
+/// Whether the shards share the process's table of descriptors, and with it the limit of open
+/// files, or each has its own.
+enum class DescriptorTables : unsigned char { shared, per_shard };
+
 /// What a change of a key takes: a reload, or a new process.
 enum class Reload : unsigned char { live, restart };
 
@@ -98,6 +102,7 @@ struct Entry {
 
 struct NodeSettings {
     std::uint32_t shard_count = 0;  // 0: one per processor
+    DescriptorTables descriptor_tables = DescriptorTables::shared;
     Duration drain_time_max{};
     std::optional<ListenAddress> metrics;
     LogLevel log_level = LogLevel::info;

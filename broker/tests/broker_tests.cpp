@@ -245,6 +245,24 @@ TEST_P(broker_of_shards, gives_each_message_to_one_member_of_a_shared_subscripti
     EXPECT_EQ(seen(publisher), Texts{"PUBACK 1 no_matching_subscribers"});
 }
 
+TEST_P(broker_of_shards, gives_a_queue_and_each_group_a_copy_of_their_own) {
+    std::vector<Peer*> members;
+    for (const auto* const filter : {"$queue/t", "$queue/t", "$share/g/t", "$share/$queue/t"}) {
+        members.push_back(&connected("m" + std::to_string(members.size())));
+        subscribe(*members.back(), filter, QoS::at_most_once);
+        seen(*members.back());
+    }
+    auto& publisher = connected("p");
+    for (int i = 0; i < 8; ++i) publish(publisher, "t", std::to_string(i), QoS::at_most_once);
+    std::vector<std::size_t> counts;
+    for (auto* const member : members) counts.push_back(seen(*member).size());
+    EXPECT_EQ(counts[0] + counts[1], 8U);
+    EXPECT_GE(counts[0], 1U);
+    EXPECT_GE(counts[1], 1U);
+    EXPECT_EQ(counts[2], 8U);
+    EXPECT_EQ(counts[3], 8U);
+}
+
 TEST_P(broker_of_shards, gives_shared_messages_to_members_that_can_take_them) {
     const ConnectWith stays{.clean_start = false, .session_expiry_s = 100};
     auto& away = connected("m1", stays);

@@ -87,6 +87,13 @@ TlsSession::~TlsSession() {
     if (!has_failed_) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
+void TlsSession::move_to(int socket) {
+    // One BIO reads and writes. It keeps what it is in the middle of; SSL_set_fd would make another.
+    BIO* const both = SSL_get_rbio(ssl_.get());
+    CHECK(both != nullptr && both == SSL_get_wbio(ssl_.get()));
+    BIO_set_fd(both, socket, BIO_NOCLOSE);
+}
+
 TlsSession::Outcome TlsSession::shake_hands() {
     ERR_clear_error();
     return outcome_of(SSL_do_handshake(ssl_.get()));

@@ -88,6 +88,9 @@ public:
     /// Tells the peer that nothing follows (close_notify). done: it is on its way.
     Outcome say_goodbye();
 
+    /// The same connection has another descriptor from now on.
+    void move_to(int socket);
+
     /// Whether the handshake was a short one. After it.
     [[nodiscard]] bool was_resumed() const;
     /// Why the handshake has failed.

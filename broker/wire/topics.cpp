@@ -9,6 +9,8 @@ namespace touchstone::wire {
 namespace {
 
 constexpr std::string_view share_prefix = "$share/";
+// As a share name it has a slash, which no other has.
+constexpr std::string_view queue_prefix = "$queue/";
 constexpr std::size_t topic_size_bytes_max = 65'535;  // [MQTT-4.7.3-3]
 
 /// Whether one of the eight bytes of `word` is `byte`. The first such byte is 0 in `other`, and of all
@@ -89,16 +91,25 @@ bool matches(std::string_view filter, std::string_view name) {
 }
 
 bool is_shared(std::string_view text) {
-    return text.starts_with(share_prefix);
+    return text.starts_with(share_prefix) ||
+           (text.starts_with(queue_prefix) && is_topic_filter(text.substr(queue_prefix.size())));
 }
 
 std::optional<SharedFilter> split_shared(std::string_view text) {
     if (!is_shared(text)) return std::nullopt;
+    if (text.starts_with(queue_prefix))
+        return SharedFilter{.share_name = text.substr(0, queue_prefix.size()),
+                            .filter = text.substr(queue_prefix.size())};
     Levels levels{text.substr(share_prefix.size())};
     const auto share_name = levels.take();
     if (share_name.empty() || has_wildcard(share_name)) return std::nullopt;  // [MQTT-4.8.2-1], -2
     if (levels.is_at_end() || !is_topic_filter(levels.rest())) return std::nullopt;  // -2
     return SharedFilter{.share_name = share_name, .filter = levels.rest()};
+}
+
+std::string shared_text(std::string_view share_name, std::string_view filter) {
+    if (share_name == queue_prefix) return std::string{share_name} + std::string{filter};
+    return std::string{share_prefix} + std::string{share_name} + "/" + std::string{filter};
 }
 
 }  // namespace touchstone::wire

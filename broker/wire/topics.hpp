@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace touchstone::wire {
@@ -21,16 +22,21 @@ namespace touchstone::wire {
 /// the rule in its plainest form.
 [[nodiscard]] bool matches(std::string_view filter, std::string_view name);
 
-/// `$share/{share_name}/{filter}` taken apart (§4.8.2).
+/// `$share/{share_name}/{filter}` taken apart (§4.8.2); or `$queue/{filter}`, which the standard does
+/// not know: the one group without a name, whose share_name is "$queue/".
 struct SharedFilter {
     std::string_view share_name;
     std::string_view filter;
 };
 
-/// Whether `text` begins with `$share/` (which makes it a Shared Subscription from v5 on).
+/// Whether `text` begins with `$share/`, which makes it a Shared Subscription from v5 on, or is
+/// `$queue/` and a valid filter.
 [[nodiscard]] bool is_shared(std::string_view text);
 
 /// Nothing when ShareName or filter is missing or not valid ([MQTT-4.8.2-1], [MQTT-4.8.2-2]).
 [[nodiscard]] std::optional<SharedFilter> split_shared(std::string_view text);
+
+/// The text that split_shared() takes apart.
+[[nodiscard]] std::string shared_text(std::string_view share_name, std::string_view filter);
 
 }  // namespace touchstone::wire

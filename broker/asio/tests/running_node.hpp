@@ -1,12 +1,15 @@
 // RunningNode: a node for tests, with its threads, and what it says about its end.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,15 +18,51 @@
 
 namespace touchstone::asio_driver {
 
+/// A shape of a node.
+struct Shards {
+    unsigned count = 1;
+    settings::DescriptorTables tables = settings::DescriptorTables::shared;
+
+    Shards(unsigned shard_count) : count{shard_count} {}
+    static Shards with_own_tables(unsigned shard_count) {
+        Shards shards{shard_count};
+        shards.tables = settings::DescriptorTables::per_shard;
+        return shards;
+    }
+    /// For the name of a test.
+    [[nodiscard]] std::string to_text() const {
+        const bool are_own = tables == settings::DescriptorTables::per_shard;
+        return std::to_string(count) + (are_own ? "_with_own_tables" : "");
+    }
+};
+
+/// The limit of open files while it lives. What is open above it stays open.
+class OpenFilesLimit {
+public:
+    explicit OpenFilesLimit(std::size_t count) {
+        if (getrlimit(RLIMIT_NOFILE, &before_) != 0) throw std::runtime_error{"getrlimit"};
+        rlimit other = before_;
+        other.rlim_cur = count;
+        if (setrlimit(RLIMIT_NOFILE, &other) != 0) throw std::runtime_error{"setrlimit"};
+    }
+    ~OpenFilesLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+    OpenFilesLimit(const OpenFilesLimit&) = delete;
+    OpenFilesLimit& operator=(const OpenFilesLimit&) = delete;
+
+private:
+    rlimit before_{};
+};
+
 /// A node on a free port, and what it says about its end.
 class RunningNode {
 public:
-    explicit RunningNode(unsigned shard_count, Settings settings = {},
+    explicit RunningNode(Shards shards, Settings settings = {},
                          Duration drain_time_max = std::chrono::seconds{30},
                          DriverLimits limits = {})
         : RunningNode{{.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")}),
                        .rules = access::open_rules(settings),
-                       .shard_count = shard_count,
+                       .shard_count = shards.count,
+                       .descriptor_tables = shards.tables,
                        .drain_time_max = drain_time_max,
                        .limits = limits}} {}
     explicit RunningNode(Node::Options options) : node_{with_end(std::move(options))} {

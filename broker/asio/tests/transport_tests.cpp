@@ -56,8 +56,10 @@ ListenerOptions proxied(Transport transport) {
     return one;
 }
 
-Node::Options options(std::vector<ListenerOptions> listeners, unsigned shard_count = 1) {
-    return {.listeners = std::move(listeners), .shard_count = shard_count};
+Node::Options options(std::vector<ListenerOptions> listeners, Shards shards = 1) {
+    return {.listeners = std::move(listeners),
+            .shard_count = shards.count,
+            .descriptor_tables = shards.tables};
 }
 
 std::string name(std::string_view stem, unsigned number) {
@@ -97,7 +99,7 @@ Buffer connack_banned() {
 
 struct Version {
     int tls;
-    unsigned shards;
+    Shards shards;
 };
 class tls_node : public testing::TestWithParam<Version> {
 protected:
@@ -110,10 +112,12 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(versions, tls_node,
                          testing::Values(Version{TLS1_2_VERSION, 1}, Version{TLS1_2_VERSION, 2},
-                                         Version{TLS1_3_VERSION, 1}, Version{TLS1_3_VERSION, 2}),
+                                         Version{TLS1_2_VERSION, Shards::with_own_tables(2)},
+                                         Version{TLS1_3_VERSION, 1}, Version{TLS1_3_VERSION, 2},
+                                         Version{TLS1_3_VERSION, Shards::with_own_tables(2)}),
                          [](const auto& version) {
                              return "tls_1_"s + (version.param.tls == TLS1_2_VERSION ? "2" : "3") +
-                                    "_shards_" + std::to_string(version.param.shards);
+                                    "_shards_" + version.param.shards.to_text();
                          });
 
 TEST_P(tls_node, brings_a_message_from_every_client_to_every_other) {
@@ -364,9 +368,10 @@ TEST(tls, does_not_wait_for_ever) {
 
 // --- WebSocket -----------------------------------------------------------------------------------
 
-class web_node : public testing::TestWithParam<unsigned> {};
-INSTANTIATE_TEST_SUITE_P(shards, web_node, testing::Values(1U, 2U),
-                         [](const auto& shards) { return std::to_string(shards.param); });
+class web_node : public testing::TestWithParam<Shards> {};
+INSTANTIATE_TEST_SUITE_P(shards, web_node,
+                         testing::Values(Shards{1}, Shards{2}, Shards::with_own_tables(2)),
+                         [](const auto& shards) { return shards.param.to_text(); });
 
 TEST_P(web_node, takes_packets_split_and_merged_over_frames_byte_by_byte) {
     RunningNode node{options({listener(Transport::ws)}, GetParam())};
@@ -536,9 +541,10 @@ std::string header_v2() {
            static_cast<char>(addresses.size() + tls.size()) + addresses + tls;
 }
 
-class proxied_node : public testing::TestWithParam<unsigned> {};
-INSTANTIATE_TEST_SUITE_P(shards, proxied_node, testing::Values(1U, 2U),
-                         [](const auto& shards) { return std::to_string(shards.param); });
+class proxied_node : public testing::TestWithParam<Shards> {};
+INSTANTIATE_TEST_SUITE_P(shards, proxied_node,
+                         testing::Values(Shards{1}, Shards{2}, Shards::with_own_tables(2)),
+                         [](const auto& shards) { return shards.param.to_text(); });
 
 TEST_P(proxied_node, knows_clients_by_the_address_in_the_header) {
     for (const std::string& header : {header_v1, header_v2()}) {

@@ -149,6 +149,17 @@ TEST(shared_subscription, is_taken_apart_into_share_name_and_filter) {
     EXPECT_EQ(split_shared("$share/g/#").value().filter, "#");
 }
 
+TEST(shared_subscription, of_a_queue_is_a_group_without_a_name) {
+    const auto queue = split_shared("$queue/a/#");
+    ASSERT_TRUE(queue.has_value());
+    EXPECT_EQ(queue->share_name, "$queue/");
+    EXPECT_EQ(queue->filter, "a/#");
+    EXPECT_EQ(shared_text(queue->share_name, queue->filter), "$queue/a/#");
+    EXPECT_EQ(shared_text("g", "a/#"), "$share/g/a/#");
+    for (const std::string_view text : {"$queue", "$queue/", "$queue/a#", "$queues/a"})
+        EXPECT_FALSE(is_shared(text)) << text;  // an ordinary filter, or none
+}
+
 TEST(shared_subscription, needs_a_share_name_without_wildcards_and_a_valid_filter) {
     for (const std::string_view text :
          {"$share/", "$share//t", "$share/g", "$share/g/", "$share/+/t", "$share/g#/t",
