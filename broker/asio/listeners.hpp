@@ -78,7 +78,7 @@ private:
 struct SharedNode {
     std::vector<std::unique_ptr<SharedListener>> listeners;
     std::vector<std::unique_ptr<ShardTable>> tables;  // by shard; empty: none has one of its own
-    std::atomic<std::uint64_t> connections{0};  // open now, of all listeners
+    std::atomic<std::uint64_t> connections{0};        // open now, of all listeners
 };
 
 }  // namespace touchstone::asio_driver

@@ -278,10 +278,11 @@ private:
         const std::scoped_lock lock{mutex_};
         if (violations_.size() <= place) violations_.resize(place + 1);
         if (unaccounted_messages(of.counters, of.gauges) != 0) ++violations_[place];
-        add(family(families, "touchstone_conservation_violations_total",
-                   "Scrapes at which messages accepted were not the sum of those delivered, queued, "
-                   "in flight and dropped: a defect.",
-                   MetricType::Counter),
+        add(family(
+                families, "touchstone_conservation_violations_total",
+                "Scrapes at which messages accepted were not the sum of those delivered, queued, "
+                "in flight and dropped: a defect.",
+                MetricType::Counter),
             {{"shard", shard}}, static_cast<double>(violations_[place]));
     }
 

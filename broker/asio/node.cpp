@@ -166,9 +166,8 @@ void Node::reload(std::shared_ptr<const access::NodeRules> rules) {
 
 void Node::deliver(unsigned shard, QuestionNumber number, AuthenticationAnswer answer) {
     Shard& asker = *shards_[shard];
-    asker.post([&asker, number, answer = std::move(answer)] {
-        asker.on_authenticated(number, answer);
-    });
+    asker.post(
+        [&asker, number, answer = std::move(answer)] { asker.on_authenticated(number, answer); });
 }
 
 void Node::publish(std::vector<ServerMessage> messages) {

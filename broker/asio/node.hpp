@@ -43,8 +43,8 @@ public:
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
 
-    /// Throws OperatorError when a shard cannot have a table of descriptors of its own; the node can
-    /// only be destroyed then.
+    /// Throws OperatorError when a shard cannot have a table of descriptors of its own; the node
+    /// can only be destroyed then.
     void start();
     [[nodiscard]] unsigned shard_count() const { return options_.shard_count; }
 

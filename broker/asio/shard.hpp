@@ -301,8 +301,8 @@ private:
     bool is_output_large_ = false;
     std::size_t used_bytes_to_write_at_ = UINT64_MAX;  // set by the first write_gathered()
     bool is_pause_logged_ = false;
-    Instant watch_again_at_ = never;  // the earliest of doors_
-    std::optional<Instant> stop_at_;  // when stopping: nothing is waited for any longer
+    Instant watch_again_at_ = never;     // the earliest of doors_
+    std::optional<Instant> stop_at_;     // when stopping: nothing is waited for any longer
     std::vector<ServerMessage> events_;  // to be published before the turn ends
     DriverFigures figures_;
 

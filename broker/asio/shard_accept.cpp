@@ -91,9 +91,8 @@ void Shard::accept_from(std::uint16_t listener, unsigned others_left) {
 void Shard::pass_on(std::uint16_t listener, unsigned others_left) {
     if (table_ == nullptr || others_left == 0) return;
     Shard& next = *shards_[(options_.self.raw() + 1) % options_.shard_count];
-    next.post([&next, listener, others_left] {
-        next.accept_for_another(listener, others_left - 1);
-    });
+    next.post(
+        [&next, listener, others_left] { next.accept_for_another(listener, others_left - 1); });
 }
 
 void Shard::accept_for_another(std::uint16_t listener, unsigned others_left) {

@@ -88,7 +88,8 @@ TlsSession::~TlsSession() {
 }
 
 void TlsSession::move_to(int socket) {
-    // One BIO reads and writes. It keeps what it is in the middle of; SSL_set_fd would make another.
+    // One BIO reads and writes. It keeps what it is in the middle of; SSL_set_fd would make
+    // another.
     BIO* const both = SSL_get_rbio(ssl_.get());
     CHECK(both != nullptr && both == SSL_get_wbio(ssl_.get()));
     BIO_set_fd(both, socket, BIO_NOCLOSE);

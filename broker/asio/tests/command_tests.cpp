@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/inotify.h>
+#include <sys/syscall.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -20,6 +21,7 @@
 #include "broker/asio/metrics.hpp"
 #include "broker/asio/node.hpp"
 #include "broker/asio/tests/raw_client.hpp"
+#include "broker/asio/tests/sandbox.hpp"
 #include "broker/base/exit_code.hpp"
 
 namespace touchstone::asio_driver {
@@ -114,13 +116,34 @@ TEST(broker_command, refuses_what_it_does_not_understand_in_one_line_that_says_w
     }
 }
 
+TEST(broker_command, says_that_the_system_refuses_tables_of_descriptors) {
+    Refusal refusal{};
+    std::thread sandbox{[&] {
+        forbid_system_calls({SYS_unshare, SYS_close_range});
+        refusal = refusal_of({"--listen", "127.0.0.1:0", "--shards", "2", "--set",
+                              "node.descriptor_tables=per_shard"});
+    }};
+    sandbox.join();
+    EXPECT_EQ(refusal.exit_code, to_int(ExitCode::usage_error));
+    EXPECT_EQ(
+        refusal.text,
+        "touchstone broker: node.descriptor_tables = per_shard: the system refuses a thread a "
+        "table of descriptors of its own: Operation not permitted; set it to shared, or allow "
+        "unshare or close_range in the sandbox\n");
+}
+
 TEST(broker_command, serves_until_a_signal_and_then_tells_its_clients) {
-    for (const int signal : {SIGTERM, SIGINT}) {
+    const struct {
+        int signal;
+        const char* tables;
+    } ways[] = {{SIGTERM, "shared"}, {SIGINT, "shared"}, {SIGTERM, "per_shard"}};
+    for (const auto& [signal, tables] : ways) {
         const Folder folder;
         const Folder::Watch watch{folder};
         int exit_code = -1;
         std::thread broker{[&] {
             exit_code = run({"--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--shards", "2",
+                             "--set", std::string{"node.descriptor_tables="} + tables,
                              "--port-file", folder / "ports", "--log-level", "off"});
         }};
         ASSERT_TRUE(watch.wait());

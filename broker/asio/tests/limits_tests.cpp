@@ -50,7 +50,8 @@ TEST_P(limited_node, lets_in_the_addresses_on_the_list) {
     open.settings.access = access_of({"allow 127.0.0.0/8"});
     auto closed = listener();
     closed.settings.access = access_of({"deny 127.0.0.1", "allow all"});
-    RunningNode node{{.listeners = {open, closed}, .shard_count = GetParam().count,
+    RunningNode node{{.listeners = {open, closed},
+                      .shard_count = GetParam().count,
                       .descriptor_tables = GetParam().tables}};
     RawClient::connected(node.port(0), "client");
     RawClient stranger{node.port(1)};
@@ -61,7 +62,8 @@ TEST_P(limited_node, lets_in_the_addresses_on_the_list) {
 TEST_P(limited_node, knows_ipv4_clients_of_a_socket_for_both_by_their_address) {
     auto both = listener("[::]:0");
     both.settings.access = access_of({"allow 127.0.0.1"});
-    RunningNode node{{.listeners = {both}, .shard_count = GetParam().count,
+    RunningNode node{{.listeners = {both},
+                      .shard_count = GetParam().count,
                       .descriptor_tables = GetParam().tables}};
     RawClient::connected(node.port(), "client");
 }
@@ -71,8 +73,10 @@ TEST_P(limited_node, serves_no_more_connections_than_it_is_to) {
         auto one = listener();
         auto rules = std::make_shared<access::NodeRules>(*access::open_rules({}));
         (is_of_node ? rules->policy.limits.connections_max : one.settings.connections_max) = 3;
-        RunningNode node{{.listeners = {one}, .rules = rules, .shard_count = GetParam().count,
-                      .descriptor_tables = GetParam().tables}};
+        RunningNode node{{.listeners = {one},
+                          .rules = rules,
+                          .shard_count = GetParam().count,
+                          .descriptor_tables = GetParam().tables}};
         std::vector<RawClient> served;
         for (unsigned i = 0; i < 3; ++i) {
             served.push_back(RawClient::connected(node.port(), "client-" + std::to_string(i)));
@@ -93,7 +97,8 @@ TEST_P(limited_node, serves_no_more_connections_than_it_is_to) {
 TEST_P(limited_node, answers_only_so_many_above_the_limit) {
     auto one = listener();
     one.settings.connections_max = 1;
-    RunningNode node{{.listeners = {one}, .shard_count = GetParam().count,
+    RunningNode node{{.listeners = {one},
+                      .shard_count = GetParam().count,
                       .descriptor_tables = GetParam().tables}};
     const auto first = RawClient::connected(node.port(), "first");
     std::vector<RawClient> waiting;
@@ -104,7 +109,8 @@ TEST_P(limited_node, answers_only_so_many_above_the_limit) {
 TEST_P(limited_node, pauses_accepting_above_the_rate_and_refuses_nobody) {
     auto one = listener();
     one.settings.connection_rate = access::Rate{.per_second = 20, .burst = 20};
-    RunningNode node{{.listeners = {one}, .shard_count = GetParam().count,
+    RunningNode node{{.listeners = {one},
+                      .shard_count = GetParam().count,
                       .descriptor_tables = GetParam().tables}};
     const auto begin = std::chrono::steady_clock::now();
     std::vector<RawClient> clients;
@@ -128,7 +134,8 @@ TEST_P(limited_node, pauses_accepting_above_the_rate_and_refuses_nobody) {
 TEST_P(limited_node, reads_no_faster_than_the_rate) {
     auto slow = listener();
     slow.settings.byte_rate = access::Rate{.per_second = 40'000, .burst = 40'000};
-    RunningNode node{{.listeners = {slow}, .shard_count = GetParam().count,
+    RunningNode node{{.listeners = {slow},
+                      .shard_count = GetParam().count,
                       .descriptor_tables = GetParam().tables}};
     for (const char* const id : {"client-0", "client-1"}) {  // of either owner
         auto client = RawClient::connected(node.port(), id);
@@ -150,7 +157,8 @@ TEST_P(limited_node, closes_connections_whose_output_does_not_move) {
     auto one = listener();
     one.settings.send_timeout = 200ms;
     one.settings.send_buffer_bytes = 4'096;
-    RunningNode node{{.listeners = {one}, .shard_count = GetParam().count,
+    RunningNode node{{.listeners = {one},
+                      .shard_count = GetParam().count,
                       .descriptor_tables = GetParam().tables}};
     RawClient deaf{RawClient::Options{.receive_buffer_bytes = 4'096}};
     deaf.open(node.port());
