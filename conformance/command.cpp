@@ -17,6 +17,8 @@
 
 #include "broker/base/exit_code.hpp"
 #include "conformance/catalogue/catalogue.hpp"
+#include "conformance/limits.hpp"
+#include "conformance/probe_command.hpp"
 #include "conformance/suite/report.hpp"
 #include "conformance/suite/runner.hpp"
 #include "conformance/target_options.hpp"
@@ -27,7 +29,19 @@ namespace touchstone::conformance {
 
 namespace {
 
+/// What has options of its own: `touchstone conform NAME …`.
+struct Subcommand {
+    std::string_view name;
+    int (*run)(int argument_count, char** arguments);
+};
+constexpr std::array subcommands{
+    Subcommand{"probe", probe_command},
+};
+
 constexpr std::string_view examples = R"(
+Subcommands, each with --help of its own:
+  touchstone conform probe     what a broker can do, as a file for --broker
+
 Examples:
   touchstone conform --target sim
       the reference broker in virtual time
@@ -62,6 +76,7 @@ struct Arguments {
     double slow = 1.0;
     std::optional<unsigned> time_budget_s{};
     unsigned jobs = 32;
+    std::string split{};
 };
 
 std::atomic<bool> is_interrupted{false};
@@ -217,12 +232,30 @@ private:
     std::map<std::string, std::map<Verdict, std::size_t>> counts_;
 };
 
-RunHeader make_header(const Arguments& arguments, const TargetSource& source, std::uint64_t seed) {
+/// "7" or "at:7".
+Split parse_split(const std::string& text) {
+    if (text.empty()) return {};
+    const bool is_place = text.starts_with("at:");
+    const auto digits = is_place ? text.substr(3) : text;
+    const bool is_number = !digits.empty() && digits.size() <= 6 &&
+                           digits.find_first_not_of("0123456789") == std::string::npos;
+    const auto count = is_number ? std::stoul(digits) : 0;
+    if (count == 0) {
+        throw Refusal{"--split-bytes " + text +
+                      ": expected a number of bytes from 1, or at: and such a number"};
+    }
+    return is_place ? Split{.first_bytes = count} : Split{.piece_bytes = count};
+}
+
+RunHeader make_header(const Arguments& arguments, const TargetSource& source,
+                      const std::string& broker_name, std::uint64_t seed) {
     RunHeader header;
     header.url = source.url();
     header.transport = source.transport();
     header.has_virtual_time = source.has_virtual_time();
-    header.name = arguments.name.empty() ? header.url : arguments.name;
+    header.name = !arguments.name.empty() ? arguments.name
+                  : !broker_name.empty()  ? broker_name
+                                          : header.url;
     header.shards = header.has_virtual_time ? arguments.target.shards : 0;
     header.seed = seed;
     std::string base = "touchstone conform" + to_command_line(arguments.target, header.url);
@@ -233,6 +266,7 @@ RunHeader make_header(const Arguments& arguments, const TargetSource& source, st
         if (factor.ends_with('.')) factor.pop_back();
         base += " --slow " + factor;
     }
+    if (!arguments.split.empty()) base += " --split-bytes " + arguments.split;
     header.again_prefix = base + " --only ";
     header.reproduce = base;
     for (const auto& pattern : arguments.only) header.reproduce += " --only " + shell_word(pattern);
@@ -252,7 +286,7 @@ ExitCode run(const Arguments& arguments) {
     const auto source = make_source(arguments.target, broker);
     const auto cases = select(arguments);
     const auto seed = arguments.seed.value_or(std::random_device{}());
-    auto header = make_header(arguments, *source, seed);
+    auto header = make_header(arguments, *source, broker.name(), seed);
     const std::filesystem::path directory =
         arguments.out.empty() ? reports::default_result_directory("conform", header.name)
                               : std::filesystem::path{arguments.out};
@@ -277,6 +311,8 @@ ExitCode run(const Arguments& arguments) {
     settings.nonce =
         header.has_virtual_time ? 0 : static_cast<std::uint64_t>(header.started_unix_ms);
     settings.slow = arguments.slow;
+    settings.split = parse_split(arguments.split);
+    settings.declared = to_capabilities(broker.limits());
     settings.jobs = arguments.jobs;
     if (arguments.time_budget_s.has_value()) {
         settings.time_budget = std::chrono::seconds{*arguments.time_budget_s};
@@ -293,6 +329,11 @@ ExitCode run(const Arguments& arguments) {
                                        .count());
 
     auto results = to_results(header, record);
+    for (const auto& line : contradictions(broker.limits(), record.capabilities)) {
+        std::fprintf(stderr, "touchstone conform: %s: %s\n", arguments.target.broker_file.c_str(),
+                     line.c_str());
+        results.add_notes(line);
+    }
     for (const auto& result : results.cases()) {
         if (reports::is_failure(result) || result.verdict() == results::Verdict::flaky) {
             std::fprintf(out, "\n%s", failure_text(result).c_str());
@@ -318,6 +359,11 @@ ExitCode run(const Arguments& arguments) {
 }  // namespace
 
 int conform_command(int argument_count, char** arguments) {
+    if (argument_count > 1) {
+        const auto* const found =
+            std::ranges::find(subcommands, std::string_view{arguments[1]}, &Subcommand::name);
+        if (found != subcommands.end()) return found->run(argument_count - 1, arguments + 1);
+    }
     Arguments parsed;
     CLI::App app{"Judges a broker by the statements of MQTT 3.1.1 and 5.0.", "touchstone conform"};
     app.footer(std::string{examples});
@@ -337,27 +383,15 @@ int conform_command(int argument_count, char** arguments) {
     app.add_option("--jobs", parsed.jobs, "cases side by side, of those that have to wait")
         ->check(CLI::Range(1U, 256U))
         ->capture_default_str();
-    try {
-        app.parse(argument_count, arguments);
-        if (parsed.list) {
-            print_list(parsed);
-            return to_int(ExitCode::as_expected);
-        }
-        return to_int(run(parsed));
-    } catch (const CLI::CallForHelp&) {
-        std::printf("%s", app.help().c_str());
-        return to_int(ExitCode::as_expected);
-    } catch (const CLI::ParseError& error) {
-        std::fprintf(stderr,
-                     "touchstone conform: %s; `touchstone conform --help` shows the options\n",
-                     error.what());
-    } catch (const Unreachable& unreachable) {
-        std::fprintf(stderr, "touchstone conform: %s\n", unreachable.line.c_str());
-        return to_int(ExitCode::target_unreachable);
-    } catch (const Refusal& refusal) {
-        std::fprintf(stderr, "touchstone conform: %s\n", refusal.line.c_str());
-    }
-    return to_int(ExitCode::usage_error);
+    app.add_option("--split-bytes", parsed.split,
+                   "what a client sends goes out in pieces of N bytes, or with at:N in two, the "
+                   "first of N bytes")
+        ->type_name("N|at:N");
+    return guarded_command("touchstone conform", app, argument_count, arguments, [&parsed] {
+        if (!parsed.list) return run(parsed);
+        print_list(parsed);
+        return ExitCode::as_expected;
+    });
 }
 
 }  // namespace touchstone::conformance

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <optional>
 
 #include "conformance/targets/managed.hpp"
@@ -257,6 +258,25 @@ std::unique_ptr<TargetSource> make_source(const TargetOptions& options, const Br
     auto source = make_managed_source(managed, problem);
     if (source == nullptr) throw Unreachable{problem};
     return source;
+}
+
+int guarded_command(const char* name, CLI::App& app, int argument_count, char** arguments,
+                    const std::function<ExitCode()>& run) {
+    try {
+        app.parse(argument_count, arguments);
+        return to_int(run());
+    } catch (const CLI::CallForHelp&) {
+        std::printf("%s", app.help().c_str());
+        return to_int(ExitCode::as_expected);
+    } catch (const CLI::ParseError& error) {
+        std::fprintf(stderr, "%s: %s; `%s --help` shows the options\n", name, error.what(), name);
+    } catch (const Unreachable& unreachable) {
+        std::fprintf(stderr, "%s: %s\n", name, unreachable.line.c_str());
+        return to_int(ExitCode::target_unreachable);
+    } catch (const Refusal& refusal) {
+        std::fprintf(stderr, "%s: %s\n", name, refusal.line.c_str());
+    }
+    return to_int(ExitCode::usage_error);
 }
 
 std::string shell_word(const std::string& text) {

@@ -2,9 +2,11 @@
 // and what is made of them: a source of targets.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "broker/base/exit_code.hpp"
 #include "conformance/broker.pb.h"
 #include "conformance/targets/network.hpp"
 #include "conformance/targets/target.hpp"
@@ -46,6 +48,11 @@ void add_target_options(CLI::App& app, TargetOptions& options);
 
 /// The address that `text` ("wss://[::1]:443/mqtt") names. Throws Refusal.
 [[nodiscard]] NetworkAddress parse_address(const TargetOptions& options, const std::string& text);
+
+/// Parses the arguments, calls `run`, and turns what it throws into a line that begins with `name`
+/// and an exit code.
+int guarded_command(const char* name, CLI::App& app, int argument_count, char** arguments,
+                    const std::function<ExitCode()>& run);
 
 /// `text` as one word for a shell.
 [[nodiscard]] std::string shell_word(const std::string& text);

@@ -64,7 +64,7 @@ std::string to_text_file(const protobuf::Message& message, const std::string& co
     std::string text;
     for (std::size_t begin = 0; begin < comment.size();) {
         const auto end = std::min(comment.find('\n', begin), comment.size());
-        text += "# " + comment.substr(begin, end - begin) + '\n';
+        text += begin == end ? "#\n" : "# " + comment.substr(begin, end - begin) + '\n';
         begin = end + 1;
     }
     std::string body;

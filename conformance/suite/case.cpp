@@ -60,6 +60,18 @@ const Tolerances& CaseBody::tolerances() const {
     return context_->tolerances();
 }
 
+const Declaration& CaseBody::declaration() const {
+    return context_->declaration();
+}
+
+void CaseBody::stop_broker() {
+    context_->stop_broker();
+}
+
+void CaseBody::start_broker() {
+    context_->start_broker();
+}
+
 Instant CaseBody::now() const {
     return context_->now();
 }

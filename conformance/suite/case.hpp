@@ -42,6 +42,11 @@ protected:
     [[nodiscard]] std::string unique() const;
     [[nodiscard]] const Capabilities& capabilities() const;
     [[nodiscard]] const Tolerances& tolerances() const;
+    [[nodiscard]] const Declaration& declaration() const;
+    /// Stops the broker for everybody, or starts it again; the case has asked for it by
+    /// needs.stopping().
+    void stop_broker();
+    void start_broker();
     [[nodiscard]] Instant now() const;
     /// Begins a WebSocket that offers `subprotocols`, and ends it.
     WebSocketHandshake shake_hands(const std::vector<std::string>& subprotocols);

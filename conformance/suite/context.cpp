@@ -13,6 +13,12 @@ constexpr std::size_t recorded_bytes_max = 4'096;
 /// How often a wait on a real clock looks whether the user has interrupted.
 constexpr std::chrono::milliseconds interrupt_interval{200};
 
+/// Of what is sent in pieces so many are small: what is cut in a packet is its beginning, and a
+/// payload of 64 KiB byte by byte would take minutes.
+constexpr std::size_t pieces_max = 256;
+/// Longer than the simulated link takes for a piece.
+constexpr std::chrono::microseconds piece_interval{60};
+
 /// What comes next, as a reader of the record wants to know it.
 std::string describe_frames(const std::vector<WebSocketMessage>& messages) {
     using Kind = WebSocketMessage::Kind;
@@ -133,7 +139,36 @@ void Context::send(Actor& actor, Bytes bytes) {
         end(Verdict::inconclusive, actor.name + " has no Network Connection");
     }
     record_sent(actor, bytes);
-    actor.connection->send(bytes);
+    send_in_pieces(*actor.connection, bytes);
+}
+
+void Context::send_in_pieces(Connection& connection, Bytes bytes) {
+    const auto& split = surroundings_.split;
+    const auto send_front = [&](std::size_t size) {
+        connection.send(bytes.first(size));
+        bytes = bytes.subspan(size);
+        // In virtual time nothing but time keeps two pieces apart.
+        if (!surroundings_.is_shared_broker) target_.pass_time_until(now() + piece_interval);
+    };
+    if (split.first_bytes > 0 && bytes.size() > split.first_bytes) send_front(split.first_bytes);
+    if (split.piece_bytes > 0) {
+        for (std::size_t i = 0; i < pieces_max && bytes.size() > split.piece_bytes; ++i) {
+            send_front(split.piece_bytes);
+        }
+    }
+    if (!bytes.empty()) connection.send(bytes);
+}
+
+void Context::stop_broker() {
+    note("the broker is stopped");
+    std::string problem;
+    if (!target_.stop_broker(problem)) end(Verdict::inconclusive, problem);
+}
+
+void Context::start_broker() {
+    note("the broker is started");
+    std::string problem;
+    if (!target_.start_broker(problem)) end(Verdict::inconclusive, problem);
 }
 
 void Context::send(Actor& actor, const std::vector<WebSocketMessage>& messages) {
@@ -437,7 +472,8 @@ void Context::end_sessions() {
         std::string problem;
         const auto connection = target_.open(problem);
         if (connection == nullptr) return;
-        const auto connect = build_connect({.version = version, .client_id = client_id});
+        const auto connect =
+            build_connect(with_credentials({.version = version, .client_id = client_id}));
         connection->send(connect.bytes());
         Buffer answer;
         const auto arrival = connection->receive(answer, now() + surroundings_.tolerances.answer());
@@ -453,7 +489,9 @@ void Context::clear_retained() {
         const auto connection = target_.open(problem);
         if (connection == nullptr) return;
         // One connection per topic: a topic that the broker refuses must not keep the others.
-        auto bytes = build_connect({.version = version, .client_id = "c" + token_ + "0"}).bytes();
+        auto bytes =
+            build_connect(with_credentials({.version = version, .client_id = "c" + token_ + "0"}))
+                .bytes();
         append(bytes, build_publish(version, {.topic = topic, .retain = true}).bytes());
         append(bytes, build_pingreq().bytes());
         connection->send(bytes);
@@ -465,6 +503,14 @@ void Context::clear_retained() {
         connection->send(build_disconnect(version).bytes());
         connection->close(Ending::finish);
     }
+}
+
+ConnectFields Context::with_credentials(ConnectFields fields) const {
+    if (const auto& credentials = declaration().credentials) {
+        fields.user_name = credentials->user_name;
+        fields.password = credentials->password;
+    }
+    return fields;
 }
 
 void Context::throw_if_interrupted() const {

@@ -58,10 +58,19 @@ struct Actor {
     bool has_marker_subscription = false;
 };
 
+/// How what a client sends at once goes to the network. Where a Control Packet is cut must not
+/// matter to a broker (v5 §4.2: a stream of bytes; over WebSocket [MQTT-6.0.0-2]).
+struct Split {
+    std::size_t first_bytes = 0;  // a piece of so many bytes, then the rest; 0: no such cut
+    std::size_t piece_bytes = 0;  // then pieces of so many bytes; 0: one
+};
+
 /// What a run shares among its cases.
 struct Surroundings {
     Capabilities capabilities{};
     Tolerances tolerances{};
+    Declaration declaration{};
+    Split split{};
     bool is_shared_broker = true;  // other cases use it at the same time: leave nothing behind
     const std::atomic<bool>* is_interrupted = nullptr;
 };
@@ -89,6 +98,11 @@ public:
     [[nodiscard]] const Surroundings& surroundings() const { return surroundings_; }
     [[nodiscard]] const Tolerances& tolerances() const { return surroundings_.tolerances; }
     [[nodiscard]] Instant now() { return target_.now(); }
+    [[nodiscard]] const Declaration& declaration() const { return surroundings_.declaration; }
+
+    /// Stops the broker, or starts it again. A mishap ends the case as inconclusive.
+    void stop_broker();
+    void start_broker();
 
     /// Opens a Network Connection for `actor`, ending one that it has.
     void open(Actor& actor);
@@ -118,6 +132,7 @@ public:
 
 private:
     void record_sent(Actor& actor, Bytes bytes);
+    void send_in_pieces(Connection& connection, Bytes bytes);
     void on_end(Actor& actor, Arrival arrival);
     [[noreturn]] void fail_for_text_frame();
     bool take_packet_from_stream(Actor& actor);
@@ -132,6 +147,7 @@ private:
     void end_sessions();
     void clear_retained();
     void throw_if_interrupted() const;
+    [[nodiscard]] ConnectFields with_credentials(ConnectFields fields) const;
 
     Target& target_;
     const Surroundings& surroundings_;

@@ -47,4 +47,24 @@ std::optional<std::string> unmet_need(const Needs& requested, const Capabilities
     return std::nullopt;
 }
 
+std::optional<std::string> unmet_need(const Needs& requested, const Declaration& declaration) {
+    const auto lacks = [](const char* what, const char* field) {
+        return std::string{"nobody says "} + what + "; in a file for --broker: " + field;
+    };
+    if (requested.credentials && !declaration.refuses_others) {
+        return lacks("which users the broker knows", "guarded { credentials: … }");
+    }
+    if (requested.forbidden_topic && !declaration.forbidden_topic.has_value()) {
+        return lacks("which topic the broker refuses", "guarded { forbidden_topic: … }");
+    }
+    if (requested.scram_sha_256 && !declaration.scram_sha_256.has_value()) {
+        return lacks("which user may authenticate by SCRAM-SHA-256",
+                     "guarded { scram_sha_256: … }");
+    }
+    if (requested.stops_broker && !declaration.may_be_stopped) {
+        return lacks("how the broker is stopped and started", "commands: …");
+    }
+    return std::nullopt;
+}
+
 }  // namespace touchstone::conformance

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "broker/base/mqtt.hpp"
+#include "conformance/targets/target.hpp"
 
 namespace touchstone::conformance {
 
@@ -42,6 +43,11 @@ struct Needs {
     std::uint16_t receive_maximum_max = 65'535;
     bool has_announced_maximum_packet_size = false;
     bool has_frames = false;
+    Condition condition = Condition::usual;
+    bool credentials = false;
+    bool forbidden_topic = false;
+    bool scram_sha_256 = false;
+    bool stops_broker = false;
     std::chrono::seconds real_time{0};  // how long the case has to wait on a real broker
 
     [[nodiscard]] constexpr Needs qos(std::uint8_t qos) const {
@@ -98,6 +104,39 @@ struct Needs {
         result.has_frames = true;
         return result;
     }
+    /// The broker knows users and refuses others; Declaration::credentials are right ones.
+    [[nodiscard]] constexpr Needs users() const {
+        Needs result = *this;
+        result.condition = Condition::guarded;
+        result.credentials = true;
+        return result;
+    }
+    /// There is a topic that nobody may use: Declaration::forbidden_topic.
+    [[nodiscard]] constexpr Needs forbidden() const {
+        Needs result = *this;
+        result.condition = Condition::guarded;
+        result.forbidden_topic = true;
+        return result;
+    }
+    /// The broker speaks the Authentication Method SCRAM-SHA-256 with Declaration::scram_sha_256.
+    [[nodiscard]] constexpr Needs scram() const {
+        Needs result = *this;
+        result.condition = Condition::guarded;
+        result.scram_sha_256 = true;
+        return result;
+    }
+    /// Better on a broker without optional features and with small limits, where there is one.
+    [[nodiscard]] constexpr Needs reduced() const {
+        Needs result = *this;
+        result.condition = Condition::reduced;
+        return result;
+    }
+    /// The case stops the broker and starts it again: nothing runs beside it.
+    [[nodiscard]] constexpr Needs stopping() const {
+        Needs result = *this;
+        result.stops_broker = true;
+        return result;
+    }
     /// The case waits: against a real broker it runs beside others.
     [[nodiscard]] constexpr Needs time(std::chrono::seconds duration) const {
         Needs result = *this;
@@ -111,5 +150,9 @@ inline constexpr Needs needs{};
 /// Why `requested` is not met by a broker with these capabilities in `version`; nothing when it is.
 [[nodiscard]] std::optional<std::string>
 unmet_need(const Needs& requested, const Capabilities& capabilities, ProtocolVersion version);
+
+/// Why `requested` is not met by what the operator declares; nothing when it is.
+[[nodiscard]] std::optional<std::string> unmet_need(const Needs& requested,
+                                                    const Declaration& declaration);
 
 }  // namespace touchstone::conformance

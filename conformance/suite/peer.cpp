@@ -262,6 +262,12 @@ Draft Peer::connect_packet(const ConnectOptions& options) {
         .user_name = options.user_name,
         .password = options.password,
     };
+    const auto& credentials = actor_->context->declaration().credentials;
+    const bool names_nobody = !options.user_name.has_value() && !options.password.has_value();
+    if (credentials.has_value() && names_nobody && !options.is_anonymous) {
+        fields.user_name = credentials->user_name;
+        fields.password = credentials->password;
+    }
     const auto add = [&fields](PropertyId id, const auto& number) {
         if (number.has_value()) fields.properties.push_back(number_property(id, *number));
     };
@@ -522,6 +528,7 @@ Packet Peer::expect(PacketType type) {
                               : describe(actor_->inbox.front());
         context.fail(std::string{name_of(type)}, seen);
     }
+    if (type == PacketType::connack && !actor_->connack.has_value()) actor_->connack = *packet;
     return std::move(*packet);
 }
 

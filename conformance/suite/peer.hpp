@@ -69,6 +69,7 @@ struct ConnectOptions {
     std::optional<std::string> client_id{};  // default: one of this peer's own
     std::optional<std::string> user_name{};
     std::optional<std::string> password{};
+    bool is_anonymous = false;                 // without the credentials that the operator gave us
     Properties properties{};                   // further ones
     std::optional<ProtocolVersion> version{};  // default: the case's
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -12,6 +13,8 @@ namespace {
 
 /// After so many connections that could not be opened in a row, the broker is gone for good.
 constexpr unsigned unreachable_in_a_row_max = 3;
+/// The same where it is started again: those who wait for that find nobody meanwhile.
+constexpr unsigned unreachable_in_a_row_max_if_revived = 100;
 /// A failing case is run again so often: what changes its verdict is flaky.
 constexpr unsigned repetitions = 2;
 constexpr unsigned probe_round_trips = 20;
@@ -76,6 +79,19 @@ std::string last_packet_sent(const CaseOutcome& outcome) {
     return "none";
 }
 
+bool was_closed_by_broker(const CaseOutcome& outcome) {
+    return std::ranges::any_of(outcome.trace, [](const TraceStep& step) {
+        return step.kind == TraceStep::Kind::closed && step.from == "broker";
+    });
+}
+
+bool is_gone(Target& target) {
+    std::string problem;
+    const auto connection = target.open(problem);
+    if (connection != nullptr) connection->close(Ending::finish);
+    return connection == nullptr;
+}
+
 void probe_version(Context& context, Probe& found) {
     const auto version = context.version();
     auto& capabilities = found.surroundings.capabilities;
@@ -121,14 +137,28 @@ void probe_version(Context& context, Probe& found) {
     client.disconnect();
 }
 
+/// A broker of the run: the one that was named, or the same in a state that some cases need.
+struct Place {
+    TargetSource* source = nullptr;
+    Surroundings surroundings{};
+    std::string problem{};  // why it cannot be judged; then every case is inconclusive
+    Condition condition = Condition::usual;
+
+    std::mutex reviving{};
+    std::atomic<unsigned> lives{1};  // one more each time it was brought back
+};
+
 /// State that the threads of a run share.
 class Run {
 public:
     Run(TargetSource& source, const RunSettings& settings, Surroundings surroundings)
         : source_{source},
           settings_{settings},
-          surroundings_{surroundings},
-          began_{std::chrono::steady_clock::now()} {}
+          began_{std::chrono::steady_clock::now()} {
+        auto& usual = places_[Condition::usual];
+        usual.source = &source;
+        usual.surroundings = std::move(surroundings);
+    }
 
     void run_all(std::vector<const CaseEntry*> cases);
     RunRecord finish(std::size_t wanted);
@@ -136,31 +166,48 @@ public:
 private:
     enum class Stop : std::uint8_t { no, interrupted, unreachable, time_budget };
 
+    /// How a case went, and what to make of it.
+    struct Attempt {
+        CaseOutcome outcome{};
+        bool was_disturbed = false;  // the broker went away, or was brought back, meanwhile
+        Condition condition = Condition::usual;
+    };
+
     /// Calls `work` with 0 … `count` - 1, until the run is stopped, in `thread_count` threads; the
     /// number may grow on the way.
     void spread(std::size_t count, const std::atomic<std::size_t>& thread_count,
                 const std::function<void(std::size_t)>& work);
     void run_one(const CaseEntry& entry);
     void repeat(CaseRecord& record);
-    CaseOutcome run_and_look(const CaseEntry& entry, std::uint64_t attempt);
+    void run_disturbed();
+    Attempt run_and_look(const CaseEntry& entry, std::uint64_t attempt);
+    Place& place_for(Condition condition);
+    void on_gone(Place& place, unsigned life, Attempt& attempt);
     void finish_one(CaseRecord record);
     [[nodiscard]] bool is_out_of_time() const;
     void count_reachability(bool was_reachable);
 
     TargetSource& source_;
     const RunSettings& settings_;
-    Surroundings surroundings_;
     std::chrono::steady_clock::time_point began_;
+    std::map<Condition, Place> places_;  // under places_mutex_; its elements stay where they are
+    std::mutex places_mutex_;
     std::atomic<Stop> stop_{Stop::no};
     std::atomic<unsigned> unreachable_in_a_row_{0};
     std::atomic<std::size_t> quick_threads_{1};
+    std::atomic<unsigned> running_{0};  // cases
     std::mutex mutex_;
-    std::vector<CaseRecord> records_;   // finished; under mutex_
-    std::vector<CaseRecord> suspects_;  // failed once, to be repeated; under mutex_
+    std::vector<CaseRecord> records_;    // finished; under mutex_
+    std::vector<CaseRecord> suspects_;   // failed once, to be repeated; under mutex_
+    std::vector<CaseRecord> disturbed_;  // the broker went away meanwhile; under mutex_
 };
 
 void Run::run_all(std::vector<const CaseEntry*> cases) {
     shuffle(cases, settings_.seed);
+    const auto first_shared = std::ranges::stable_partition(
+        cases, [](const auto* entry) { return entry->requested.stops_broker; });
+    const std::vector<const CaseEntry*> stopping{cases.begin(), first_shared.begin()};
+    cases.erase(cases.begin(), first_shared.begin());
     const auto first_quick = std::ranges::stable_partition(cases, [this](const auto* entry) {
         return source_.may_run_side_by_side() && settings_.jobs > 1 &&
                entry->requested.real_time.count() > 0;
@@ -172,15 +219,24 @@ void Run::run_all(std::vector<const CaseEntry*> cases) {
                              [](const auto* entry) { return entry->requested.real_time; });
 
     const std::atomic<std::size_t> jobs{source_.may_run_side_by_side() ? settings_.jobs : 1};
+    const std::atomic<std::size_t> one{1};
     {
         const std::jthread beside{[&] {
             spread(waiting.size(), jobs, [&](std::size_t index) { run_one(*waiting[index]); });
         }};
         spread(quick.size(), quick_threads_, [&](std::size_t index) { run_one(*quick[index]); });
     }
+    spread(stopping.size(), one, [&](std::size_t index) { run_one(*stopping[index]); });
+    run_disturbed();
     // Now that nothing else disturbs: does it fail each time?
     auto suspects = std::exchange(suspects_, {});
-    spread(suspects.size(), jobs, [&](std::size_t index) { repeat(suspects[index]); });
+    std::ranges::stable_partition(
+        suspects, [](const auto& suspect) { return !suspect.entry->requested.stops_broker; });
+    const auto alone = static_cast<std::size_t>(std::ranges::count_if(
+        suspects, [](const auto& suspect) { return suspect.entry->requested.stops_broker; }));
+    const auto together = suspects.size() - alone;
+    spread(together, jobs, [&](std::size_t index) { repeat(suspects[index]); });
+    spread(alone, one, [&](std::size_t index) { repeat(suspects[together + index]); });
     for (auto& suspect : suspects) finish_one(std::move(suspect));
 }
 
@@ -214,9 +270,16 @@ void Run::spread(std::size_t count, const std::atomic<std::size_t>& thread_count
 
 void Run::run_one(const CaseEntry& entry) {
     const auto before = std::chrono::steady_clock::now();
-    CaseRecord record{.entry = &entry, .outcome = run_and_look(entry, 0)};
+    auto attempt = run_and_look(entry, 0);
+    CaseRecord record{
+        .entry = &entry, .outcome = std::move(attempt.outcome), .condition = attempt.condition};
     record.wall_time = std::chrono::duration_cast<std::chrono::microseconds>(
         std::chrono::steady_clock::now() - before);
+    if (attempt.was_disturbed) {
+        const std::scoped_lock lock{mutex_};
+        disturbed_.push_back(std::move(record));
+        return;
+    }
     if (record.outcome.verdict != Verdict::fail) {
         finish_one(std::move(record));
         return;
@@ -229,6 +292,37 @@ void Run::run_one(const CaseEntry& entry) {
     suspects_.push_back(std::move(record));
 }
 
+/// The broker went away while several cases ran: one after the other they show whose doing it was.
+void Run::run_disturbed() {
+    auto disturbed = std::exchange(disturbed_, {});
+    bool was_found = false;
+    for (auto& record : disturbed) {
+        if (stop_ != Stop::no) break;
+        try {
+            auto again = run_and_look(*record.entry, 0);
+            was_found = was_found || again.outcome.verdict == Verdict::crash;
+            // The account of the first time stays with a record that nothing explains better.
+            if (record.outcome.verdict == Verdict::crash &&
+                again.outcome.verdict != Verdict::crash) {
+                continue;
+            }
+            record.outcome = std::move(again.outcome);
+        } catch (const Interrupted&) {
+            stop_ = Stop::interrupted;
+        }
+    }
+    for (auto& record : disturbed) {
+        if (record.outcome.verdict == Verdict::crash && !was_found) {
+            record.outcome.reason += "; other cases ran at the same time, and alone none does it";
+        }
+        if (record.outcome.verdict == Verdict::fail) {
+            suspects_.push_back(std::move(record));
+        } else {
+            finish_one(std::move(record));
+        }
+    }
+}
+
 void Run::finish_one(CaseRecord record) {
     const std::scoped_lock lock{mutex_};
     if (settings_.on_case) settings_.on_case(*record.entry, record.outcome);
@@ -238,7 +332,7 @@ void Run::finish_one(CaseRecord record) {
 void Run::repeat(CaseRecord& record) {
     auto& first = record.outcome;
     for (unsigned i = 1; i <= repetitions && stop_ == Stop::no; ++i) {
-        const auto again = run_and_look(*record.entry, i);
+        const auto again = run_and_look(*record.entry, i).outcome;
         if (again.verdict == first.verdict) continue;
         first.reason = std::string{text_of(first.verdict)} + " at first (" + first.reason +
                        "), then " + text_of(again.verdict);
@@ -247,34 +341,95 @@ void Run::repeat(CaseRecord& record) {
     }
 }
 
-CaseOutcome Run::run_and_look(const CaseEntry& entry, std::uint64_t attempt) {
-    if (const auto reason =
-            unmet_need(entry.requested, surroundings_.capabilities, entry.version)) {
-        CaseOutcome outcome;
-        outcome.verdict = Verdict::not_applicable;
-        outcome.reason = *reason;
-        return outcome;
-    }
-    const auto case_seed = mix(mix(settings_.seed, entry.id, attempt), "", settings_.nonce);
-    const auto target = source_.make(case_seed);
-    Context context{*target, surroundings_, entry.version, to_word(case_seed)};
-    auto outcome = run_guarded(context, [&entry](Context& running) { entry.make(running)->run(); });
-    count_reachability(!outcome.was_unreachable);
-    if (outcome.verdict != Verdict::fail && !outcome.was_unreachable) return outcome;
+Place& Run::place_for(Condition condition) {
+    const std::scoped_lock lock{places_mutex_};
+    auto& usual = places_[Condition::usual];
+    if (condition == Condition::usual) return usual;
+    const auto [found, is_new] = places_.try_emplace(condition);
+    auto& place = found->second;
+    if (!is_new) return place.source == &source_ ? usual : place;
+    place.condition = condition;
+    place.source = source_.in(condition, place.problem);
+    if (place.source == nullptr && place.problem.empty()) place.source = &source_;
+    // What is needed and missing, the needs of the case tell.
+    if (place.source == &source_) return usual;
+    if (place.source == nullptr) return place;
+    auto probed = probe(*place.source, settings_);
+    place.surroundings = std::move(probed.surroundings);
+    place.problem = std::move(probed.problem);
+    return place;
+}
 
-    // Is it the broker, or is the broker gone?
-    Context sanity{*target, surroundings_, entry.version, to_word(scramble(case_seed))};
-    const auto after = run_guarded(sanity, converse);
-    count_reachability(!after.was_unreachable);
-    if (after.was_unreachable) {
-        outcome.verdict = Verdict::crash;
-        outcome.reason = "the broker accepts no connection any more; last packet sent: " +
-                         last_packet_sent(outcome) +
-                         (outcome.reason.empty() ? "" : "; before: " + outcome.reason);
-    } else if (after.verdict == Verdict::fail) {
-        outcome.reason += "; afterwards not even the sanity case passes: " + after.reason;
+Run::Attempt Run::run_and_look(const CaseEntry& entry, std::uint64_t number) {
+    Attempt attempt;
+    auto& outcome = attempt.outcome;
+    auto& place = place_for(entry.requested.condition);
+    attempt.condition = place.condition;
+    if (!place.problem.empty()) {
+        outcome.verdict = Verdict::inconclusive;
+        outcome.reason = place.problem;
+        return attempt;
     }
-    return outcome;
+    const auto& surroundings = place.surroundings;
+    auto unmet = unmet_need(entry.requested, surroundings.capabilities, entry.version);
+    if (!unmet.has_value()) unmet = unmet_need(entry.requested, surroundings.declaration);
+    if (unmet.has_value()) {
+        outcome.verdict = Verdict::not_applicable;
+        outcome.reason = *unmet;
+        return attempt;
+    }
+    const unsigned life = place.lives;
+    const auto case_seed = mix(mix(settings_.seed, entry.id, number), "", settings_.nonce);
+    const auto target = place.source->make(case_seed);
+    ++running_;
+    Context context{*target, surroundings, entry.version, to_word(case_seed)};
+    outcome = run_guarded(context, [&](Context& running) {
+        if (place.condition == Condition::guarded) running.note("on a broker that knows users");
+        if (place.condition == Condition::reduced) running.note("on a broker with small limits");
+        entry.make(running)->run();
+    });
+    count_reachability(!outcome.was_unreachable);
+    // A close that the case wanted may have been the end of the broker.
+    if (outcome.verdict == Verdict::fail || outcome.was_unreachable ||
+        (surroundings.is_shared_broker && was_closed_by_broker(outcome) && is_gone(*target))) {
+        // Is it the broker, or is the broker gone?
+        Context sanity{*target, surroundings, entry.version, to_word(scramble(case_seed))};
+        const auto after = run_guarded(sanity, converse);
+        count_reachability(!after.was_unreachable);
+        if (after.was_unreachable) {
+            on_gone(place, life, attempt);
+        } else if (after.verdict == Verdict::fail) {
+            outcome.reason += "; afterwards not even the sanity case passes: " + after.reason;
+        }
+        // Connections that a revival broke are not the case's fault.
+        attempt.was_disturbed = attempt.was_disturbed || life != place.lives;
+    }
+    // One that crashed the broker all alone has done it.
+    if (--running_ == 0 && outcome.verdict == Verdict::crash) attempt.was_disturbed = false;
+    return attempt;
+}
+
+/// Nobody answers after the case: notes what did it, and brings the broker back if that is
+/// possible.
+void Run::on_gone(Place& place, unsigned life, Attempt& attempt) {
+    auto& outcome = attempt.outcome;
+    const std::scoped_lock lock{place.reviving};
+    if (place.lives != life) return;  // somebody else has noticed first
+    const auto fate = place.source->fate();
+    outcome.verdict = Verdict::crash;
+    outcome.reason = "the broker accepts no connection any more" +
+                     (fate.empty() ? "" : " (" + fate + ")") +
+                     "; last packet sent: " + last_packet_sent(outcome) +
+                     (outcome.reason.empty() ? "" : "; before: " + outcome.reason);
+    if (!place.source->can_revive()) return;
+    std::string problem;
+    if (!place.source->revive(problem)) {
+        outcome.reason += "; it could not be started again: " + problem;
+        return;
+    }
+    ++place.lives;
+    unreachable_in_a_row_ = 0;
+    outcome.reason += "; it was started again";
 }
 
 bool Run::is_out_of_time() const {
@@ -285,7 +440,9 @@ bool Run::is_out_of_time() const {
 void Run::count_reachability(bool was_reachable) {
     if (was_reachable) {
         unreachable_in_a_row_ = 0;
-    } else if (++unreachable_in_a_row_ >= unreachable_in_a_row_max) {
+    } else if (++unreachable_in_a_row_ >= unreachable_in_a_row_max && !source_.can_revive()) {
+        stop_ = Stop::unreachable;
+    } else if (unreachable_in_a_row_ >= unreachable_in_a_row_max_if_revived) {
         stop_ = Stop::unreachable;
     }
 }
@@ -346,9 +503,16 @@ Probe probe(TargetSource& source, const RunSettings& settings) {
     found.surroundings.is_shared_broker = !source.has_virtual_time();
     found.surroundings.is_interrupted = settings.is_interrupted;
     found.surroundings.tolerances.slow = settings.slow;
+    found.surroundings.split = settings.split;
+    found.surroundings.declaration = source.declaration();
+    found.surroundings.capabilities = settings.declared;
     found.surroundings.capabilities.has_frames = source.has_frames();
+    const auto& declaration = found.surroundings.declaration;
     std::string last_reason;
     for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5}) {
+        if (version == ProtocolVersion::v5 ? !declaration.tries_v5 : !declaration.tries_v3_1_1) {
+            continue;
+        }
         const auto seed = mix(mix(settings.seed, "probe", static_cast<std::uint64_t>(version)), "",
                               settings.nonce);
         const auto target = source.make(seed);
@@ -374,17 +538,24 @@ Probe probe(TargetSource& source, const RunSettings& settings) {
     }
     const auto& capabilities = found.surroundings.capabilities;
     if (!capabilities.speaks_v5 && !capabilities.speaks_v3_1_1) {
+        if (last_reason.empty()) last_reason = "the file for --broker lets none be tried";
         found.problem = "the broker speaks neither 3.1.1 nor 5.0: " + last_reason;
     }
     return found;
 }
 
+CaseOutcome converse_once(TargetSource& source, const Surroundings& surroundings,
+                          ProtocolVersion version, std::uint64_t seed,
+                          const std::function<void(Context&)>& body) {
+    const auto target = source.make(seed);
+    Context context{*target, surroundings, version, to_word(seed)};
+    return run_guarded(context, body);
+}
+
 CaseOutcome run_case_once(TargetSource& source, const CaseEntry& entry,
                           const Surroundings& surroundings, std::uint64_t seed) {
-    const auto case_seed = mix(seed, entry.id, 0);
-    const auto target = source.make(case_seed);
-    Context context{*target, surroundings, entry.version, to_word(case_seed)};
-    return run_guarded(context, [&entry](Context& running) { entry.make(running)->run(); });
+    return converse_once(source, surroundings, entry.version, mix(seed, entry.id, 0),
+                         [&entry](Context& running) { entry.make(running)->run(); });
 }
 
 RunRecord run_cases(TargetSource& source, const std::vector<const CaseEntry*>& cases,

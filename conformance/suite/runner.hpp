@@ -25,6 +25,9 @@ struct RunSettings {
     double slow = 1.0;
     unsigned jobs = 32;  // cases that wait, side by side
     std::optional<std::chrono::seconds> time_budget{};
+    Split split{};
+    /// What the operator says of a broker that does not speak 5.0, and so announces nothing.
+    Capabilities declared{};
     const std::atomic<bool>* is_interrupted = nullptr;
     /// Called for each finished case, by one thread at a time.
     std::function<void(const CaseEntry&, const CaseOutcome&)> on_case{};
@@ -34,6 +37,7 @@ struct CaseRecord {
     const CaseEntry* entry = nullptr;
     CaseOutcome outcome{};
     std::chrono::microseconds wall_time{0};
+    Condition condition = Condition::usual;  // of the broker that was judged
 };
 
 struct RunRecord {
@@ -54,6 +58,11 @@ struct RunRecord {
 /// Runs one case once, without probe, sanity and repetitions.
 [[nodiscard]] CaseOutcome run_case_once(TargetSource& source, const CaseEntry& entry,
                                         const Surroundings& surroundings, std::uint64_t seed);
+
+/// Leads one conversation, without probe, sanity and repetitions.
+[[nodiscard]] CaseOutcome converse_once(TargetSource& source, const Surroundings& surroundings,
+                                        ProtocolVersion version, std::uint64_t seed,
+                                        const std::function<void(Context&)>& body);
 
 /// What probe() found out.
 struct Probe {

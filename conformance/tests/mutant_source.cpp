@@ -194,6 +194,8 @@ public:
     }
     Instant now() override { return world_->now(); }
     void pass_time_until(Instant instant) override { world_->pass_time_until(instant); }
+    bool stop_broker(std::string& problem) override { return world_->stop_broker(problem); }
+    bool start_broker(std::string& problem) override { return world_->start_broker(problem); }
 
 private:
     const Mutant& mutant_;
@@ -205,11 +207,25 @@ class MutantSource final : public TargetSource {
 public:
     explicit MutantSource(const Mutant& mutant)
         : mutant_{mutant},
-          source_{make_sim_source(mutant.options)} {}
+          own_{make_sim_source(mutant.options)},
+          source_{own_.get()} {}
+    MutantSource(const Mutant& mutant, TargetSource& source) : mutant_{mutant}, source_{&source} {}
 
     std::unique_ptr<Target> make(std::uint64_t seed) override {
         return std::make_unique<MutantTarget>(mutant_, source_->make(seed));
     }
+    TargetSource* in(Condition condition, std::string& problem) override {
+        // One that announces limits has them itself.
+        const bool has_it = condition == Condition::reduced &&
+                            (mutant_.announces_limits || mutant_.frames.has_value());
+        if (condition == Condition::usual || has_it) return this;
+        auto& source = conditions_[condition];
+        if (source == nullptr) {
+            source = std::make_unique<MutantSource>(mutant_, *source_->in(condition, problem));
+        }
+        return source.get();
+    }
+    [[nodiscard]] Declaration declaration() const override { return source_->declaration(); }
     [[nodiscard]] bool has_virtual_time() const override { return true; }
     [[nodiscard]] bool may_run_side_by_side() const override { return false; }
     [[nodiscard]] bool has_frames() const override { return mutant_.frames.has_value(); }
@@ -218,7 +234,9 @@ public:
 
 private:
     const Mutant& mutant_;
-    std::unique_ptr<TargetSource> source_;
+    std::unique_ptr<TargetSource> own_{};
+    TargetSource* source_;
+    std::map<Condition, std::unique_ptr<TargetSource>> conditions_{};
 };
 
 }  // namespace

@@ -498,6 +498,7 @@ std::vector<Mutant> make_mutants() {
          .story = "a client without a Will leaves one",
          .killed_by = {"v3.1.1/MQTT-3.1.2-12", "v5/MQTT-3.1.2-10:no-will"},
          .on_client = on(PacketType::connect, [](Packet& packet, Wire& wire) {
+             if (packet.client_id.empty()) return;
              auto& count = (*wire.shared)[packet.client_id];
              const auto topic = packet.client_id.substr(1, 10) + "/will";
              if (!packet.will.has_value() && count > 0) {
@@ -1310,7 +1311,7 @@ std::vector<Mutant> make_mutants() {
          .on_client = [](Packet& packet, Wire& wire) {
              const bool is_refusal =
                  (packet.type == puback || packet.type == pubrec) && packet.reason_code >= 0x80;
-             if (!is_refusal) return true;
+             if (!is_refusal || wire.client_id.empty()) return true;
              wire.to_broker(packet.raw);
              const auto word = wire.client_id.substr(1, 10);
              const auto topic = word + (packet.type == puback ? "/t/1" : "/t/2");
@@ -1322,7 +1323,7 @@ std::vector<Mutant> make_mutants() {
          .story = "a QoS 2 message of a member that was cut off is sent to another member",
          .killed_by = {"v5/MQTT-4.8.2-4", "v5/MQTT-4.8.2-5"},
          .on_broker = on(connack, [](Packet& packet, Wire& wire) {
-             if ((*wire.shared)[wire.client_id]++ == 0) return;
+             if (wire.client_id.empty() || (*wire.shared)[wire.client_id]++ == 0) return;
              wire.to_broker(
                  build_publish(packet.version,
                                {.topic = wire.client_id.substr(1, 10) + "/t", .payload = "begun"})
@@ -1374,6 +1375,139 @@ std::vector<Mutant> make_mutants() {
          .story = "QoS 1 publications are never acknowledged",
          .killed_by = {"v5/MQTT-3.3.4-1", "v3.1.1/MQTT-3.3.4-1"},
          .options = with_defect(&Defects::puback_missing)});
+    // --- Users, access rules, enhanced authentication
+    // ---------------------------------------------
+    const auto set_method = [](std::string_view from, std::string_view to) {
+        return on(auth, [from, to](Packet& packet, Wire&) {
+            for (auto& property : packet.properties) {
+                if (property.id == PropertyId::authentication_method && property.text == from) {
+                    property.text = to;
+                }
+            }
+            packet.raw = build_auth(packet.reason_code, packet.properties).bytes();
+        });
+    };
+    const auto set_auth_code = [](std::uint8_t code) {
+        return on(auth, [code](Packet& packet, Wire&) {
+            packet.raw = build_auth(code, packet.properties).bytes();
+        });
+    };
+    add({.name = "any_password",
+         .story = "a wrong password is as good as the right one",
+         .killed_by = {"v5/MQTT-3.1.4-2", "v3.1.1/X3-02"},
+         .on_client = connect_as([](Packet& packet) {
+             if (!packet.password.has_value()) return;
+             packet.user_name = "conformance";
+             packet.password = "stone";
+         })});
+    add({.name = "forbidden_publish_ignored",
+         .story = "a forbidden PUBLISH is dropped without an acknowledgement",
+         .killed_by = {"v3.1.1/MQTT-3.3.5-2", "v5/X5-85:forbidden"},
+         .on_client = on(publish, [](Packet& packet, Wire&) {
+             return packet.topic != "touchstone/forbidden";
+         })});
+    add({.name = "refused_identifier_remembered",
+         .story = "a Packet Identifier whose message was refused stays in use",
+         .killed_by = {"v5/MQTT-4.3.3-9"},
+         .on_client =
+             on(publish,
+                [](Packet& packet, Wire& wire) {
+                    if (wire.memory["refused"] != packet.packet_id || packet.qos != 2) {
+                        return true;
+                    }
+                    wire.to_client(
+                        build_acknowledgement(packet.version, pubrec, packet.packet_id).bytes());
+                    return false;
+                }),
+         .on_broker = on(pubrec, [](Packet& packet, Wire& wire) {
+             if (packet.reason_code >= 0x80) wire.memory["refused"] = packet.packet_id;
+         })});
+    add({.name = "forbidden_filter_granted",
+         .story = "SUBACK grants what the access rules forbid",
+         .killed_by = {"v5/MQTT-3.9.3-1:forbidden", "v3.1.1/MQTT-3.9.3-1:forbidden"},
+         .on_broker = on(suback, [](Packet& packet, Wire&) {
+             for (std::size_t i = 0; i < packet.reason_codes.size(); ++i) {
+                 if (packet.reason_codes[i] == (is_v5(packet) ? 0x87 : 0x80)) {
+                     packet.raw[packet.raw.size() - packet.reason_codes.size() + i] = std::byte{0};
+                 }
+             }
+         })});
+    add({.name = "auth_with_code_0",
+         .story = "the AUTH of the broker in the middle of an exchange has Reason Code 0x00",
+         .killed_by = {"v5/X5-80", "v5/MQTT-4.12.1-1"},
+         .on_broker = set_auth_code(0)});
+    add({.name = "connack_without_method",
+         .story = "CONNACK after an exchange does not name the Authentication Method",
+         .killed_by = {"v5/MQTT-4.12.0-5"},
+         .on_broker = on(connack, [](Packet& packet, Wire&) {
+             if (!is_v5(packet)) return;
+             erase(packet.properties, PropertyId::authentication_method);
+             erase(packet.properties, PropertyId::authentication_data);
+             rebuild_connack(packet);
+         })});
+    add({.name = "auth_with_any_method",
+         .story = "the Authentication Method of AUTH is not looked at",
+         .killed_by = {"v5/MQTT-4.12.0-5:of-client", "v5/MQTT-4.12.1-1:another-method"},
+         .on_client = set_method("SCRAM-SHA-1", "SCRAM-SHA-256")});
+    add({.name = "auth_with_any_code",
+         .story = "the Reason Code of AUTH is not looked at",
+         .killed_by = {"v5/MQTT-4.12.0-3", "v5/MQTT-3.15.2-1"},
+         .on_client = [](Packet& packet, Wire&) {
+             if (packet.type != auth || !packet.is_decodable) return true;
+             packet.raw = build_auth(0x18, packet.properties).bytes();
+             return true;
+         }});
+    add({.name = "any_proof",
+         .story = "who does not prove who it is gets in all the same",
+         .killed_by = {"v5/MQTT-4.12.0-4"},
+         .on_broker = on(connack, [](Packet& packet, Wire& wire) {
+             if (packet.reason_code != 0x87 || !is_v5(packet)) return;
+             wire.keep_alive_for_ever();
+             packet.reason_code = 0;
+             rebuild_connack(packet);
+         })});
+    add({.name = "serves_before_authentication",
+         .story = "a SUBSCRIBE in the middle of an exchange is answered",
+         .killed_by = {"v5/MQTT-3.1.2-30"},
+         .on_client =
+             [](Packet& packet, Wire& wire) {
+                 if (wire.memory["is in exchange"] == 0) return true;
+                 if (packet.type == publish) return false;
+                 if (packet.type != subscribe) return true;
+                 Draft answer{0x90};
+                 answer.u16("packet_id", packet.packet_id)
+                     .properties("properties", {})
+                     .byte("code", 0);
+                 wire.to_client(answer.bytes());
+                 return false;
+             },
+         .on_broker =
+             [](Packet& packet, Wire& wire) {
+                 if (packet.type == auth) wire.memory["is in exchange"] = 1;
+                 if (packet.type == connack) wire.memory["is in exchange"] = 0;
+                 return true;
+             }});
+    add({.name = "auth_too_large",
+         .story = "AUTH has a Reason String, whatever the client takes",
+         .killed_by = {"v5/MQTT-3.15.2-2"},
+         .on_broker = on(auth, [](Packet& packet, Wire&) {
+             auto properties = packet.properties;
+             properties.push_back(text_property(PropertyId::reason_string, std::string(300, 'r')));
+             packet.raw = build_auth(packet.reason_code, properties).bytes();
+         })});
+    add({.name = "any_proof_again",
+         .story = "a re-authentication that fails is taken for one that succeeds",
+         .killed_by = {"v5/MQTT-4.12.1-2"},
+         .on_client =
+             [](Packet& packet, Wire& wire) {
+                 if (packet.type != auth || wire.memory["is accepted"] == 0) return true;
+                 if (packet.reason_code != 0x18) return true;
+                 wire.to_client(build_auth(0, {text_property(PropertyId::authentication_method,
+                                                             "SCRAM-SHA-256")})
+                                    .bytes());
+                 return false;
+             },
+         .on_broker = on(connack, [](Packet&, Wire& wire) { wire.memory["is accepted"] = 1; })});
     return mutants;
 }
 

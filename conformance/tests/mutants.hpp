@@ -57,7 +57,7 @@ struct Mutant {
     std::vector<std::string> killed_by{};  // cases that name it
     Tamper on_client{};                    // for packets on their way to the broker
     Tamper on_broker{};                    // for packets on their way to the client
-    SimOptions options{};                  // the reference broker behind it
+    SimOptions options{};                  // the reference broker behind it, in any condition
     std::optional<FrameDefect> frames{};   // it is reached over WebSocket
     bool announces_limits = false;         // its CONNACK says other limits than the broker's own
 };

@@ -25,20 +25,49 @@ Surroundings surroundings_of(TargetSource& source) {
     return probe(source, {.seed = seed}).surroundings;
 }
 
-/// What the suite takes the mutant for: most hide behind the CONNACK of the reference broker.
-Surroundings surroundings_of(const Mutant& mutant) {
-    const bool shows_itself = mutant.announces_limits || mutant.frames.has_value();
-    const auto source = shows_itself ? make_mutant_source(mutant) : make_sim_source({});
-    return surroundings_of(*source);
-}
-
-/// What the case says about the broker when its needs are met.
-Verdict judge(TargetSource& source, const CaseEntry& entry, const Surroundings& surroundings) {
-    if (unmet_need(entry.requested, surroundings.capabilities, entry.version)) {
-        return Verdict::not_applicable;
+/// A broker in all its conditions, with what the suite takes it for.
+class Judged {
+public:
+    explicit Judged(const Mutant& mutant) : source_{make_mutant_source(mutant)} {
+        // Most hide behind the CONNACK of the reference broker.
+        const bool shows_itself = mutant.announces_limits || mutant.frames.has_value();
+        probe_all(shows_itself ? *source_ : *reference_);
     }
-    return run_case_once(source, entry, surroundings, seed).verdict;
-}
+    Judged() : source_{make_sim_source({})} { probe_all(*source_); }
+
+    CaseOutcome run(const CaseEntry& entry) {
+        std::string problem;
+        auto* const place = source_->in(entry.requested.condition, problem);
+        return run_case_once(*place, entry, surroundings_.at(entry.requested.condition), seed);
+    }
+    /// What the case says about the broker when its needs are met.
+    Verdict judge(const CaseEntry& entry) {
+        const auto& surroundings = surroundings_.at(entry.requested.condition);
+        if (unmet_need(entry.requested, surroundings.capabilities, entry.version) ||
+            unmet_need(entry.requested, surroundings.declaration)) {
+            return Verdict::not_applicable;
+        }
+        return run(entry).verdict;
+    }
+
+private:
+    void probe_all(TargetSource& source) {
+        for (const auto condition : {Condition::usual, Condition::guarded, Condition::reduced}) {
+            std::string problem;
+            auto* const place = source.in(condition, problem);
+            auto found = surroundings_of_.find(place);
+            if (found == surroundings_of_.end()) {
+                found = surroundings_of_.emplace(place, surroundings_of(*place)).first;
+            }
+            surroundings_[condition] = found->second;
+        }
+    }
+
+    std::unique_ptr<TargetSource> source_;
+    std::unique_ptr<TargetSource> reference_ = make_sim_source({});
+    std::map<TargetSource*, Surroundings> surroundings_of_{};
+    std::map<Condition, Surroundings> surroundings_{};
+};
 
 /// Worse than a conforming broker gets away with.
 bool is_caught(Verdict verdict) {
@@ -55,10 +84,9 @@ class MutantTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(MutantTest, is_killed_by_the_cases_that_name_it) {
     const auto& mutant = *std::ranges::find(all_mutants(), GetParam(), &Mutant::name);
-    const auto surroundings = surroundings_of(mutant);
-    const auto source = make_mutant_source(mutant);
+    Judged judged{mutant};
     for (const auto& id : mutant.killed_by) {
-        const auto outcome = run_case_once(*source, case_named(id), surroundings, seed);
+        const auto outcome = judged.run(case_named(id));
         EXPECT_TRUE(is_caught(outcome.verdict))
             << id << " says " << text_of(outcome.verdict) << " to a broker where " << mutant.story;
     }
@@ -71,31 +99,29 @@ INSTANTIATE_TEST_SUITE_P(Mutants, MutantTest, testing::ValuesIn(names_of_mutants
 /// conversation would be noticed by any case, whatever that looks at: it counts only for those that
 /// it names.
 void strike_killers(const Mutant& mutant, std::set<const CaseEntry*>& survivors) {
-    const auto surroundings = surroundings_of(mutant);
-    const auto source = make_mutant_source(mutant);
+    Judged judged{mutant};
     for (const auto& id : mutant.killed_by) survivors.erase(&case_named(id));
     for (const auto* plain : {"v5/X5-31", "v3.1.1/MQTT-7.0.0-2"}) {
         const auto version = case_named(plain).version;
-        if (judge(*source, case_named(plain), surroundings) != Verdict::pass) continue;
+        if (judged.judge(case_named(plain)) != Verdict::pass) continue;
         std::erase_if(survivors, [&](const CaseEntry* entry) {
-            return entry->version == version && is_caught(judge(*source, *entry, surroundings));
+            return entry->version == version && is_caught(judged.judge(*entry));
         });
     }
 }
 
 TEST(Mutants, begin_with_a_web_socket_that_is_as_it_should_be) {
     const Mutant sound{.name = "sound", .frames = FrameDefect::none};
-    const auto source = make_mutant_source(sound);
-    const auto surroundings = surroundings_of(sound);
-    const auto plain = make_sim_source({});
-    std::size_t judged = 0;
+    Judged judged{sound};
+    Judged plain;
+    std::size_t count = 0;
     for (const auto& entry : all_cases()) {
         if (!entry.requested.has_frames) continue;
-        ++judged;
-        EXPECT_EQ(judge(*source, entry, surroundings), Verdict::pass) << entry.id;
-        EXPECT_EQ(judge(*plain, entry, surroundings_of(*plain)), Verdict::not_applicable);
+        ++count;
+        EXPECT_EQ(judged.judge(entry), Verdict::pass) << entry.id;
+        EXPECT_EQ(plain.judge(entry), Verdict::not_applicable);
     }
-    EXPECT_EQ(judged, 24U);
+    EXPECT_EQ(count, 24U);
 }
 
 /// Cases that only note a choice of the broker.

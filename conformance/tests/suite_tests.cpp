@@ -355,8 +355,233 @@ TEST(Run, ends_with_its_time_budget) {
 
 TEST(Run, is_invalid_when_no_case_comes_to_a_verdict) {
     const auto source = make_sim_source({});
-    const auto record = run_cases(*source, cases_named({"v5/MQTT-3.2.2-11"}), {});
+    const auto record = run_cases(*source, cases_named({"v5/MQTT-6.0.0-3"}), {});
     EXPECT_EQ(record.exit_code, ExitCode::run_invalid);
+}
+
+TEST(Run, sets_the_broker_up_for_cases_that_need_it) {
+    const auto source = make_sim_source({});
+    const auto record = run_cases(*source,
+                                  cases_named({"v5/X5-80", "v5/MQTT-4.3.3-9", "v3.1.1/X3-02",
+                                               "v5/MQTT-3.2.2-11", "v5/X5-15"}),
+                                  {});
+    ASSERT_EQ(record.cases.size(), 5U);
+    for (const auto& one : record.cases) {
+        EXPECT_FALSE(is_failure(one.outcome.verdict)) << one.entry->id << one.outcome.reason;
+        EXPECT_NE(one.outcome.verdict, Verdict::not_applicable) << one.entry->id;
+        EXPECT_EQ(one.condition, one.entry->requested.condition) << one.entry->id;
+    }
+}
+
+/// The reference broker as it always is, with nobody who says more about it.
+class SilentSource : public TargetSource {
+public:
+    std::unique_ptr<Target> make(std::uint64_t seed) override { return sound_->make(seed); }
+    [[nodiscard]] bool has_virtual_time() const override { return true; }
+    [[nodiscard]] bool may_run_side_by_side() const override { return false; }
+    [[nodiscard]] std::string url() const override { return "silent"; }
+    [[nodiscard]] std::string transport() const override { return "sim"; }
+
+private:
+    std::unique_ptr<TargetSource> sound_ = make_sim_source({});
+};
+
+TEST(Run, says_what_is_missing_for_cases_that_need_it) {
+    SilentSource source;
+    const auto record = run_cases(
+        source, cases_named({"v5/X5-80", "v5/MQTT-4.3.3-9", "v3.1.1/X3-02", "v5/X5-15"}), {});
+    const std::map<std::string, std::string> missing{
+        {"v5/X5-80", "scram_sha_256"},
+        {"v5/MQTT-4.3.3-9", "forbidden_topic"},
+        {"v3.1.1/X3-02", "credentials"},
+        {"v5/X5-15", "commands"},
+    };
+    for (const auto& one : record.cases) {
+        EXPECT_EQ(one.outcome.verdict, Verdict::not_applicable) << one.entry->id;
+        EXPECT_NE(one.outcome.reason.find(missing.at(one.entry->id)), std::string::npos)
+            << one.outcome.reason;
+    }
+    EXPECT_EQ(record.exit_code, ExitCode::run_invalid);
+}
+
+/// A broker that an UNSUBSCRIBE kills.
+class FragileSource final : public SilentSource {
+public:
+    explicit FragileSource(bool can_revive) : can_revive_{can_revive} {}
+
+    std::unique_ptr<Target> make(std::uint64_t seed) override {
+        return std::make_unique<FragileTarget>(*this, SilentSource::make(seed));
+    }
+    [[nodiscard]] bool can_revive() const override { return can_revive_; }
+    bool revive(std::string& /*problem*/) override {
+        is_dead_ = false;
+        ++revivals;
+        return true;
+    }
+    [[nodiscard]] std::string fate() override { return "its process was ended by SIGSEGV"; }
+
+    unsigned revivals = 0;
+
+private:
+    class FragileConnection final : public Connection {
+    public:
+        FragileConnection(FragileSource& source, std::unique_ptr<Connection> broker)
+            : source_{source},
+              broker_{std::move(broker)} {}
+        bool send(Bytes bytes) override {
+            if ((bytes[0] & std::byte{0xF0}) == std::byte{0xA0}) source_.is_dead_ = true;
+            return !source_.is_dead_ && broker_->send(bytes);
+        }
+        Arrival receive(Buffer& into, Instant deadline) override {
+            return source_.is_dead_ ? Arrival::reset : broker_->receive(into, deadline);
+        }
+        void close(Ending ending) override { broker_->close(ending); }
+
+    private:
+        FragileSource& source_;
+        std::unique_ptr<Connection> broker_;
+    };
+    class FragileTarget final : public Target {
+    public:
+        FragileTarget(FragileSource& source, std::unique_ptr<Target> world)
+            : source_{source},
+              world_{std::move(world)} {}
+        std::unique_ptr<Connection> open(std::string& problem) override {
+            problem = "connection refused";
+            if (source_.is_dead_) return nullptr;
+            return std::make_unique<FragileConnection>(source_, world_->open(problem));
+        }
+        Instant now() override { return world_->now(); }
+        void pass_time_until(Instant instant) override { world_->pass_time_until(instant); }
+
+    private:
+        FragileSource& source_;
+        std::unique_ptr<Target> world_;
+    };
+
+    bool can_revive_;
+    bool is_dead_ = false;
+};
+
+TEST(Run, goes_on_after_a_crash_where_the_broker_can_be_started_again) {
+    FragileSource source{true};
+    const auto record = run_cases(
+        source, cases_named({"v5/MQTT-3.10.4-4", "v5/MQTT-3.12.4-1", "v5/MQTT-3.1.4-5"}), {});
+    ASSERT_EQ(record.cases.size(), 3U);
+    EXPECT_EQ(record.exit_code, ExitCode::expectation_failed);
+    for (const auto& one : record.cases) {
+        if (one.entry->id != "v5/MQTT-3.10.4-4") {
+            EXPECT_EQ(one.outcome.verdict, Verdict::pass) << one.entry->id << one.outcome.reason;
+            continue;
+        }
+        EXPECT_EQ(one.outcome.verdict, Verdict::crash);
+        EXPECT_NE(one.outcome.reason.find("SIGSEGV"), std::string::npos) << one.outcome.reason;
+        EXPECT_NE(one.outcome.reason.find("last packet sent: UNSUBSCRIBE"), std::string::npos)
+            << one.outcome.reason;
+    }
+    EXPECT_EQ(source.revivals, 1U);
+}
+
+TEST(Run, ends_after_a_crash_where_nobody_can_start_the_broker_again) {
+    FragileSource source{false};
+    std::vector<const CaseEntry*> cases;
+    for (const auto& entry : all_cases()) {
+        if (entry.id.starts_with("v5/MQTT-3.10")) cases.push_back(&entry);
+    }
+    const auto record = run_cases(source, cases, {});
+    EXPECT_EQ(record.exit_code, ExitCode::target_unreachable);
+    EXPECT_GT(record.not_run, 0U);
+    EXPECT_TRUE(std::ranges::any_of(
+        record.cases, [](const CaseRecord& one) { return one.outcome.verdict == Verdict::crash; }));
+}
+
+// --- Where packets are cut must not matter
+// ---------------------------------------------------------
+
+class SplitTest : public testing::TestWithParam<Split> {};
+
+TEST_P(SplitTest, changes_no_verdict) {
+    const auto source = make_sim_source({});
+    const auto whole = run_cases(*source, every_case(), {.seed = 3});
+    const auto cut = run_cases(*source, every_case(), {.seed = 3, .split = GetParam()});
+    ASSERT_EQ(whole.cases.size(), cut.cases.size());
+    for (std::size_t i = 0; i < whole.cases.size(); ++i) {
+        EXPECT_EQ(whole.cases[i].outcome.verdict, cut.cases[i].outcome.verdict)
+            << whole.cases[i].entry->id << ": " << cut.cases[i].outcome.reason;
+    }
+}
+
+std::vector<Split> splits() {
+    std::vector<Split> all{{.piece_bytes = 1},
+                           {.piece_bytes = 2},
+                           {.piece_bytes = 3},
+                           {.piece_bytes = 7},
+                           {.piece_bytes = 100}};
+    for (std::size_t first = 1; first <= 20; ++first) all.push_back({.first_bytes = first});
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Splits, SplitTest, testing::ValuesIn(splits()), [](const auto& one) {
+    return one.param.piece_bytes > 0 ? "pieces_of_" + std::to_string(one.param.piece_bytes)
+                                     : "after_" + std::to_string(one.param.first_bytes);
+});
+
+TEST(Split, is_seen_by_the_broker) {
+    // A broker that looks at no more than what came at once would fail: this one counts.
+    class Counting final : public SilentSource {
+    public:
+        std::unique_ptr<Target> make(std::uint64_t seed) override {
+            return std::make_unique<CountingTarget>(sends, SilentSource::make(seed));
+        }
+        std::size_t sends = 0;
+
+    private:
+        class CountingConnection final : public Connection {
+        public:
+            CountingConnection(std::size_t& sends_, std::unique_ptr<Connection> broker)
+                : sends_of_source_{sends_},
+                  broker_{std::move(broker)} {}
+            bool send(Bytes bytes) override {
+                ++sends_of_source_;
+                return broker_->send(bytes);
+            }
+            Arrival receive(Buffer& into, Instant deadline) override {
+                return broker_->receive(into, deadline);
+            }
+            void close(Ending ending) override { broker_->close(ending); }
+
+        private:
+            std::size_t& sends_of_source_;
+            std::unique_ptr<Connection> broker_;
+        };
+        class CountingTarget final : public Target {
+        public:
+            CountingTarget(std::size_t& sends_, std::unique_ptr<Target> world)
+                : sends_of_source_{sends_},
+                  world_{std::move(world)} {}
+            std::unique_ptr<Connection> open(std::string& problem) override {
+                return std::make_unique<CountingConnection>(sends_of_source_,
+                                                            world_->open(problem));
+            }
+            Instant now() override { return world_->now(); }
+            void pass_time_until(Instant instant) override { world_->pass_time_until(instant); }
+
+        private:
+            std::size_t& sends_of_source_;
+            std::unique_ptr<Target> world_;
+        };
+    };
+    const auto sends_with = [](Split split) {
+        Counting source;
+        Surroundings surroundings{.split = split};
+        surroundings.is_shared_broker = false;
+        const auto cases = cases_named({"v5/MQTT-3.1.4-5"});
+        EXPECT_EQ(run_case_once(source, *cases.front(), surroundings, 1).verdict, Verdict::pass);
+        return source.sends;
+    };
+    const auto whole = sends_with({});
+    EXPECT_GT(sends_with({.first_bytes = 1}), whole);
+    EXPECT_GT(sends_with({.piece_bytes = 1}), 4 * whole);
 }
 
 /// A broker that has a defect only in the first world it is asked for after the probe.

@@ -333,22 +333,27 @@ CASE("v5/MQTT-3.2.2-8 v3.1.1/MQTT-3.2.2-6", "a CONNACK has one of the codes of t
 
 CASE("v5/MQTT-3.1.3-1 v3.1.1/MQTT-3.1.3-1", "the fields of the payload are taken in their order") {
     auto watcher = peer("watcher").connect().subscribe("w");
+    const auto user = declaration().credentials.value_or(NameAndPassword{"user", "pass"});
     auto client = peer("client").connect({.will = Will{.topic = "w", .payload = "the payload"},
-                                          .user_name = "user",
-                                          .password = "pass"});
+                                          .user_name = user.user_name,
+                                          .password = user.password});
     client.cut();
     watcher.expect_publish({.topic = "w", .payload = "the payload"});
 }
 
 CASE("v5/MQTT-3.1.3-8 v3.1.1/MQTT-3.1.3-9",
-     "a Client Identifier that the broker does not take is refused with the code for that") {
+     "a Client Identifier that the broker does not take is refused with the code for that",
+     needs.reduced()) {
     auto client = peer("client");
-    for (const auto& id : {std::string(65'535, 'i'), unique() + "/+#$ \xC3\xA9"}) {
+    for (const auto& id : {std::string(100, 'i'), std::string(1'000, 'i'), std::string(65'535, 'i'),
+                           unique() + "/+#$ \xC3\xA9"}) {
         client.open().send(client.connect_packet({.client_id = id}));
         const auto end = client.wait_for_close(now() + tolerances().answer());
         if (end.connack.has_value() && end.connack->reason_code == 0) continue;
         demand(end.is_closed, "a close", "the connection stays open");
         if (!is_v5()) {
+            // The whole packet may be more than the broker takes; then it need not say so.
+            if (!end.connack.has_value() && id.size() == 65'535) continue;
             demand(end.connack.has_value() && end.connack->reason_code == 2, "CONNACK 0x02",
                    end.connack.has_value() ? describe(*end.connack) : "a bare close");
         }

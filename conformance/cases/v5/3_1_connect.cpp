@@ -81,7 +81,7 @@ CASE("v5/MQTT-3.1.2-19:without-user-name",
            "a CONNACK that does not call it malformed", describe(*end.connack));
 }
 
-CASE("v5/MQTT-3.1.2-28", "no Response Information unless it was requested") {
+CASE("v5/MQTT-3.1.2-28", "no Response Information unless it was requested", needs.reduced()) {
     auto client = peer("client");
     client.connect().disconnect();
     client.connect({.properties = {number_property(request_response_information, 0)}}).disconnect();
@@ -184,7 +184,8 @@ CASE("v5/MQTT-3.2.2-9", "a broker that announces no Maximum QoS takes QoS 1 and 
 }
 
 CASE("v5/MQTT-3.2.2-10",
-     "a broker that publishes at low QoS only still accepts subscriptions at any QoS") {
+     "a broker that publishes at low QoS only still accepts subscriptions at any QoS",
+     needs.reduced()) {
     if (capabilities().maximum_qos == 2) not_applicable("the broker announces no Maximum QoS");
     auto client = peer("client").connect();
     const auto suback = client.try_subscribe({{"t0", {.qos = at_most_once}},
@@ -195,7 +196,8 @@ CASE("v5/MQTT-3.2.2-10",
     }
 }
 
-CASE("v5/MQTT-3.2.2-11 v5/X5-25:qos", "a PUBLISH above the Maximum QoS ends the connection") {
+CASE("v5/MQTT-3.2.2-11 v5/X5-25:qos", "a PUBLISH above the Maximum QoS ends the connection",
+     needs.reduced()) {
     const auto maximum = capabilities().maximum_qos;
     if (maximum == 2) not_applicable("the broker announces no Maximum QoS");
     auto subscriber = peer("subscriber").connect().subscribe("t");
@@ -205,7 +207,7 @@ CASE("v5/MQTT-3.2.2-11 v5/X5-25:qos", "a PUBLISH above the Maximum QoS ends the 
     subscriber.expect_nothing();
 }
 
-CASE("v5/MQTT-3.2.2-12", "a Will above the Maximum QoS is refused") {
+CASE("v5/MQTT-3.2.2-12", "a Will above the Maximum QoS is refused", needs.reduced()) {
     const auto maximum = capabilities().maximum_qos;
     if (maximum == 2) not_applicable("the broker announces no Maximum QoS");
     auto client = peer("client");
@@ -213,7 +215,8 @@ CASE("v5/MQTT-3.2.2-12", "a Will above the Maximum QoS is refused") {
         client.connect_packet({.will = Will{.qos = static_cast<QoS>(maximum + 1)}}), {0x9B});
 }
 
-CASE("v5/MQTT-3.2.2-13", "a Will with Will Retain 1 is refused by a broker that retains nothing") {
+CASE("v5/MQTT-3.2.2-13", "a Will with Will Retain 1 is refused by a broker that retains nothing",
+     needs.reduced()) {
     if (capabilities().retain_available) not_applicable("the broker retains messages");
     auto client = peer("client");
     client.expect_connect_refused(client.connect_packet({.will = Will{.retain = Retain::yes}}),
@@ -221,7 +224,8 @@ CASE("v5/MQTT-3.2.2-13", "a Will with Will Retain 1 is refused by a broker that 
 }
 
 CASE("v5/MQTT-3.2.2-14 v5/X5-25:retain",
-     "a PUBLISH with RETAIN 1 ends the connection of a broker that retains nothing") {
+     "a PUBLISH with RETAIN 1 ends the connection of a broker that retains nothing",
+     needs.reduced()) {
     if (capabilities().retain_available) not_applicable("the broker retains messages");
     auto client = peer("client").connect();
     client.send_publish({.topic = "t", .payload = "x", .retain = Retain::yes});
@@ -322,7 +326,7 @@ CASE("v5/X5-20", "what CONNACK does not announce is available, at its default",
 }
 
 CASE("v5/X5-29", "a Server Keep Alive is the one that counts",
-     needs.time(std::chrono::seconds{33})) {
+     needs.time(std::chrono::seconds{33}).reduced()) {
     auto watcher = peer("watcher").connect().subscribe("will");
     auto client = peer("client").connect(
         {.keep_alive = std::chrono::seconds{0}, .will = Will{.payload = "silent"}});
@@ -343,14 +347,16 @@ CASE("v5/X5-29", "a Server Keep Alive is the one that counts",
     watcher.expect_publish({.topic = "will", .payload = "silent"});
 }
 
-CASE("v5/X5-26", "a wildcard filter ends the connection of a broker that announces it has none") {
+CASE("v5/X5-26", "a wildcard filter ends the connection of a broker that announces it has none",
+     needs.reduced()) {
     if (capabilities().wildcards_available) not_applicable("the broker has wildcards");
     auto client = peer("client").connect();
     client.send(client.subscribe_packet({{"w/+"}}));
     client.expect_rejected({0xA2}, Detection::free);
 }
 
-CASE("v5/X5-64", "without Retained Messages all options about them act alike, and RETAIN is 0") {
+CASE("v5/X5-64", "without Retained Messages all options about them act alike, and RETAIN is 0",
+     needs.reduced()) {
     if (capabilities().retain_available) not_applicable("the broker retains messages");
     auto publisher = peer("publisher").connect();
     auto subscriber = peer("subscriber").connect();
@@ -362,8 +368,10 @@ CASE("v5/X5-64", "without Retained Messages all options about them act alike, an
     }
 }
 
-CASE("v5/X5-27", "a Subscription Identifier or a Shared Subscription that the broker announces not "
-                 "to have ends the connection") {
+CASE("v5/X5-27",
+     "a Subscription Identifier or a Shared Subscription that the broker announces not "
+     "to have ends the connection",
+     needs.reduced()) {
     const auto& known = capabilities();
     if (known.subscription_identifiers_available && known.shared_subscriptions_available) {
         not_applicable("the broker has both");
