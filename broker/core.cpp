@@ -54,7 +54,7 @@ void Broker::Core::on_open(ConnectionId id, access::Origin origin, Instant now) 
     ++connection_count_;
     counters_.add(Counter::connections_opened);
     connection.origin = std::make_unique<access::Origin>(std::move(origin));
-    timers_.add(now + settings_of(connection).connect_timeout,
+    add_timer(now + settings_of(connection).connect_timeout,
                 {Reminder::What::connect, id.raw(), connection.generation});
 }
 
@@ -238,45 +238,57 @@ void Broker::Core::resume_waiting_subscribes() {
 void Broker::Core::on_tick(Instant now) {
     context_.now = now;
     while (timers_.has_due(now)) {
-        const auto reminder = timers_.take();
-        switch (reminder.what) {
-            case Reminder::What::connect:
-            case Reminder::What::keep_alive:
-            case Reminder::What::resume: {
-                auto& connection = connections_[reminder.slot];
-                if (connection.generation != reminder.generation ||
-                    connection.state == ConnectionState::closed)
-                    break;
-                if (reminder.what == Reminder::What::resume)
-                    network_.resume(ConnectionId{reminder.slot});
-                else if (reminder.what == Reminder::What::connect)
-                    on_connect_timeout(ConnectionId{reminder.slot}, connection);
-                else
-                    on_keep_alive_reminder(ConnectionId{reminder.slot}, connection);
-                break;
-            }
-            case Reminder::What::session:
-            case Reminder::What::retry: {
-                auto* const client = slots_[reminder.slot];
-                if (client == nullptr || slot_generations_[reminder.slot] != reminder.generation)
-                    break;
-                if (reminder.what == Reminder::What::session) {
-                    on_session_reminder(*client);
-                    break;
-                }
-                client->retry_is_timed = false;
-                if (const auto next = client->session.retry(context_); next != never) {
-                    client->retry_is_timed = true;
-                    timers_.add(next, reminder);
-                }
-                break;
-            }
-            case Reminder::What::retained: {
-                retained_reminder_at_ = retained_.sweep(now);
-                if (retained_reminder_at_ != never) timers_.add(retained_reminder_at_, reminder);
-                break;
-            }
+        const auto timer = timers_.take();
+        if (!is_void(timer)) on_reminder(timer.reminder);
+    }
+}
+
+void Broker::Core::add_timer(Instant at, Reminder reminder) {
+    timers_.add(at, reminder);
+    if (timers_.is_crowded()) timers_.forget([this](const Timer& timer) { return is_void(timer); });
+}
+
+bool Broker::Core::is_void(const Timer& timer) const {
+    const auto& [what, slot, generation] = timer.reminder;
+    switch (what) {
+        case Reminder::What::connect:
+        case Reminder::What::keep_alive:
+        case Reminder::What::resume: {
+            const auto& connection = connections_[slot];
+            return connection.generation != generation ||
+                   connection.state == ConnectionState::closed ||
+                   (what == Reminder::What::connect && connection.client != nullptr);
         }
+        case Reminder::What::session:
+        case Reminder::What::retry: {
+            const auto* const client = slots_[slot];
+            return client == nullptr || slot_generations_[slot] != generation ||
+                   (what == Reminder::What::session && timer.at != due_at(*client));
+        }
+        case Reminder::What::retained: return timer.at != retained_reminder_at_;
+    }
+    UNREACHABLE();
+}
+
+void Broker::Core::on_reminder(const Reminder& reminder) {
+    switch (reminder.what) {
+        case Reminder::What::connect:
+            return on_connect_timeout(ConnectionId{reminder.slot}, connections_[reminder.slot]);
+        case Reminder::What::keep_alive:
+            return on_keep_alive_reminder(ConnectionId{reminder.slot}, connections_[reminder.slot]);
+        case Reminder::What::resume: return network_.resume(ConnectionId{reminder.slot});
+        case Reminder::What::session: return on_session_reminder(*slots_[reminder.slot]);
+        case Reminder::What::retry: {
+            auto& client = *slots_[reminder.slot];
+            const auto next = client.session.retry(context_);
+            client.retry_is_timed = next != never;
+            if (client.retry_is_timed) add_timer(next, reminder);
+            return;
+        }
+        case Reminder::What::retained:
+            retained_reminder_at_ = retained_.sweep(context_.now);
+            if (retained_reminder_at_ != never) add_timer(retained_reminder_at_, reminder);
+            return;
     }
 }
 

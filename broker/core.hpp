@@ -159,7 +159,13 @@ private:
     void detach(Client& client);
     void end_session(Client& client);
     void publish_will(Client& client);
-    void remind(Client& client, Instant at);
+    /// When a session that is away has its Will due, or ends.
+    [[nodiscard]] static Instant due_at(const Client& client);
+    void remind(Client& client);
+    void add_timer(Instant at, Reminder reminder);
+    /// Whom it is for is gone, or another reminder has taken its place.
+    [[nodiscard]] bool is_void(const Timer& timer) const;
+    void on_reminder(const Reminder& reminder);
     void on_connect_timeout(ConnectionId id, const Connection& connection);
     void on_keep_alive_reminder(ConnectionId id, Connection& connection);
     void on_session_reminder(Client& client);

@@ -66,7 +66,7 @@ bool Broker::Core::is_paused(ConnectionId id, Client& client) {
     auto& identity = client.made_identity();
     if (identity.paused_until > context_.now) {
         counters_.add(Counter::publish_pauses);
-        timers_.add(identity.paused_until, {Reminder::What::resume, id.raw(),
+        add_timer(identity.paused_until, {Reminder::What::resume, id.raw(),
                                             connections_[id.raw()].generation});
         return true;
     }

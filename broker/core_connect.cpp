@@ -235,7 +235,7 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
         return Handled::gone;
     }
     if (terms.keep_alive_s != 0)
-        timers_.add(context_.now + keep_alive_limit(*client),
+        add_timer(context_.now + keep_alive_limit(*client),
                     {Reminder::What::keep_alive, id.raw(), connection.generation});
     client->session.resume(context_);
     if (!session_present) auto_subscribe(*client);
@@ -496,7 +496,7 @@ void Broker::Core::detach(Client& client) {
         publish_will(client);
     else if (will != nullptr)
         client.will_due_at = std::min(after_s(context_.now, will->delay_s), client.ends_at);
-    remind(client, std::min(client.ends_at, client.will_due_at));
+    remind(client);
 }
 
 void Broker::Core::end_session(Client& client) {
@@ -564,9 +564,14 @@ void Broker::Core::publish_will(Client& client) {
     if (options_.defects.will_twice) publish(publication, &client);
 }
 
-void Broker::Core::remind(Client& client, Instant at) {
+Instant Broker::Core::due_at(const Client& client) {
+    return std::min(client.ends_at, client.will_due_at);
+}
+
+void Broker::Core::remind(Client& client) {
+    const auto at = due_at(client);
     if (at == never) return;
-    timers_.add(at, {Reminder::What::session, client.slot, slot_generations_[client.slot]});
+    add_timer(at, {Reminder::What::session, client.slot, slot_generations_[client.slot]});
 }
 
 void Broker::Core::on_connect_timeout(ConnectionId id, const Connection& connection) {
@@ -581,7 +586,7 @@ void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connectio
     if (keep_alive_s == 0 || options_.defects.keep_alive_ignored) return;
     const auto deadline = connection.last_packet_at + keep_alive_limit(*connection.client);
     if (deadline > context_.now) {
-        timers_.add(deadline, {Reminder::What::keep_alive, id.raw(), connection.generation});
+        add_timer(deadline, {Reminder::What::keep_alive, id.raw(), connection.generation});
         return;
     }
     counters_.add(Counter::keep_alive_timeouts);
@@ -600,7 +605,7 @@ void Broker::Core::on_session_reminder(Client& client) {
         end_session(client);
         return;
     }
-    remind(client, std::min(client.ends_at, client.will_due_at));
+    remind(client);
 }
 
 }  // namespace touchstone

@@ -304,7 +304,7 @@ void Broker::Core::deliver(Client& client, Publication& publication,
 void Broker::Core::time_retry(Client& client) {
     if (client.retry_is_timed || !client.session.wants_retry()) return;
     client.retry_is_timed = true;
-    timers_.add(context_.now + client.session.settings().retry_interval,
+    add_timer(context_.now + client.session.settings().retry_interval,
                 {Reminder::What::retry, client.slot, slot_generations_[client.slot]});
 }
 
@@ -317,7 +317,7 @@ void Broker::Core::store_retained(Publication& publication, RetainVersion versio
     const auto next = retained_.sweep(context_.now);
     if (next < retained_reminder_at_ || retained_reminder_at_ <= context_.now) {
         retained_reminder_at_ = next;
-        if (next != never) timers_.add(next, {Reminder::What::retained, 0, 0});
+        if (next != never) add_timer(next, {Reminder::What::retained, 0, 0});
     }
 }
 
