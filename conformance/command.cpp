@@ -17,6 +17,7 @@
 
 #include "broker/base/exit_code.hpp"
 #include "conformance/catalogue/catalogue.hpp"
+#include "conformance/generated/commands.hpp"
 #include "conformance/limits.hpp"
 #include "conformance/probe_command.hpp"
 #include "conformance/suite/report.hpp"
@@ -36,11 +37,17 @@ struct Subcommand {
 };
 constexpr std::array subcommands{
     Subcommand{"probe", probe_command},
+    Subcommand{"generate", generated::generate_command},
+    Subcommand{"replay", generated::replay_command},
+    Subcommand{"explore", generated::explore_command},
 };
 
 constexpr std::string_view examples = R"(
 Subcommands, each with --help of its own:
   touchstone conform probe     what a broker can do, as a file for --broker
+  touchstone conform generate  random packet scripts, judged by a model of the standard
+  touchstone conform replay    one such script on any broker
+  touchstone conform explore   all sequences of a few steps of two clients
 
 Examples:
   touchstone conform --target sim
