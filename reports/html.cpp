@@ -39,7 +39,16 @@ std::string base64_of_hex(std::string_view hex) {
     return base64;
 }
 
+/// Of a packet on the page; the capture and run.pb have all that was kept.
+constexpr std::size_t page_bytes_max = 4'096;
+
 void limit_trace(google::protobuf::RepeatedPtrField<results::Step>& trace) {
+    for (auto& step : trace) {
+        if (step.bytes().size() <= page_bytes_max) continue;
+        step.set_bytes_left_out(step.bytes_left_out() +
+                                static_cast<std::uint32_t>(step.bytes().size() - page_bytes_max));
+        step.mutable_bytes()->resize(page_bytes_max);
+    }
     if (trace.size() > page_trace_steps_max) {
         trace.DeleteSubrange(page_trace_steps_max, trace.size() - page_trace_steps_max);
     }

@@ -15,7 +15,9 @@
 #include "reports/html.hpp"
 #include "reports/junit.hpp"
 #include "reports/ladder.hpp"
+#include "reports/markdown.hpp"
 #include "reports/merge.hpp"
+#include "reports/pcapng.hpp"
 #include "reports/protobuf_text.hpp"
 #include "reports/run_file.hpp"
 #include "reports/summary.hpp"
@@ -107,16 +109,55 @@ std::string reproduce_text(const results::Run& run) {
     return text;
 }
 
-}  // namespace
+constexpr std::string_view packets_folder = "packets";
 
-std::filesystem::path default_result_directory(std::string_view kind, std::string_view name) {
-    std::string safe_name{name};
-    for (char& c : safe_name) {
+/// Captures of an earlier run into the same directory would be taken for those of this one.
+std::optional<Problem> remove_captures(const std::filesystem::path& folder) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(folder, error)) return std::nullopt;
+    std::vector<std::filesystem::path> captures;
+    for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
+        if (entry.path().extension() == ".pcapng") captures.push_back(entry.path());
+    }
+    for (const auto& path : captures) {
+        if (!std::filesystem::remove(path, error)) {
+            return problem(path, "cannot remove the capture of an earlier run", error.value());
+        }
+    }
+    return std::nullopt;
+}
+
+/// `name` with every character that is not a letter, digit, '.', '_' or '-' turned into '-'.
+std::string file_name(std::string_view name) {
+    std::string safe{name};
+    for (char& c : safe) {
         const bool is_safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                              (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
         if (!is_safe) c = '-';
     }
-    return std::filesystem::path{"out"} / fmt::format("{}-{}", kind, safe_name);
+    return safe;
+}
+
+/// What only the judgement of a broker leaves: for CI, for its README, for its users, and for
+/// Wireshark.
+void add_conformance_files(const results::Run& run,
+                           std::vector<std::pair<std::string, std::string>>& files) {
+    files.emplace_back("summary.md", markdown_summary(run));
+    files.emplace_back("badge.svg", badge_svg(run));
+    files.emplace_back("conformance-statement.md", conformance_statement(run));
+    for (const auto& result : run.cases()) {
+        const bool is_of_interest =
+            is_failure(result) || result.verdict() == results::Verdict::flaky;
+        if (!is_of_interest || result.trace().empty()) continue;
+        files.emplace_back(fmt::format("{}/{}.pcapng", packets_folder, file_name(result.case_id())),
+                           pcapng_of(result));
+    }
+}
+
+}  // namespace
+
+std::filesystem::path default_result_directory(std::string_view kind, std::string_view name) {
+    return std::filesystem::path{"out"} / fmt::format("{}-{}", kind, file_name(name));
 }
 
 std::optional<Problem> prepare_result_directory(const std::filesystem::path& directory) {
@@ -145,19 +186,23 @@ std::optional<Problem> write_results(const results::Run& run,
     completed.set_format_version(run_format_version);
 
     if (auto failed = make_directory(directory)) return failed;
-    std::vector<std::pair<std::string_view, std::string>> files;
+    std::vector<std::pair<std::string, std::string>> files;
     try {
         files.emplace_back("run.pb", run_to_binary(completed));
         files.emplace_back("run.json", run_to_json(completed));
         files.emplace_back("junit.xml", junit_xml(completed));
         files.emplace_back("repro.txt", reproduce_text(completed));
         files.emplace_back("report.html", html_report(merge_runs(completed.name(), {completed})));
+        if (completed.kind() == results::Run::conformance) add_conformance_files(completed, files);
     } catch (const std::length_error& too_large) {
         return Problem{one_line(
             fmt::format("{}: {}; keep fewer traces", directory.string(), too_large.what()))};
     }
+    if (auto failed = remove_captures(directory / packets_folder)) return failed;
     for (const auto& [name, content] : files) {
-        if (auto failed = write_file_atomically(directory / name, content)) return failed;
+        const auto path = directory / name;
+        if (auto failed = make_directory(path.parent_path())) return failed;
+        if (auto failed = write_file_atomically(path, content)) return failed;
     }
     return std::nullopt;
 }

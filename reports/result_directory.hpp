@@ -1,5 +1,6 @@
-// The result directory of a run: run.pb, run.json, junit.xml, report.html, repro.txt, and what a
-// subcommand adds. Every file is written beside its place and renamed into it, so that an
+// The result directory of a run: run.pb, run.json, junit.xml, report.html, repro.txt; of a
+// conformance run also summary.md, badge.svg, conformance-statement.md, and packets/CASE.pcapng for
+// each case that failed. Every file is written beside its place and renamed into it, so that an
 // interrupted run leaves no half file.
 #pragma once
 
@@ -34,7 +35,7 @@ prepare_result_directory(const std::filesystem::path& directory);
 [[nodiscard]] std::optional<Problem> write_file_atomically(const std::filesystem::path& path,
                                                            std::string_view content);
 
-/// Writes the five files for `run` into `directory`, creating it when needed. Completes a copy of
+/// Writes the files for `run` into `directory`, creating it when needed. Completes a copy of
 /// the run first (complete(), valid UTF-8, format version, checksum).
 [[nodiscard]] std::optional<Problem> write_results(const results::Run& run,
                                                    const std::filesystem::path& directory);

@@ -20,12 +20,16 @@ std::set<std::string> names_in(const std::filesystem::path& directory) {
     return names;
 }
 
-TEST(ResultDirectory, has_the_five_files_and_nothing_else) {
+TEST(ResultDirectory, has_its_files_and_nothing_else) {
     const tests::ScratchDirectory scratch;
     const auto directory = scratch.path() / "new" / "deep";
     EXPECT_FALSE(write_results(tests::conformance_run("a"), directory).has_value());
-    EXPECT_EQ(names_in(directory), (std::set<std::string>{"junit.xml", "report.html", "repro.txt",
-                                                          "run.json", "run.pb"}));
+    EXPECT_EQ(
+        names_in(directory),
+        (std::set<std::string>{"badge.svg", "conformance-statement.md", "junit.xml", "packets",
+                               "report.html", "repro.txt", "run.json", "run.pb", "summary.md"}));
+    EXPECT_EQ(names_in(directory / "packets"),
+              std::set<std::string>{"v5-3.3.4-receive-maximum.pcapng"});
     EXPECT_EQ(std::get<results::Run>(load_run(directory)).counts().fail(), 1U);
     const std::string commands = tests::read_file(directory / "repro.txt");
     EXPECT_NE(commands.find("\ntouchstone conform --target mqtt://127.0.0.1:1883 --only "
@@ -44,9 +48,12 @@ TEST(ResultDirectory, takes_hostile_runs) {
 TEST(ResultDirectory, a_second_run_replaces_the_first) {
     const tests::ScratchDirectory scratch;
     EXPECT_FALSE(write_results(tests::conformance_run("a"), scratch.path()).has_value());
-    EXPECT_FALSE(write_results(tests::simulation_run("b"), scratch.path()).has_value());
+    tests::write_file(scratch.path() / "packets" / "notes.txt", "somebody's own");
+    auto passing = tests::conformance_run("b");
+    for (auto& result : *passing.mutable_cases()) result.set_verdict(results::Verdict::pass);
+    EXPECT_FALSE(write_results(passing, scratch.path()).has_value());
     EXPECT_EQ(std::get<results::Run>(load_run(scratch.path())).name(), "b");
-    EXPECT_EQ(names_in(scratch.path()).size(), 5U);
+    EXPECT_EQ(names_in(scratch.path() / "packets"), std::set<std::string>{"notes.txt"});
 }
 
 TEST(ResultDirectory, a_file_in_the_way_is_named_in_one_line) {
