@@ -9,20 +9,28 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "broker/base/exit_code.hpp"
+#include "conformance/baseline.hpp"
+#include "conformance/baseline_command.hpp"
 #include "conformance/catalogue/catalogue.hpp"
 #include "conformance/generated/commands.hpp"
 #include "conformance/limits.hpp"
 #include "conformance/probe_command.hpp"
+#include "conformance/selection.hpp"
 #include "conformance/suite/report.hpp"
 #include "conformance/suite/runner.hpp"
 #include "conformance/target_options.hpp"
+#include "conformance/text_file.hpp"
+#include "reports/markdown.hpp"
+#include "reports/protobuf_text.hpp"
 #include "reports/result_directory.hpp"
 #include "reports/summary.hpp"
 
@@ -37,6 +45,7 @@ struct Subcommand {
 };
 constexpr std::array subcommands{
     Subcommand{"probe", probe_command},
+    Subcommand{"baseline", baseline_command},
     Subcommand{"generate", generated::generate_command},
     Subcommand{"replay", generated::replay_command},
     Subcommand{"explore", generated::explore_command},
@@ -45,6 +54,7 @@ constexpr std::array subcommands{
 constexpr std::string_view examples = R"(
 Subcommands, each with --help of its own:
   touchstone conform probe     what a broker can do, as a file for --broker
+  touchstone conform baseline  brings a file of known failures in line with a run
   touchstone conform generate  random packet scripts, judged by a model of the standard
   touchstone conform replay    one such script on any broker
   touchstone conform explore   all sequences of a few steps of two clients
@@ -64,18 +74,22 @@ Examples:
       the cases of these statements; * stands for any characters
   touchstone conform --target sim --section v5/4.3
       the cases of a section
+  touchstone conform --broker broker.textproto --baseline known.textproto --github
+      as a gate in CI: only what is new fails
   touchstone conform --list --json
       every statement with its cases, or the reason why it has none
 
-Exit code: 0 no case failed, 1 one failed or is flaky, 2 bad arguments, 3 broker unreachable
+Exit code: 0 no case failed, 1 one failed or is flaky, with a baseline 4 (a failure that is not in
+  it) or 5 (one that is in it passes) instead, 2 bad arguments, 3 broker unreachable
   (nothing listens, no TLS, no WebSocket), 6 no case came to a verdict, 7 time budget used up, 130 interrupted
 )";
 
 struct Arguments {
     TargetOptions target{};
     std::optional<std::uint64_t> seed{};
-    std::vector<std::string> only{};
-    std::vector<std::string> sections{};
+    Selection selection{};
+    std::string baseline{};
+    bool for_github = false;
     bool list = false;
     bool json = false;
     std::string name{};
@@ -113,71 +127,10 @@ private:
     Handler terminate_ = nullptr;
 };
 
-/// `pattern` with * for any characters.
-bool matches(std::string_view pattern, std::string_view text) {
-    const auto star = pattern.find('*');
-    if (star == std::string_view::npos) return pattern == text;
-    if (!text.starts_with(pattern.substr(0, star))) return false;
-    const auto rest = pattern.substr(star + 1);
-    for (auto tail = text.substr(star);; tail.remove_prefix(1)) {
-        if (matches(rest, tail)) return true;
-        if (tail.empty()) return false;
-    }
-}
-
-bool is_selected_by_id(const CaseEntry& entry, const std::string& pattern) {
-    return matches(pattern, entry.id) ||
-           std::ranges::any_of(entry.statements,
-                               [&](const auto& statement) { return matches(pattern, statement); });
-}
-
-/// `section` is "v5/4.3", or "4.3" for both versions.
-bool is_in_section_of(const CaseEntry& entry, std::string_view section) {
-    const auto slash = section.find('/');
-    const auto number = slash == std::string_view::npos ? section : section.substr(slash + 1);
-    const auto version = slash == std::string_view::npos ? "" : section.substr(0, slash);
-    return std::ranges::any_of(entry.statements, [&](const auto& id) {
-        const auto* statement = find_statement(id);
-        return statement != nullptr && (version.empty() || statement->version() == version) &&
-               is_in_section(statement->section, number);
-    });
-}
-
-std::vector<const CaseEntry*> select(const Arguments& arguments) {
-    std::vector<const CaseEntry*> chosen;
-    std::vector<bool> has_matched(arguments.only.size() + arguments.sections.size());
-    for (const auto& entry : all_cases()) {
-        bool is_chosen = has_matched.empty();
-        for (std::size_t i = 0; i < has_matched.size(); ++i) {
-            const bool is_section = i >= arguments.only.size();
-            const bool fits =
-                is_section ? is_in_section_of(entry, arguments.sections[i - arguments.only.size()])
-                           : is_selected_by_id(entry, arguments.only[i]);
-            if (!fits) continue;
-            has_matched[i] = true;
-            is_chosen = true;
-        }
-        if (is_chosen) chosen.push_back(&entry);
-    }
-    for (std::size_t i = 0; i < has_matched.size(); ++i) {
-        if (has_matched[i]) continue;
-        const bool is_section = i >= arguments.only.size();
-        const auto& wanted =
-            is_section ? arguments.sections[i - arguments.only.size()] : arguments.only[i];
-        const auto* statement = is_section ? nullptr : find_statement(wanted);
-        if (statement != nullptr) {
-            throw Refusal{"--only " + wanted +
-                          ": no case judges it: " + statement->reason_without_case};
-        }
-        throw Refusal{std::string{is_section ? "--section " : "--only "} + wanted +
-                      ": no case fits; `touchstone conform --list` shows all"};
-    }
-    return chosen;
-}
-
 void print_list(const Arguments& arguments) {
     results::Run run;
     add_statements(run);
+    for (const auto& entry : all_cases()) add_listed_case(run, entry);
     if (arguments.json) {
         std::printf("%s", to_json(run).c_str());
         return;
@@ -194,7 +147,9 @@ void print_list(const Arguments& arguments) {
         for (const auto& id : statement.case_ids()) {
             const auto& cases = all_cases();
             const auto entry = std::ranges::find(cases, id, &CaseEntry::id);
-            std::printf("    %s: %s\n", id.c_str(), entry->demand.c_str());
+            std::string tags;
+            for (const auto& tag : tags_of(*entry)) tags += (tags.empty() ? "" : " ") + tag;
+            std::printf("    %s: %s [%s]\n", id.c_str(), entry->demand.c_str(), tags.c_str());
         }
     }
     std::printf("%d statements, %zu with cases; %zu cases\n", run.statements_size(), with_case,
@@ -275,12 +230,61 @@ RunHeader make_header(const Arguments& arguments, const TargetSource& source,
     }
     if (!arguments.split.empty()) base += " --split-bytes " + arguments.split;
     header.again_prefix = base + " --only ";
-    header.reproduce = base;
-    for (const auto& pattern : arguments.only) header.reproduce += " --only " + shell_word(pattern);
-    for (const auto& section : arguments.sections) {
-        header.reproduce += " --section " + shell_word(section);
+    header.reproduce = base + to_command_line(arguments.selection);
+    if (!arguments.baseline.empty()) {
+        header.reproduce += " --baseline " + shell_word(arguments.baseline);
     }
     return header;
+}
+
+std::optional<Baseline> read_baseline(const std::string& path) {
+    if (path.empty()) return std::nullopt;
+    Baseline baseline;
+    if (const auto problem = read_text_file(path, baseline); !problem.empty()) {
+        throw Refusal{problem};
+    }
+    const auto mistakes = check_baseline(baseline, path);
+    if (!mistakes.empty()) {
+        throw Refusal{mistakes.front() +
+                      (mistakes.size() == 1
+                           ? ""
+                           : " (and " + std::to_string(mistakes.size() - 1) + " more)")};
+    }
+    return baseline;
+}
+
+void print_comparison(const Comparison& comparison, const results::Run& run, std::FILE* out) {
+    std::fprintf(out,
+                 "\nbaseline: %zu known failures, %zu regressions, %zu whose time is up, %zu "
+                 "that pass now\n",
+                 comparison.known.size(), comparison.regressions.size(), comparison.expired.size(),
+                 comparison.unexpected_passes.size());
+    for (const auto& result : run.cases()) {
+        if (result.expectation_reason().empty()) continue;
+        const auto verdict = std::string{reports::verdict_text(reports::overall_verdict(result))};
+        std::fprintf(out, "  %-14s %s  (%s)\n", verdict.c_str(), result.case_id().c_str(),
+                     result.expectation_reason().c_str());
+    }
+}
+
+/// Annotations on stdout, and the step summary where GitHub wants it.
+void tell_github(const Arguments& arguments, results::Run run, std::FILE* out) {
+    const auto variable = [](const char* name) {
+        const char* const value = std::getenv(name);
+        return std::string{value == nullptr ? "" : value};
+    };
+    if (!arguments.for_github && variable("GITHUB_ACTIONS") != "true") return;
+    reports::complete(run);
+    reports::make_strings_valid(run);
+    std::fprintf(out, "%s", reports::github_annotations(run).c_str());
+    const auto path = variable("GITHUB_STEP_SUMMARY");
+    if (path.empty()) return;
+    std::ofstream summary{path, std::ios::app};
+    summary << reports::markdown_summary(run);
+    if (!summary.flush()) {
+        std::fprintf(stderr, "touchstone conform: %s: cannot append the step summary\n",
+                     path.c_str());
+    }
 }
 
 ExitCode run(const Arguments& arguments) {
@@ -289,15 +293,32 @@ ExitCode run(const Arguments& arguments) {
             std::fprintf(stderr, "touchstone: %s\n", mistake.c_str());
         return ExitCode::run_invalid;
     }
+    const auto cases = select(arguments.selection);
+    const auto baseline = read_baseline(arguments.baseline);
     const auto broker = read_broker_file(arguments.target.broker_file);
-    const auto source = make_source(arguments.target, broker);
-    const auto cases = select(arguments);
+    std::filesystem::path directory = arguments.out;
+    const auto prepare = [&directory](const std::string& name) {
+        if (directory.empty()) directory = reports::default_result_directory("conform", name);
+        return reports::prepare_result_directory(directory);
+    };
+    std::optional<reports::Problem> problem;
+    auto target = arguments.target;
+    if (!target.broker_file.empty()) {
+        // What a broker prints that the suite runs belongs to the results.
+        problem = prepare(!arguments.name.empty() ? arguments.name
+                          : broker.name().empty() ? "broker"
+                                                  : broker.name());
+        target.log_file = directory / "broker.log";
+    }
     const auto seed = arguments.seed.value_or(std::random_device{}());
-    auto header = make_header(arguments, *source, broker.name(), seed);
-    const std::filesystem::path directory =
-        arguments.out.empty() ? reports::default_result_directory("conform", header.name)
-                              : std::filesystem::path{arguments.out};
-    if (const auto problem = reports::prepare_result_directory(directory)) {
+    std::unique_ptr<TargetSource> source;
+    RunHeader header;
+    if (!problem.has_value()) {
+        source = make_source(target, broker);
+        header = make_header(arguments, *source, broker.name(), seed);
+        if (target.broker_file.empty()) problem = prepare(header.name);
+    }
+    if (problem.has_value()) {
         std::fprintf(stderr, "touchstone conform: %s\n", problem->line.c_str());
         return problem->exit_code;
     }
@@ -341,8 +362,21 @@ ExitCode run(const Arguments& arguments) {
                      line.c_str());
         results.add_notes(line);
     }
+    add_declared_facts(broker, results);
+    auto exit_code = record.exit_code;
+    if (baseline.has_value()) {
+        const auto comparison =
+            apply_baseline(*baseline, date_of(header.started_unix_ms / 1'000), results);
+        exit_code = exit_code_of(comparison, exit_code);
+        print_comparison(comparison, results, out);
+        // Whoever reads PASS shall not get an exit code that says otherwise.
+        if (exit_code == ExitCode::unexpected_pass) results.set_verdict(results::Verdict::fail);
+    }
+    settle_verdict(results);
     for (const auto& result : results.cases()) {
-        if (reports::is_failure(result) || result.verdict() == results::Verdict::flaky) {
+        const bool is_bad =
+            reports::is_failure(result) || result.verdict() == results::Verdict::flaky;
+        if (is_bad && result.expected_verdict() != reports::overall_verdict(result)) {
             std::fprintf(out, "\n%s", failure_text(result).c_str());
         }
     }
@@ -350,17 +384,18 @@ ExitCode run(const Arguments& arguments) {
     if (!record.problem.empty()) {
         std::fprintf(stderr, "touchstone conform: %s\n", record.problem.c_str());
     }
-    if (!arguments.json) return reports::finish_run(results, directory, record.exit_code);
+    tell_github(arguments, results, out);
+    if (!arguments.json) return reports::finish_run(results, directory, exit_code);
 
     reports::complete(results);
     std::printf("%s", to_json(results).c_str());
     std::fflush(stdout);
-    if (const auto problem = reports::write_results(results, directory)) {
-        std::fprintf(stderr, "touchstone conform: %s\n", problem->line.c_str());
-        return record.exit_code == ExitCode::as_expected ? problem->exit_code : record.exit_code;
+    if (const auto unwritten = reports::write_results(results, directory)) {
+        std::fprintf(stderr, "touchstone conform: %s\n", unwritten->line.c_str());
+        return exit_code == ExitCode::as_expected ? unwritten->exit_code : exit_code;
     }
     std::fprintf(stderr, "%s\n", reports::last_line(results, directory / "report.html").c_str());
-    return record.exit_code;
+    return exit_code;
 }
 
 }  // namespace
@@ -376,9 +411,12 @@ int conform_command(int argument_count, char** arguments) {
     app.footer(std::string{examples});
     add_target_options(app, parsed.target);
     app.add_option("--seed", parsed.seed, "order of the cases, and the simulated world");
-    app.add_option("--only", parsed.only,
-                   "ids of statements or cases; * stands for any characters");
-    app.add_option("--section", parsed.sections, "sections, like v5/4.3 or 3.3.4");
+    add_selection_options(app, parsed.selection);
+    app.add_option("--baseline", parsed.baseline,
+                   "file of known failures; `touchstone conform baseline` writes it");
+    app.add_flag("--github", parsed.for_github,
+                 "annotations and a step summary for GitHub Actions (default where GITHUB_ACTIONS "
+                 "is true)");
     app.add_flag("--list", parsed.list, "print statements and cases, run nothing");
     app.add_flag("--json", parsed.json, "results on stdout as JSON, progress on stderr");
     app.add_option("--name", parsed.name, "name of the run in reports");

@@ -3,6 +3,8 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
+#include "conformance/suite/report.hpp"
+
 namespace touchstone::conformance {
 
 namespace {
@@ -62,6 +64,16 @@ Capabilities to_capabilities(const Limits& limits) {
         known.server_keep_alive_s = static_cast<std::uint16_t>(limits.server_keep_alive_s());
     }
     return known;
+}
+
+void add_declared_facts(const Broker& broker, results::Run& run) {
+    for (const auto& observation : broker.observations()) {
+        add_fact(run, observation.name(), observation.value(), "observed");
+    }
+    if (broker.has_credentials()) add_fact(run, "users", "the suite was one", "declared");
+    if (broker.has_guarded())
+        add_fact(run, "set up with users and access rules", "yes", "declared");
+    if (broker.has_reduced()) add_fact(run, "set up with small limits", "yes", "declared");
 }
 
 std::vector<std::string> contradictions(const Limits& declared, const Capabilities& announced) {

@@ -6,6 +6,7 @@
 
 #include "conformance/broker.pb.h"
 #include "conformance/suite/needs.hpp"
+#include "reports/results.pb.h"
 
 namespace touchstone::conformance {
 
@@ -18,5 +19,8 @@ namespace touchstone::conformance {
 /// not speak 5.0.
 [[nodiscard]] std::vector<std::string> contradictions(const Limits& declared,
                                                       const Capabilities& announced);
+
+/// What the file says and no packet does, into the facts of `run`.
+void add_declared_facts(const Broker& broker, results::Run& run);
 
 }  // namespace touchstone::conformance

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 
 #include "conformance/targets/managed.hpp"
@@ -101,11 +102,19 @@ std::optional<NameAndPassword> credentials_of(const Credentials& credentials) {
     return NameAndPassword{credentials.user_name(), credentials.password()};
 }
 
-BrokerCommands commands_of(const Commands& commands) {
-    return {.run = commands.run(),
-            .start = commands.start(),
-            .stop = commands.stop(),
-            .restart = commands.restart()};
+/// `folder` is where the file is that has the commands.
+BrokerCommands commands_of(const Commands& commands, const std::string& folder) {
+    const auto in_folder = [&folder](std::string text) {
+        constexpr std::string_view place = "{folder}";
+        for (auto at = text.find(place); at != std::string::npos; at = text.find(place)) {
+            text.replace(at, place.size(), shell_word(folder));
+        }
+        return text;
+    };
+    return {.run = in_folder(commands.run()),
+            .start = in_folder(commands.start()),
+            .stop = in_folder(commands.stop()),
+            .restart = in_folder(commands.restart())};
 }
 
 /// What `setup` says about a broker in a state of its own.
@@ -124,10 +133,12 @@ void add_setup(const Setup& setup, Declaration& declaration) {
 constexpr const char* own_address = "mqtt://127.0.0.1:{port}";
 
 ManagedBroker managed_broker(const TargetOptions& options, const Broker& file) {
+    const auto folder =
+        std::filesystem::absolute(options.broker_file).parent_path().lexically_normal().string();
     ManagedBroker broker{.url = !options.target.empty()  ? options.target
                                 : !file.target().empty() ? file.target()
                                                          : own_address,
-                         .commands = commands_of(file.commands()),
+                         .commands = commands_of(file.commands(), folder),
                          .log_file = options.log_file};
     broker.make_source = [options](const std::string& url, std::string& problem) {
         return make_network_source(parse_address(options, url), problem);
@@ -141,9 +152,9 @@ ManagedBroker managed_broker(const TargetOptions& options, const Broker& file) {
     if (file.has_credentials()) {
         broker.declaration.credentials = credentials_of(file.credentials());
     }
-    const auto in_state = [&broker](const Setup& setup) {
+    const auto in_state = [&broker, &folder](const Setup& setup) {
         auto state = broker;
-        if (setup.has_commands()) state.commands = commands_of(setup.commands());
+        if (setup.has_commands()) state.commands = commands_of(setup.commands(), folder);
         if (!setup.target().empty() || setup.has_commands()) {
             state.url = setup.target().empty() ? own_address : setup.target();
         }

@@ -9,7 +9,7 @@ namespace {
 
 /// Longer records say nothing more, and a broker may send without end.
 constexpr std::size_t trace_steps_max = 2'000;
-constexpr std::size_t recorded_bytes_max = 4'096;
+constexpr std::size_t recorded_bytes_max = 70'000;
 /// How often a wait on a real clock looks whether the user has interrupted.
 constexpr std::chrono::milliseconds interrupt_interval{200};
 
@@ -422,7 +422,10 @@ void Context::judge_close(Verdict verdict, std::string reason) {
 
 void Context::record(TraceStep step) {
     if (!is_recording_ || outcome_.trace.size() >= trace_steps_max) return;
-    if (step.bytes.size() > recorded_bytes_max) step.bytes.resize(recorded_bytes_max);
+    if (step.bytes.size() > recorded_bytes_max) {
+        step.bytes_left_out = static_cast<std::uint32_t>(step.bytes.size() - recorded_bytes_max);
+        step.bytes.resize(recorded_bytes_max);
+    }
     outcome_.trace.push_back(std::move(step));
 }
 

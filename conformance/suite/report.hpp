@@ -27,6 +27,16 @@ struct RunHeader {
 /// The whole catalogue with the cases of each statement.
 void add_statements(results::Run& run);
 
+/// A case as `--list --json` shows it: not judged.
+void add_listed_case(results::Run& run, const CaseEntry& entry);
+
+/// How it is known: announced | observed | declared.
+void add_fact(results::Run& run, const std::string& name, const std::string& value,
+              const char* source);
+
+/// Makes a run flaky whose worst results that are not known are; before reports::complete().
+void settle_verdict(results::Run& run);
+
 [[nodiscard]] results::Run to_results(const RunHeader& header, const RunRecord& record);
 
 /// At most 15 lines: id, statement, ladder, expected, seen, command. Each ends with a line end.

@@ -39,6 +39,7 @@ struct TraceStep {
     std::string from{};
     std::string to{};  // empty for waited and noted
     Buffer bytes{};
+    std::uint32_t bytes_left_out = 0;  // of a packet too long to be kept
     std::string text{};
     bool deviates = false;
     std::string note{};

@@ -12,7 +12,7 @@ namespace touchstone::conformance {
 namespace {
 
 /// From its start to the first connection that a broker accepts.
-constexpr std::chrono::seconds start_time_max{30};
+constexpr std::chrono::seconds start_time_max{60};
 constexpr std::chrono::milliseconds look_interval{20};
 /// A port that was free may be taken when the broker comes to listen at it.
 constexpr unsigned start_attempts = 3;
@@ -42,7 +42,7 @@ public:
             if (commands_.run.empty()) return true;  // it is there already
             process_.emplace(commands_.run, broker_.log_file);
             if (start(problem)) return true;
-            if (!picks_port) break;
+            if (!picks_port || process_->is_running()) break;
         }
         return false;
     }

@@ -54,11 +54,13 @@ pid_t begin(const std::string& command, const std::string& log_file, std::string
 }
 
 std::string describe_end(int status) {
-    if (WIFSIGNALED(status)) {
-        const char* const name = sigabbrev_np(WTERMSIG(status));
-        return "its process was ended by " + (name != nullptr
-                                                  ? "SIG" + std::string{name}
-                                                  : "signal " + std::to_string(WTERMSIG(status)));
+    // A shell between us and the broker says it in its way.
+    const int exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    const int signal_number = WIFSIGNALED(status) ? WTERMSIG(status)
+                              : exit_code > 128   ? exit_code - 128
+                                                  : 0;
+    if (const char* const name = signal_number == 0 ? nullptr : sigabbrev_np(signal_number)) {
+        return "its process was ended by SIG" + std::string{name};
     }
     return "its process ended with exit code " + std::to_string(WEXITSTATUS(status));
 }
@@ -72,8 +74,7 @@ void wait_a_moment(std::chrono::milliseconds span) {
 bool Process::start(std::string& problem) {
     stop();
     fate_.clear();
-    // With exec, the process is the broker's and not a shell's that waits for it.
-    process_ = begin("exec " + command_, log_file_, problem);
+    process_ = begin(command_, log_file_, problem);
     return process_ != 0;
 }
 

@@ -1422,15 +1422,18 @@ std::vector<Mutant> make_mutants() {
          .on_broker = on(pubrec, [](Packet& packet, Wire& wire) {
              if (packet.reason_code >= 0x80) wire.memory["refused"] = packet.packet_id;
          })});
-    add({.name = "forbidden_filter_granted",
-         .story = "SUBACK grants what the access rules forbid",
+    add({.name = "forbidden_filter_left_out",
+         .story = "SUBACK has no code for a filter that the access rules forbid",
          .killed_by = {"v5/MQTT-3.9.3-1:forbidden", "v3.1.1/MQTT-3.9.3-1:forbidden"},
          .on_broker = on(suback, [](Packet& packet, Wire&) {
-             for (std::size_t i = 0; i < packet.reason_codes.size(); ++i) {
-                 if (packet.reason_codes[i] == (is_v5(packet) ? 0x87 : 0x80)) {
-                     packet.raw[packet.raw.size() - packet.reason_codes.size() + i] = std::byte{0};
-                 }
-             }
+             const auto refused = static_cast<std::uint8_t>(is_v5(packet) ? 0x87 : 0x80);
+             auto body = body_bytes(packet);
+             std::erase(packet.reason_codes, refused);
+             const auto header_size = is_v5(packet) ? 3U : 2U;
+             body.resize(header_size);
+             for (const auto code : packet.reason_codes)
+                 body.push_back(static_cast<std::byte>(code));
+             set_body(packet, body);
          })});
     add({.name = "auth_with_code_0",
          .story = "the AUTH of the broker in the middle of an exchange has Reason Code 0x00",

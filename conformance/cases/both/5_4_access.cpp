@@ -72,7 +72,7 @@ CASE("v5/MQTT-4.3.3-9",
 }
 
 CASE("v5/MQTT-3.9.3-1:forbidden v3.1.1/MQTT-3.9.3-1:forbidden",
-     "a forbidden Topic Filter is refused in SUBACK, and the others of the SUBSCRIBE are not",
+     "a SUBSCRIBE with a forbidden Topic Filter gets a code for each of its filters",
      needs.forbidden()) {
     auto client = peer("client").connect();
     const auto suback = client.try_subscribe(
@@ -80,7 +80,8 @@ CASE("v5/MQTT-3.9.3-1:forbidden v3.1.1/MQTT-3.9.3-1:forbidden",
     demand(suback.reason_codes.size() == 3, "three codes", describe(suback));
     demand(suback.reason_codes[0] < 0x80 && suback.reason_codes[2] < 0x80,
            "the filters that are allowed granted", describe(suback));
-    demand(suback.reason_codes[1] >= 0x80, "the forbidden one refused", describe(suback));
+    // A broker may grant it and deliver nothing: no statement says when access is checked.
+    if (suback.reason_codes[1] < 0x80) observed("the forbidden one is granted");
 }
 
 }  // namespace touchstone::conformance
