@@ -1,8 +1,21 @@
 // Draws the report from the JSON in #data (touchstone.results.Report). Everything that came from outside reaches the
 // page as text nodes and attribute values only, never as markup.
 "use strict";
-(() => {
-  const report = JSON.parse(document.getElementById("data").textContent);
+(async () => {
+  // A large report comes packed (html.cpp): Base64 of gzip.
+  const read = async (element) => {
+    if (element.type === "application/json") return element.textContent;
+    const packed = Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0));
+    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+  let report;
+  try {
+    report = JSON.parse(await read(document.getElementById("data")));
+  } catch (problem) {
+    document.getElementById("page").textContent =
+      `The data of this page cannot be read here (${problem.message}); run.json beside it has the same.`;
+    return;
+  }
   const runs = report.runs || [];
   const summaries = report.summaries || [];
   const rows = report.rows || [];
@@ -50,7 +63,7 @@
   };
   const instant = (us) => (us < 1e6 ? `${(us / 1e3).toFixed(3)} ms` : `${(us / 1e6).toFixed(3)} s`);
   const bytesOf = (base64) => (base64 ? Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)) : new Uint8Array());
-  const hexDump = (bytes, limit) => {
+  const hexDump = (bytes, limit, leftOut = 0) => {
     const lines = [];
     for (let at = 0; at < Math.min(bytes.length, limit); at += 16) {
       const part = [...bytes.slice(at, Math.min(at + 16, limit))];
@@ -58,7 +71,8 @@
       const text = part.map((b) => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : "·")).join("");
       lines.push(`${at.toString(16).padStart(4, "0")}  ${hex.padEnd(47)}  ${text}`);
     }
-    if (bytes.length > limit) lines.push(`… ${bytes.length - limit} more bytes`);
+    const more = Math.max(0, bytes.length - limit) + leftOut;
+    if (more > 0) lines.push(`… ${more} more bytes`);
     return lines.join("\n");
   };
 
@@ -380,15 +394,16 @@
       }
       const { step } = event;
       const bytes = bytesOf(step.bytes);
+      const size = bytes.length + number(step.bytes_left_out);
       const way = step.to ? `${step.from} → ${step.to}` : step.from;
       const arrival = step.lost ? " · lost on the way" : number(step.arrived_us) > event.at
         ? ` · arrived at ${timeText(number(step.arrived_us))} ${unit}` : "";
       return [h("div", { class: "what" }, stepText(step)),
         h("div", { class: "muted small" }, `${timeText(event.at)} ${unit} · ${way}${arrival}` +
-          `${bytes.length ? ` · ${plural(bytes.length, "byte")}` : ""} `, close),
+          `${size ? ` · ${plural(size, "byte")}` : ""} `, close),
         step.violates && h("p", { class: "reason fail" }, `${step.violates} is violated here`),
         step.note && h("p", { class: step.deviates ? "reason fail" : "reason" }, step.note),
-        bytes.length > 0 && h("pre", {}, hexDump(bytes, 4096))];
+        bytes.length > 0 && h("pre", {}, hexDump(bytes, 4096, number(step.bytes_left_out)))];
     };
 
     const select = (index) => {
@@ -457,13 +472,19 @@
       statement && [` ${statement.level || ""}: `, h("span", { class: "muted" }, statement.requirement || "")]);
   };
 
+  const isAddress = (text) => /^https?:\/\/[^\s<>"]+$/.test(text || "");
+
   const caseBody = (result) => [
     h("p", { class: "demand" }, result.title || ""),
     (result.statements || []).map(statementLine),
     result.close_verdict && h("p", { class: "small" }, "exchange ", chip(verdictOf(result)), " · close ",
       chip(result.close_verdict)),
-    result.expected_verdict && h("p", { class: "small muted" },
-      `Expected here: ${(words[result.expected_verdict] || words.unspecified)[1]}. ${result.expectation_reason || ""}`),
+    result.condition && h("p", { class: "small muted" }, { guarded: "On the broker with users and access rules.",
+      reduced: "On the broker with features off and small limits." }[result.condition] || result.condition),
+    (result.expected_verdict || result.expectation_reason) && h("p", { class: "small muted" },
+      result.expected_verdict && `Expected here: ${(words[result.expected_verdict] || words.unspecified)[1]}. `,
+      result.expectation_reason || "", " ", isAddress(result.expectation_link)
+        ? h("a", { href: result.expectation_link, rel: "noreferrer" }, result.expectation_link) : result.expectation_link || ""),
     (result.expected || result.seen) && h("div", { class: "versus" },
       h("div", { class: "pass" }, h("h3", {}, "Expected"), result.expected || "–"),
       h("div", { class: isFailure(caseVerdict(result)) ? "fail" : "info" }, h("h3", {}, "Seen"), result.seen || "–")),
@@ -680,6 +701,8 @@
         ["started", number(run.started_unix_ms) ? `${new Date(number(run.started_unix_ms)).toISOString().slice(0, 19).replace("T", " ")} UTC` : ""],
         ["unexpected", number(summary.unexpected) ? plural(summary.unexpected, "result") : ""],
         ["digest", summary.digest && h("code", {}, summary.digest)], ["tool", run.tool_version && `touchstone ${run.tool_version}`]]),
+      (run.facts || []).length > 0 && h("details", {}, h("summary", { class: "small" }, "What it can do and chooses"),
+        facts(run.facts.map((fact) => [fact.name || "", h("span", { title: fact.source || "" }, fact.value || "")]))),
       (run.notes || []).length > 0 && h("ul", { class: "notes" }, run.notes.map((note) => h("li", {}, note))),
       command(summary.reproduce));
   };
@@ -759,7 +782,8 @@
     const sections = [...new Set([...byId.values()].map(({ result }) => result.section || "cases"))];
     return [...byId.entries()].map(([id, { result, reasons, cells }]) => ({ cells, group: result.section || "cases",
       version: (result.section || "").split(" ")[0],
-      text: [id, result.title, result.section, ...reasons.map(([, reason]) => reason), ...(result.statements || [])].join(" ").toLowerCase(),
+      text: [id, result.title, result.section, ...reasons.map(([, reason]) => reason), ...(result.statements || []),
+        ...(result.tags || [])].join(" ").toLowerCase(),
       describe: () => [h("td", { class: "text" }, h("span", { class: "mono" }, id), h("div", {}, result.title || ""),
         reasons.map(([i, reason]) => h("div", { class: "why" }, caseRuns.length > 1 && h("b", {}, `${runs[i].name}: `), reason)))] }))
       .sort((a, b) => sections.indexOf(a.group) - sections.indexOf(b.group));

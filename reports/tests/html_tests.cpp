@@ -1,5 +1,7 @@
 #include "reports/html.hpp"
 
+#include <google/protobuf/io/gzip_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
@@ -63,6 +65,47 @@ TEST(Html, hostile_strings_and_payloads_cannot_leave_their_element) {
     EXPECT_EQ(tests::occurrences(html, "<!--"), 0U);
     EXPECT_EQ(tests::occurrences(html, "alert(1)"), tests::occurrences(html, "alert(1)\\u003c") +
                                                         tests::occurrences(html, "alert(1)&lt;"));
+}
+
+std::string from_base64(const std::string& text) {
+    const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string bytes;
+    std::uint32_t bits = 0;
+    unsigned bit_count = 0;
+    for (const char digit : text) {
+        if (digit == '=') break;
+        bits = (bits << 6U) | static_cast<std::uint32_t>(alphabet.find(digit));
+        bit_count += 6;
+        if (bit_count < 8) continue;
+        bit_count -= 8;
+        bytes += static_cast<char>(bits >> bit_count & 0xFFU);
+    }
+    return bytes;
+}
+
+TEST(Html, a_large_report_is_packed_and_holds_the_same) {
+    results::Run run = tests::conformance_run("a");
+    for (int i = 0; i < 20'000; ++i) run.add_notes("note " + std::to_string(i) + " </script>");
+    const auto report = merge_runs("t", {completed(run)});
+    const auto html = html_report(report);
+    const std::string start = "<script type=\"application/gzip;base64\" id=\"data\">";
+    const auto from = html.find(start);
+    ASSERT_NE(from, std::string::npos);
+    const auto data =
+        html.substr(from + start.size(), html.find("</script", from) - from - start.size());
+    const auto packed = from_base64(data);
+    google::protobuf::io::ArrayInputStream bytes{packed.data(), static_cast<int>(packed.size())};
+    google::protobuf::io::GzipInputStream stream{&bytes};
+    std::string json;
+    const void* piece = nullptr;
+    for (int size = 0; stream.Next(&piece, &size);) {
+        json.append(static_cast<const char*>(piece), static_cast<std::size_t>(size));
+    }
+    results::Report read;
+    EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json, &read).ok());
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read, report));
+    EXPECT_EQ(tests::occurrences(html, "</script"), 2U);
+    EXPECT_LT(html.size(), json.size() / 2);
 }
 
 TEST(Html, the_page_asks_for_nothing_from_outside) {
