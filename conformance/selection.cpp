@@ -153,7 +153,7 @@ std::vector<std::string> tags_of(const CaseEntry& entry) {
     add_if(needed.shared_subscriptions_available, "shared-subscriptions");
     add_if(needed.topic_aliases_min > 0, "topic-aliases");
     add_if(needed.session_expiry_s_min > 0, "session");
-    add_if(needed.has_frames, "websocket");
+    add_if(needed.has_frames, "web-socket");
     add_if(needed.real_time.count() > 0, "time");
     add_if(needed.credentials, "users");
     add_if(needed.forbidden_topic, "access-rules");

@@ -31,7 +31,7 @@ void add_selection_options(CLI::App& app, Selection& selection);
 [[nodiscard]] std::string to_command_line(const Selection& selection);
 
 /// What a case is about, in single words: its version, its file ("connect", "publish", "flows", …),
-/// what it needs ("qos2", "retain", "websocket", "time", "guarded", …), and the level of its first
+/// what it needs ("qos2", "retain", "web-socket", "time", "guarded", …), and the level of its first
 /// statement ("must", "must-not", "prose"). Sorted.
 [[nodiscard]] std::vector<std::string> tags_of(const CaseEntry& entry);
 

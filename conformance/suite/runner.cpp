@@ -145,6 +145,7 @@ struct Place {
     Condition condition = Condition::usual;
 
     std::mutex reviving{};
+    std::string last_finished{};  // id and last packet of the case that ended last; under reviving
     std::atomic<unsigned> lives{1};  // one more each time it was brought back
 };
 
@@ -404,6 +405,10 @@ Run::Attempt Run::run_and_look(const CaseEntry& entry, std::uint64_t number) {
         // Connections that a revival broke are not the case's fault.
         attempt.was_disturbed = attempt.was_disturbed || life != place.lives;
     }
+    if (outcome.verdict != Verdict::crash && !outcome.was_unreachable) {
+        const std::scoped_lock lock{place.reviving};
+        place.last_finished = entry.id + ", whose last was " + last_packet_sent(outcome);
+    }
     // One that crashed the broker all alone has done it.
     if (--running_ == 0 && outcome.verdict == Verdict::crash) attempt.was_disturbed = false;
     return attempt;
@@ -417,10 +422,17 @@ void Run::on_gone(Place& place, unsigned life, Attempt& attempt) {
     if (place.lives != life) return;  // somebody else has noticed first
     const auto fate = place.source->fate();
     outcome.verdict = Verdict::crash;
+    auto last_packet = last_packet_sent(outcome);
+    if (last_packet == "none" && !place.last_finished.empty()) {
+        last_packet = "none by this case; before it ran " + place.last_finished;
+    }
     outcome.reason = "the broker accepts no connection any more" +
                      (fate.empty() ? "" : " (" + fate + ")") +
-                     "; last packet sent: " + last_packet_sent(outcome) +
+                     "; last packet sent: " + last_packet +
                      (outcome.reason.empty() ? "" : "; before: " + outcome.reason);
+    // What was expected of a broker that is not there any more explains nothing.
+    outcome.expected.clear();
+    outcome.seen.clear();
     if (!place.source->can_revive()) return;
     std::string problem;
     if (!place.source->revive(problem)) {
