@@ -21,6 +21,15 @@
 
 namespace touchstone::asio_driver {
 
+/// ThreadSanitizer takes a number for the same descriptor in all threads, and loses its way when it
+/// is not. In a program that it watches all threads keep sharing one table, and all else is as it
+/// is otherwise: descriptors travel, as copies within the table.
+#ifdef __SANITIZE_THREAD__
+inline constexpr bool is_descriptor_table_watched = true;
+#else
+inline constexpr bool is_descriptor_table_watched = false;
+#endif
+
 /// Gives the calling thread a table of its own that has the standard streams and `kept` in it and
 /// nothing else. Nobody must count on numbers this thread has opened before.
 /// Returns how many descriptors can be opened there in addition.

@@ -75,7 +75,14 @@ bool has_ended(const Descriptor& socket) {
 
 // --- A table -------------------------------------------------------------------------------------
 
-TEST(descriptor_table, of_a_thread_has_what_was_kept_and_room_for_as_many_as_it_says) {
+class descriptor_table : public testing::Test {
+protected:
+    void SetUp() override {
+        if (is_descriptor_table_watched) GTEST_SKIP() << "a sanitizer allows one table only";
+    }
+};
+
+TEST_F(descriptor_table, of_a_thread_has_what_was_kept_and_room_for_as_many_as_it_says) {
     const Descriptor kept = some_descriptor();
     const Descriptor other = some_descriptor();
     const OpenFilesLimit limit{100};
@@ -93,7 +100,7 @@ TEST(descriptor_table, of_a_thread_has_what_was_kept_and_room_for_as_many_as_it_
     EXPECT_TRUE(some_descriptor().is_open());  // those of the thread are no concern of this table
 }
 
-TEST(descriptor_table, of_a_thread_keeps_nothing_open_that_is_closed_elsewhere) {
+TEST_F(descriptor_table, of_a_thread_keeps_nothing_open_that_is_closed_elsewhere) {
     const Descriptor kept = some_descriptor();
     auto [here, there] = pair_of_sockets();
     std::promise<void> has_left;
@@ -110,7 +117,7 @@ TEST(descriptor_table, of_a_thread_keeps_nothing_open_that_is_closed_elsewhere) 
     thread.join();
 }
 
-TEST(descriptor_table, is_empty_once_it_was_closed_although_its_thread_lives) {
+TEST_F(descriptor_table, is_empty_once_it_was_closed_although_its_thread_lives) {
     auto [here, there] = pair_of_sockets();
     std::promise<void> has_closed;
     std::promise<void> is_seen;
@@ -127,7 +134,7 @@ TEST(descriptor_table, is_empty_once_it_was_closed_although_its_thread_lives) {
     thread.join();
 }
 
-TEST(descriptor_table, without_room_is_refused_with_what_to_do) {
+TEST_F(descriptor_table, without_room_is_refused_with_what_to_do) {
     const OpenFilesLimit limit{8};
     try {
         in_a_thread([] { leave_shared_descriptor_table({3}); });
@@ -192,7 +199,7 @@ constexpr std::size_t limit_of_files = 100;
 
 /// A node whose shards have tables with room for fewer than limit_of_files connections, and clients
 /// that have their descriptors already.
-class small_tables : public testing::Test {
+class small_tables : public descriptor_table {
 protected:
     void start(DriverLimits limits = {}) {
         node_ = std::make_unique<Node>(
