@@ -147,7 +147,7 @@ public:
     }
 
     bool send(Bytes bytes) override {
-        if (!socket().is_open()) return false;
+        if (!socket().is_open() || has_send_failed_) return false;
         std::optional<error_code> result;
         const auto on_done = [&result](const error_code& outcome, std::size_t) {
             result = outcome;
@@ -160,7 +160,8 @@ public:
             asio::async_write(stream_, buffer, on_done);
         }
         run_until_done(result, now_of_steady_clock() + send_time_max);
-        return !*result;
+        has_send_failed_ = bool{*result};
+        return !has_send_failed_;
     }
 
     Arrival receive(Buffer& into, Instant deadline) override {
@@ -292,13 +293,14 @@ private:
     }
 
     bool send(const WebSocketMessage& message) override {
-        bool is_sent = socket().is_open();
+        bool is_sent = socket().is_open() && !has_send_failed_;
         if constexpr (is_web<Stream>) {
             for (std::size_t i = 0; is_sent && i < message.fragments.size(); ++i) {
                 std::optional<error_code> result;
                 start_sending(message, i, result);
                 run_until_done(result, now_of_steady_clock() + send_time_max);
                 is_sent = !*result;
+                has_send_failed_ = !is_sent;
             }
         }
         return is_sent;
@@ -417,6 +419,7 @@ private:
     std::optional<Read> read_{};      // of a read that is complete and was not looked at
     bool is_close_received_ = false;  // a Close frame
     bool has_received_ = false;
+    bool has_send_failed_ = false;  // Asio would wait in vain for a second failure
     std::optional<Arrival> ended_{};
     std::string problem_{};
 };

@@ -554,6 +554,24 @@ TEST(WebSocket, handshake_tells_what_was_answered) {
     EXPECT_THAT(problem, HasSubstr("nothing accepts connections"));
 }
 
+TEST(Network, does_not_wait_for_a_connection_that_is_broken_to_take_more_bytes) {
+    LoopbackBroker broker{{}, [](LoopbackConnection& client) {
+                              client.read(2);
+                              client.reset();
+                          }};
+    const auto target = target_at(broker.address());
+    std::string problem;
+    const auto connection = target->open(problem);
+    ASSERT_NE(connection, nullptr) << problem;
+    EXPECT_TRUE(connection->send(hex("c0 00")));
+    Buffer bytes;
+    EXPECT_EQ(connection->receive(bytes, soon(*target)), Arrival::reset);
+    // As the pieces of --split-bytes: none of them may cost the patience for a send.
+    const auto before = target->now();
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(connection->send(hex("c0")));
+    EXPECT_LT(target->now() - before, std::chrono::seconds{5});
+}
+
 TEST(Network, has_handshakes_and_frames_over_web_socket_alone) {
     LoopbackBroker broker{{.transport = Transport::tcp},
                           [](LoopbackConnection& client) { client.await_end(); }};
