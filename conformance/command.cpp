@@ -49,6 +49,7 @@ constexpr std::array subcommands{
     Subcommand{"generate", generated::generate_command},
     Subcommand{"replay", generated::replay_command},
     Subcommand{"explore", generated::explore_command},
+    Subcommand{"fuzz", generated::fuzz_command},
 };
 
 constexpr std::string_view examples = R"(
@@ -58,6 +59,7 @@ Subcommands, each with --help of its own:
   touchstone conform generate  random packet scripts, judged by a model of the standard
   touchstone conform replay    one such script on any broker
   touchstone conform explore   all sequences of a few steps of two clients
+  touchstone conform fuzz      hostile input, while other clients use the broker
 
 Examples:
   touchstone conform --target sim

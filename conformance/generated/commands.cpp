@@ -76,21 +76,6 @@ struct GenerateArguments {
     bool print = false;
 };
 
-/// "7", "1..200".
-std::pair<std::uint64_t, std::uint64_t> parse_seeds(const std::string& text) {
-    const auto dots = text.find("..");
-    const auto first = text.substr(0, dots);
-    const auto last = dots == std::string::npos ? first : text.substr(dots + 2);
-    const auto is_number = [](const std::string& digits) {
-        return !digits.empty() && digits.size() <= 18 &&
-               digits.find_first_not_of("0123456789") == std::string::npos;
-    };
-    if (!is_number(first) || !is_number(last) || std::stoull(first) > std::stoull(last)) {
-        throw Refusal{"--seeds '" + text + "': expected a number, or a range like 1..200"};
-    }
-    return {std::stoull(first), std::stoull(last)};
-}
-
 /// Blocks of seeds without a divergence.
 class Blocks {
 public:

@@ -1,5 +1,5 @@
-// `touchstone conform generate`, `replay` and `explore`: arguments, progress, and the files of the
-// report. Each gets the arguments from its own name on, and returns the exit code.
+// `touchstone conform generate`, `replay`, `explore` and `fuzz`: arguments, progress, and the files
+// of the report. Each gets the arguments from its own name on, and returns the exit code.
 #pragma once
 
 namespace touchstone::conformance::generated {
@@ -7,5 +7,6 @@ namespace touchstone::conformance::generated {
 int generate_command(int argument_count, char** arguments);
 int replay_command(int argument_count, char** arguments);
 int explore_command(int argument_count, char** arguments);
+int fuzz_command(int argument_count, char** arguments);
 
 }  // namespace touchstone::conformance::generated

@@ -35,7 +35,8 @@ struct Features {
     bool waits = false;
     bool has_limits = false;
     bool has_many_topics = false;
-    bool cuts_bytes = false;  // split and joined
+    bool cuts_bytes = false;      // split and joined
+    bool is_about_flows = false;  // of one topic, over several connections
 };
 
 class Generator {
@@ -63,6 +64,13 @@ public:
         features_.has_limits = dice_.chance(40);
         features_.has_many_topics = half();
         features_.cuts_bytes = dice_.chance(20);
+        features_.is_about_flows = dice_.chance(15);
+        if (!features_.is_about_flows) return;
+        features_.keeps_sessions = true;
+        features_.holds_back = true;
+        features_.has_many_topics = false;
+        features_.shares = false;
+        features_.clients = 1 + dice_.below(2);
     }
 
     Script make() {
@@ -185,6 +193,7 @@ private:
     }
 
     std::string_view draw_topic() {
+        if (features_.is_about_flows && dice_.chance(95)) return topics[0];
         if (!features_.has_many_topics && dice_.chance(85)) return topics[dice_.below(2)];
         return topics[dice_.below(topics.size())];
     }
@@ -196,6 +205,8 @@ private:
                                features_.has_v5 && dice_.chance(50);
         if (is_shared) {
             word.filter = shared_filters[dice_.below(shared_filters.size())];
+        } else if (features_.is_about_flows) {
+            word.filter = filters[0];
         } else if (!features_.has_many_topics && dice_.chance(70)) {
             word.filter = filters[dice_.below(3)];
         } else {

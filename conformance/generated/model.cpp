@@ -132,6 +132,25 @@ Buffer Model::ping(char client, Instant now) {
 }
 
 std::optional<Outgoing> Model::begin(const Step& step, std::size_t number, Instant now) {
+    auto outgoing = begin_verb(step, number, now);
+    if (!outgoing.has_value()) return outgoing;
+    // So many steps with their round trips are time enough.
+    constexpr unsigned steps_max = 3;
+    std::erase_if(late_, [this](Late& late) {
+        if (++late.steps <= steps_max) return false;
+        late.message->is_late = false;
+        auto& candidates = retained_[late.message->topic];
+        const bool is_last = !candidates.empty() && candidates.back().source == late.message;
+        if (is_last && late.is_certain && late.message->is_place_known) {
+            candidates = {candidates.back()};
+        }
+        return true;
+    });
+    for (const auto& late : late_) accept(late.message, false, now);
+    return outgoing;
+}
+
+std::optional<Outgoing> Model::begin_verb(const Step& step, std::size_t number, Instant now) {
     auto& one = link(step.client);
     if (step.verb == Verb::connect) return begin_connect(step, number, now);
     if (step.verb == Verb::wrong) return begin_wrong(step, number, now);
@@ -364,6 +383,11 @@ std::optional<Outgoing> Model::begin_unsubscribe(const Step& step, Instant now) 
             found->second.is_certain = false;
             found->second.revision = ++revision_;
         }
+        for (const auto& shared : shared_) {
+            if (shared->filter != filter) continue;
+            shared->needed = std::min(shared->needed, shared->arrived);
+            shared->is_optional = true;
+        }
         // What waits for the client may still come, and need not [MQTT-3.10.4-2].
         for (auto& copy : session.copies) {
             const bool is_left = std::ranges::any_of(copy.matches, [&](const Match& match) {
@@ -453,7 +477,9 @@ std::optional<Outgoing> Model::begin_publish(const Step& step, std::size_t numbe
     const bool is_lost = !is_cut && step.has("lose");
     if (is_lost) outgoing.ends = Ending::finish;
     if (qos == 0) {
-        if (!is_cut) accept(message, !is_lost, now);
+        if (is_cut) return outgoing;
+        accept(message, !is_lost, now);
+        if (is_lost) late_.push_back({.message = message});
         return outgoing;
     }
     auto& outbound = session.outbound.emplace_back();
@@ -462,8 +488,11 @@ std::optional<Outgoing> Model::begin_publish(const Step& step, std::size_t numbe
     outbound.is_forgetful = step.has("forget");
     if (is_cut) return outgoing;
     outgoing.packets.push_back(send_outbound(one, outbound, false, &draft, now));
-    if (is_lost) one.awaited.clear();
     accept(message, false, now);
+    if (is_lost) {
+        one.awaited.clear();
+        late_.push_back({.message = message});
+    }
     return outgoing;
 }
 
@@ -712,11 +741,19 @@ void Model::accept(const MessagePointer& message, bool is_certain, Instant now) 
     const bool is_first = !message->was_offered;
     message->was_offered = true;
     // Without a payload nobody can tell two of them apart.
-    message->is_ambiguous =
-        message->payload.empty() && std::ranges::any_of(messages_, [&](const auto& other) {
-            return other != message && other->payload.empty() && other->topic == message->topic;
-        });
+    for (const auto& other : messages_) {
+        const bool is_alike = other != message && message->payload.empty() &&
+                              other->payload.empty() && other->topic == message->topic;
+        if (!is_alike) continue;
+        message->is_ambiguous = true;
+        message->is_ordered = false;
+        other->is_ordered = false;
+    }
     if (is_first) message->from = now;
+    if (is_certain && !message->is_late && !settings_.is_of_one_part) {
+        message->is_late = true;
+        late_.push_back({.message = message, .is_certain = true});
+    }
     message->to = now;
     for (auto& [client_id, session] : sessions_) {
         offer_to(client_id, session, message, is_certain, is_first);
@@ -732,7 +769,9 @@ void Model::offer_to(const std::string& client_id, Session& session, const Messa
     std::uint8_t qos = 0;
     for (const auto& [filter, subscription] : session.subscriptions) {
         if (filter.starts_with("$share/") || !matches_topic(filter, message->topic)) continue;
-        if (subscription.options.no_local && message->publisher == client_id) continue;
+        const bool is_own = message->publisher == client_id;
+        // Until SUBACK the options of the subscription before it may hold.
+        if (subscription.options.no_local && is_own && subscription.is_certain) continue;
         matches.push_back({filter, subscription});
         if (!subscription.is_certain) continue;
         has_certain = true;
@@ -755,9 +794,12 @@ void Model::offer_to(const std::string& client_id, Session& session, const Messa
                 return one.filter == match.filter &&
                        one.subscription.revision == match.subscription.revision;
             });
-            if (!is_known) found->matches.push_back(std::move(match));
+            if (is_known) continue;
+            found->matches.push_back(std::move(match));
+            found->is_mixed = true;
+            ++found->maximum;
         }
-        if (is_owed && !found->is_optional) {
+        if (is_owed && !found->is_optional && !found->is_mixed) {
             found->needed = std::max(found->needed, found->arrived_before + 1);
         }
         return;
@@ -771,7 +813,7 @@ void Model::offer_to(const std::string& client_id, Session& session, const Messa
     }
     copy.matches = std::move(matches);
     const bool was_kept = is_online ? fits(link(*session.client), *message) : highest_qos(copy) > 0;
-    copy.is_optional = !is_first || !was_kept;
+    copy.is_optional = !is_first || !was_kept || !has_certain;
     copy.needed = is_owed && is_first ? 1 : 0;
 }
 
@@ -839,7 +881,7 @@ void Model::retain(const MessagePointer& message, bool is_certain, bool is_first
     }
     // Nothing else has been published there since: this is it.
     const bool is_it = message->qos == 0 || (is_last && message->is_place_known);
-    if (is_certain && is_it) candidates = {candidates.back()};
+    if (is_certain && is_it && !message->is_late) candidates = {candidates.back()};
 }
 
 void Model::offer_retained(const Link& link, Session& session, const std::string& filter,
@@ -877,6 +919,7 @@ void Model::publish_will(Session& session, bool is_certain, Instant now) {
     const auto message = session.will->message;
     session.will.reset();
     accept(message, is_certain, now);
+    if (!is_certain) late_.push_back({.message = message});
 }
 
 /// The broker may end the connection, and act on that before its client learns of it.

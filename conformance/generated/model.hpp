@@ -53,6 +53,9 @@ struct ModelSettings {
     std::string token;  // the run's own word, takes the place of ~
     Tolerances tolerances{};
     Capabilities capabilities{};  // what a client knows before its first CONNACK
+    /// What was acknowledged is known to all of the broker. One of several parts may acknowledge
+    /// before that, and no statement forbids it.
+    bool is_of_one_part = false;
 };
 
 class Model {
@@ -111,6 +114,7 @@ private:
         bool is_ordered = true;      // its place among the others is known
         bool was_offered = false;    // the broker may have had it
         bool is_ambiguous = false;   // another one looks the same
+        bool is_late = false;        // it may not have reached all of the broker yet
         bool is_place_known = true;  // among the messages retained under its topic
     };
     using MessagePointer = std::shared_ptr<Message>;
@@ -140,6 +144,7 @@ private:
         unsigned maximum = 1;
         bool has_highest_qos = false;  // a copy with the highest QoS arrived
         bool is_optional = false;      // the broker may have had the message before it matched
+        bool is_mixed = false;  // the subscriptions changed while the broker may have matched them
     };
 
     /// What may be retained under a topic, and what put it there.
@@ -185,6 +190,13 @@ private:
         bool is_released = false;   // PUBREL was sent
         bool is_forgetful = false;  // the client acts as if the acknowledgement had not come
         bool was_answered = false;  // and it did come
+    };
+
+    /// A message that may reach others late: whoever sent it is not there to be asked.
+    struct Late {
+        MessagePointer message;
+        bool is_certain = false;  // it was published
+        unsigned steps = 0;       // since
     };
 
     struct Will {
@@ -265,6 +277,7 @@ private:
                                                std::string kind, std::string text);
 
     // What clients do.
+    std::optional<Outgoing> begin_verb(const Step& step, std::size_t number, Instant now);
     std::optional<Outgoing> begin_connect(const Step& step, std::size_t number, Instant now);
     std::optional<Outgoing> begin_subscribe(const Step& step, Instant now);
     std::optional<Outgoing> begin_unsubscribe(const Step& step, Instant now);
@@ -341,6 +354,7 @@ private:
     std::vector<std::shared_ptr<SharedCopy>> shared_{};
     std::map<std::string, std::vector<Retained>> retained_{};  // by Topic Name: one of these
     std::vector<MessagePointer> messages_{};
+    std::vector<Late> late_{};
     std::size_t revision_ = 0;
     std::size_t anonymous_ = 0;
     std::vector<Divergence> divergences_{};

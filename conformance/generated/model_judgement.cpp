@@ -84,7 +84,7 @@ std::uint8_t Model::highest_qos(const Copy& copy) {
 }
 
 bool Model::is_unchanged(const Session& session, const Copy& copy) {
-    return std::ranges::all_of(copy.matches, [&](const Match& match) {
+    return !copy.is_mixed && std::ranges::all_of(copy.matches, [&](const Match& match) {
         const auto current = session.subscriptions.find(match.filter);
         return match.subscription.is_certain && current != session.subscriptions.end() &&
                current->second.revision == match.subscription.revision;

@@ -30,7 +30,8 @@ public:
           settings_{settings},
           model_{{.token = settings.token,
                   .tolerances = settings.tolerances,
-                  .capabilities = settings.capabilities}} {}
+                  .capabilities = settings.capabilities,
+                  .is_of_one_part = settings.is_of_one_part}} {}
 
     Played run() {
         played_.outcome.started = target_.now();

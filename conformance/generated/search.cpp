@@ -205,6 +205,7 @@ Surveyed survey(TargetSource& source, std::uint64_t seed, std::uint64_t nonce, d
     surveyed.is_reachable = found.is_reachable;
     surveyed.play.tolerances = found.surroundings.tolerances;
     surveyed.play.capabilities = found.surroundings.capabilities;
+    surveyed.play.is_of_one_part = source.has_virtual_time();
     surveyed.play.is_shared_broker = found.surroundings.is_shared_broker;
     surveyed.play.is_interrupted = is_interrupted;
     return surveyed;

@@ -65,6 +65,20 @@ int run_command(CLI::App& app, int argument_count, char** arguments,
     return to_int(ExitCode::usage_error);
 }
 
+std::pair<std::uint64_t, std::uint64_t> parse_seeds(const std::string& text) {
+    const auto dots = text.find("..");
+    const auto first = text.substr(0, dots);
+    const auto last = dots == std::string::npos ? first : text.substr(dots + 2);
+    const auto is_number = [](const std::string& digits) {
+        return !digits.empty() && digits.size() <= 18 &&
+               digits.find_first_not_of("0123456789") == std::string::npos;
+    };
+    if (!is_number(first) || !is_number(last) || std::stoull(first) > std::stoull(last)) {
+        throw Refusal{"--seeds '" + text + "': expected a number, or a range like 1..200"};
+    }
+    return {std::stoull(first), std::stoull(last)};
+}
+
 std::unique_ptr<TargetSource> make_played_source(const TargetOptions& options) {
     const bool is_simulated = options.target == "sim" && options.broker_file.empty();
     // Refuses options that do not fit.
@@ -142,6 +156,7 @@ std::optional<ExitCode> CommandSession::begin() {
         return surveyed.is_reachable ? ExitCode::run_invalid : ExitCode::target_unreachable;
     }
     settings_.play = surveyed.play;
+    settings_.play.is_of_one_part = source_->has_virtual_time() && arguments_.target.shards == 1;
     if (arguments_.time_budget_s.has_value()) {
         settings_.deadline = began_ + std::chrono::seconds{*arguments_.time_budget_s};
     }
@@ -167,6 +182,11 @@ std::string CommandSession::write_script(const std::string& id, const Script& sc
 
 std::string CommandSession::replay_command(const std::string& path) const {
     return "touchstone conform replay " + shell_word(path) +
+           to_command_line(arguments_.target, source_->url());
+}
+
+std::string CommandSession::again_command(const std::string& options) const {
+    return "touchstone conform " + subcommand_ + ' ' + options +
            to_command_line(arguments_.target, source_->url());
 }
 

@@ -31,6 +31,9 @@ void add_common_options(CLI::App& app, CommonArguments& arguments);
 [[nodiscard]] int run_command(CLI::App& app, int argument_count, char** arguments,
                               const std::function<ExitCode()>& body);
 
+/// First and last of "7" or "1..200". Throws Refusal.
+[[nodiscard]] std::pair<std::uint64_t, std::uint64_t> parse_seeds(const std::string& text);
+
 /// The broker to play on. `sim` has small limits here, so that wrap-around and exhaustion happen.
 [[nodiscard]] std::unique_ptr<TargetSource> make_played_source(const TargetOptions& options);
 
@@ -58,6 +61,8 @@ public:
     [[nodiscard]] std::string write_script(const std::string& id, const Script& script,
                                            const std::string& comment);
     [[nodiscard]] std::string replay_command(const std::string& path) const;
+    /// The subcommand with other `options`, on the same target.
+    [[nodiscard]] std::string again_command(const std::string& options) const;
     /// Writes the report and prints the last line.
     [[nodiscard]] ExitCode finish(ExitCode exit_code);
 

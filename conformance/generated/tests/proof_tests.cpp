@@ -16,6 +16,24 @@ namespace {
 /// What a search for each mutant is given: about 2 s of CPU where it finds nothing.
 constexpr std::uint64_t seeds_per_mutant = 3'000;
 
+/// What no script can show, and why.
+const std::set<std::string> out_of_reach{
+    // Clients of a script know no Client Identifiers but those of their own run.
+    "short_identifiers_refused", "long_identifiers_refused_badly",
+    // Clients keep the limits that a broker announces.
+    "announced_limits_not_kept", "low_quotas_not_kept",
+    // They are impatient, and have no User Name.
+    "connect_awaited_for_ever", "password_needs_user_name", "any_password",
+    "forbidden_publish_ignored", "forbidden_filter_left_out", "refused_identifier_remembered",
+    // Handshakes are the transport's, and of enhanced authentication.
+    "mqtt_always_selected", "first_offered_selected", "nothing_selected", "auth_with_code_0",
+    "connack_without_method", "auth_with_any_method", "auth_with_any_code", "any_proof",
+    "serves_before_authentication", "auth_too_large", "any_proof_again",
+    // The standard leaves it open, or asks with a SHOULD.
+    "disconnect_without_code", "connack_unknown_code", "connack_for_malformed_3_1_1",
+    // The model allows a broker what it adds to a PUBLISH, and no refusal is that long.
+    "too_large_goes_to_nobody", "connack_with_long_reason"};
+
 struct Found {
     std::uint64_t seed = 0;
     Divergence divergence{};
@@ -47,7 +65,7 @@ TEST(Proof, most_broken_brokers_are_found_and_what_finds_them_is_short) {
     std::vector<std::size_t> sizes;
     std::vector<std::string> survivors;
     for (const auto& mutant : all_mutants()) {
-        const auto found = search(mutant);
+        const auto found = out_of_reach.contains(mutant.name) ? std::nullopt : search(mutant);
         if (!found.has_value()) {
             survivors.push_back(mutant.name);
             continue;
@@ -64,6 +82,7 @@ TEST(Proof, most_broken_brokers_are_found_and_what_finds_them_is_short) {
     std::printf("found %zu of %zu, packets: median %zu, at most %zu\n", sizes.size(),
                 sizes.size() + survivors.size(), median, sizes.back());
     EXPECT_LE(median, 10U);
+    EXPECT_LE(survivors.size(), out_of_reach.size() + 4);
 }
 
 }  // namespace
