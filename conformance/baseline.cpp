@@ -96,6 +96,7 @@ Comparison apply_baseline(const Baseline& baseline, const std::string& today, re
         const auto& known = *found->second;
         result.set_expectation_reason(known.reason());
         result.set_expectation_link(known.link());
+        if (is_good(verdict) && known.sometimes()) continue;
         if (is_good(verdict)) {
             result.set_expected_verdict(known.crashes() ? ResultVerdict::crash
                                                         : ResultVerdict::fail);
@@ -135,7 +136,7 @@ std::vector<std::string> update_baseline(const results::Run& run, const NewEntry
     for (const auto& result : run.cases()) {
         const auto verdict = reports::overall_verdict(result);
         const auto found = known_by_case.find(result.case_id());
-        if (found != known_by_case.end() && is_good(verdict)) {
+        if (found != known_by_case.end() && is_good(verdict) && !found->second.sometimes()) {
             changes.push_back("removed " + result.case_id() + ", which passes");
             known_by_case.erase(found);
         } else if (found == known_by_case.end() && is_bad(verdict)) {
@@ -145,6 +146,7 @@ std::vector<std::string> update_baseline(const results::Run& run, const NewEntry
             known.set_link(entry.link);
             known.set_expires(entry.expires);
             known.set_crashes(verdict == ResultVerdict::crash);
+            known.set_sometimes(verdict == ResultVerdict::flaky);
             changes.push_back("added " + result.case_id() + ": " + known.reason());
         } else if (found != known_by_case.end() && verdict == ResultVerdict::crash &&
                    !found->second.crashes()) {

@@ -128,6 +128,24 @@ TEST(Baseline, does_not_hide_that_a_run_was_cut_short) {
               ExitCode::target_unreachable);
 }
 
+TEST(Baseline, takes_both_from_what_fails_at_times) {
+    auto listed = baseline_with();
+    listed.mutable_known(0)->set_sometimes(true);
+    for (const auto either : {ResultVerdict::pass, ResultVerdict::fail, ResultVerdict::flaky}) {
+        EXPECT_EQ(exit_code_with(listed, either, ResultVerdict::pass), ExitCode::as_expected);
+    }
+    EXPECT_EQ(exit_code_with(listed, ResultVerdict::crash, ResultVerdict::pass),
+              ExitCode::regression);
+    EXPECT_TRUE(
+        update_baseline(run_with(ResultVerdict::pass, ResultVerdict::pass), {}, listed).empty());
+    EXPECT_EQ(listed.known_size(), 1);
+    Baseline empty;
+    update_baseline(run_with(ResultVerdict::flaky, ResultVerdict::fail), {}, empty);
+    ASSERT_EQ(empty.known_size(), 2);
+    EXPECT_TRUE(empty.known(0).sometimes());
+    EXPECT_FALSE(empty.known(1).sometimes());
+}
+
 TEST(Baseline, shows_in_the_results) {
     auto run = run_with(ResultVerdict::fail, ResultVerdict::fail);
     const auto comparison = apply_baseline(baseline_with(), "2026-11-21", run);
