@@ -83,12 +83,14 @@ protected:
 };
 
 TEST_F(descriptor_table, of_a_thread_has_what_was_kept_and_room_for_as_many_as_it_says) {
+    const Descriptor below = some_descriptor();
     const Descriptor kept = some_descriptor();
     const Descriptor other = some_descriptor();
     const OpenFilesLimit limit{100};
     in_a_thread([&] {
         const auto room = leave_shared_descriptor_table({kept.raw()});
         EXPECT_GE(fcntl(kept.raw(), F_GETFD), 0);
+        EXPECT_LT(fcntl(below.raw(), F_GETFD), 0);
         EXPECT_LT(fcntl(other.raw(), F_GETFD), 0);
         std::size_t opened = 0;
         while (dup(kept.raw()) >= 0) ++opened;
