@@ -14,7 +14,9 @@
 #include "conformance/limits.hpp"
 #include "conformance/selection.hpp"
 #include "conformance/target_options.hpp"
+#include "conformance/targets/managed.hpp"
 #include "conformance/targets/process.hpp"
+#include "conformance/targets/sim.hpp"
 #include "conformance/text_file.hpp"
 #include "reports/run_file.hpp"
 #include "reports/summary.hpp"
@@ -46,8 +48,7 @@ private:
     std::filesystem::path path_;
 };
 
-// --- The baseline
-// ----------------------------------------------------------------------------------
+// --- The baseline -------------------------------------------------------------------------------
 
 const std::string one = "v5/MQTT-3.1.0-1";
 const std::string other = "v5/MQTT-3.1.0-2";
@@ -197,8 +198,7 @@ TEST(Dates, are_days_of_the_calendar) {
     EXPECT_EQ(date_of(1'767'225'600), "2026-01-01");
 }
 
-// --- The choice of cases
-// -----------------------------------------------------------------------------
+// --- The choice of cases ------------------------------------------------------------------------
 
 std::set<std::string> ids_of(const Selection& selection) {
     std::set<std::string> ids;
@@ -270,8 +270,7 @@ TEST(Tags, say_what_a_case_is_about) {
     }
 }
 
-// --- The file about a broker
-// -------------------------------------------------------------------------
+// --- The file about a broker --------------------------------------------------------------------
 
 TEST(BrokerFile, is_refused_with_the_place_of_the_mistake) {
     const Folder folder;
@@ -327,8 +326,7 @@ TEST(Limits, that_contradict_the_connack_are_named) {
     EXPECT_TRUE(contradictions(declared, announced).empty());
 }
 
-// --- Brokers that the suite runs
-// ---------------------------------------------------------------------
+// --- Brokers that the suite runs ----------------------------------------------------------------
 
 TEST(Process, tells_how_it_ended) {
     const auto fate_of = [](const std::string& command) {
@@ -367,8 +365,79 @@ TEST(Process, writes_what_it_prints_to_its_file) {
     EXPECT_NE(problem.find("exit code 5"), std::string::npos);
 }
 
-// --- The commands
-// ----------------------------------------------------------------------------------
+/// A broker that is there already; its commands write down that they were called.
+ManagedBroker elsewhere(const std::string& log) {
+    ManagedBroker broker{
+        .url = "sim", .commands = {.start = "echo start >> " + log, .stop = "echo stop >> " + log}};
+    broker.make_source = [](const std::string&, std::string&) { return make_sim_source({}); };
+    return broker;
+}
+
+std::string text_of_file(const std::string& path) {
+    std::ifstream file{path};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+TEST(ManagedBroker, is_stopped_started_and_revived_by_its_commands) {
+    const Folder folder;
+    const auto log = folder.file("log");
+    std::string problem;
+    const auto source = make_managed_source(elsewhere(log), problem);
+    ASSERT_NE(source, nullptr) << problem;
+    EXPECT_TRUE(source->declaration().may_be_stopped);
+    EXPECT_TRUE(source->can_revive());
+    const auto target = source->make(1);
+    EXPECT_TRUE(target->stop_broker(problem)) << problem;
+    EXPECT_TRUE(target->start_broker(problem)) << problem;
+    EXPECT_EQ(text_of_file(log), "stop\nstart\n");
+    EXPECT_TRUE(source->revive(problem)) << problem;
+    EXPECT_EQ(text_of_file(log), "stop\nstart\nstop\nstart\n");
+    EXPECT_NE(target->open(problem), nullptr) << problem;
+}
+
+TEST(ManagedBroker, says_so_when_a_command_fails) {
+    const Folder folder;
+    auto broker = elsewhere(folder.file("log"));
+    broker.commands.restart = "exit 9";
+    std::string problem;
+    const auto source = make_managed_source(broker, problem);
+    ASSERT_NE(source, nullptr) << problem;
+    EXPECT_FALSE(source->revive(problem));
+    EXPECT_NE(problem.find("exit code 9"), std::string::npos) << problem;
+}
+
+TEST(ManagedBroker, has_other_states_where_somebody_says_how) {
+    const Folder folder;
+    const auto log = folder.file("log");
+    auto broker = elsewhere(log);
+    auto guarded = elsewhere(log);
+    guarded.declaration.forbidden_topic = "secret";
+    broker.guarded = std::make_shared<const ManagedBroker>(guarded);
+    auto broken = elsewhere(log);
+    broken.make_source = [](const std::string&, std::string& why) {
+        why = "no such address";
+        return std::unique_ptr<TargetSource>{};
+    };
+    broker.reduced = std::make_shared<const ManagedBroker>(broken);
+    std::string problem;
+    const auto source = make_managed_source(broker, problem);
+    ASSERT_NE(source, nullptr) << problem;
+    EXPECT_EQ(source->in(Condition::usual, problem), source.get());
+    auto* const found = source->in(Condition::guarded, problem);
+    ASSERT_NE(found, nullptr) << problem;
+    EXPECT_EQ(found->declaration().forbidden_topic, "secret");
+    EXPECT_EQ(source->in(Condition::guarded, problem), found);
+    EXPECT_EQ(problem, "");
+    // One that does not come up is told from one that nobody speaks of.
+    EXPECT_EQ(source->in(Condition::reduced, problem), nullptr);
+    EXPECT_EQ(problem, "no such address");
+    problem.clear();
+    const auto plain = make_managed_source(elsewhere(log), problem);
+    EXPECT_EQ(plain->in(Condition::reduced, problem), nullptr);
+    EXPECT_EQ(problem, "");
+}
+
+// --- The commands -------------------------------------------------------------------------------
 
 int conform(std::vector<std::string> words) {
     words.insert(words.begin(), "conform");

@@ -495,8 +495,7 @@ TEST(Run, ends_after_a_crash_where_nobody_can_start_the_broker_again) {
         record.cases, [](const CaseRecord& one) { return one.outcome.verdict == Verdict::crash; }));
 }
 
-// --- Where packets are cut must not matter
-// ---------------------------------------------------------
+// --- Where packets are cut must not matter ------------------------------------------------------
 
 class SplitTest : public testing::TestWithParam<Split> {};
 
