@@ -50,6 +50,7 @@ constexpr std::array subcommands{
     Subcommand{"replay", generated::replay_command},
     Subcommand{"explore", generated::explore_command},
     Subcommand{"fuzz", generated::fuzz_command},
+    Subcommand{"compare", generated::compare_command},
 };
 
 constexpr std::string_view examples = R"(
@@ -60,6 +61,7 @@ Subcommands, each with --help of its own:
   touchstone conform replay    one such script on any broker
   touchstone conform explore   all sequences of a few steps of two clients
   touchstone conform fuzz      hostile input, while other clients use the broker
+  touchstone conform compare   the same packet scripts on several brokers
 
 Examples:
   touchstone conform --target sim

@@ -33,6 +33,7 @@ struct Played {
     std::string inconclusive{};       // why nothing could be judged to the end
     bool was_unreachable = false;     // a Network Connection could not be opened
     bool was_interrupted = false;
+    std::string token{};  // the word that it was played under
     CaseOutcome outcome{};
 };
 

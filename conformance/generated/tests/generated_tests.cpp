@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "conformance/generated/compare.hpp"
 #include "conformance/generated/explore.hpp"
 #include "conformance/generated/report.hpp"
 #include "conformance/generated/search.hpp"
@@ -206,6 +207,25 @@ TEST(Search, makes_what_it_finds_small_and_the_same) {
     ASSERT_TRUE(again.divergence.has_value());
     EXPECT_TRUE(is_same_mistake(*again.divergence, *played.divergence));
     EXPECT_EQ(again.divergence->statement, "v5/MQTT-3.1.4-3");
+}
+
+TEST(Compare, knows_what_differs_and_what_only_looks_different) {
+    const auto once =
+        play_on({}, "a connect\na subscribe filter=~/t,q1\na publish topic=~/t q=1\n");
+    const auto expected =
+        std::vector<std::string>{"a CONNACK new 0x00 success", "a SUBACK 0x01 granted_qos_1",
+                                 "a PUBACK 0x00 success", "a PUBLISH q1 ~/t 'm3'"};
+    EXPECT_EQ(behaviour(once, once.token), expected);
+    SimOptions options;
+    options.settings.maximum_qos = QoS::at_most_once;
+    const auto other =
+        play_on(options, "a connect\na subscribe filter=~/t,q1\na publish topic=~/t q=1\n");
+    const auto difference =
+        first_difference(behaviour(once, once.token), behaviour(other, other.token));
+    EXPECT_EQ(difference, "a SUBACK 0x01 granted_qos_1 | a SUBACK 0x00 success");
+    EXPECT_EQ(first_difference(expected, expected), "");
+    EXPECT_EQ(kind_of_difference("a PUBLISH q1 ~/t 'm3' | -"), "PUBLISH q1 | -");
+    EXPECT_EQ(kind_of_difference("b PUBLISH q1 retain ~/x/y 'm9' | -"), "PUBLISH q1 retain | -");
 }
 
 }  // namespace
