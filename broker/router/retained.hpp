@@ -1,10 +1,12 @@
 // RetainedMessages: the last retained message of each topic (§3.3.1.3). Every shard holds all of
 // them; versions make the shards agree whatever order concurrent publications arrive in.
+//
+// One map of whole topics in the order of their levels, not a tree of levels: what a topic costs
+// does not depend on how many levels a client has put into it, and nothing has to go down level by
+// level.
 #pragma once
 
-#include <deque>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,20 +18,23 @@ namespace touchstone {
 
 class RetainedMessages {
 public:
-    /// `with_peers`: other shards may still send older versions of a topic whose message was
-    /// removed, so its version is remembered for a while.
     struct Limits {
         std::uint64_t count_max = UINT64_MAX;
         std::uint64_t bytes_max = UINT64_MAX;  // of the messages (Message::size_bytes)
     };
+    /// `with_peers`: other shards may still send older versions of a topic whose message was
+    /// removed, so its version is remembered for a while.
     RetainedMessages(Limits limits, bool with_peers) : limits_{limits}, with_peers_{with_peers} {}
+    RetainedMessages(const RetainedMessages&) = delete;
+    RetainedMessages& operator=(const RetainedMessages&) = delete;
     /// What is beyond them already, stays.
     void set_limits(Limits limits) { limits_ = limits; }
 
     enum class Stored { yes, older, full };
 
     /// Keeps `message` as the retained message of its topic, or removes the topic's when the
-    /// payload is empty [MQTT-3.3.1-6]. `older`: a later version is there already; `full`: not kept.
+    /// payload is empty [MQTT-3.3.1-6]. `older`: a later version is there already; `full`: not
+    /// kept.
     Stored store(const MessageRef& message, RetainVersion version, Instant now);
 
     /// Whether store() would find room for a message of `size_bytes` under `topic`.
@@ -38,43 +43,46 @@ public:
     /// The message of a topic; empty when there is none or it has expired.
     [[nodiscard]] MessageRef find(std::string_view topic, Instant now) const;
 
-    /// Appends the messages whose topics `filter` matches, in the order of their topics.
+    /// Appends the messages whose topics `filter` matches, in the order of their topics' levels.
     void collect(std::string_view filter, Instant now, std::vector<MessageRef>& into) const;
 
     /// Forgets what has expired and old removals. Returns when it is wanted next; `never` for not.
     Instant sweep(Instant now);
 
-    [[nodiscard]] std::size_t size() const { return count_; }
+    [[nodiscard]] std::size_t size() const { return topics_.size() - removals_.size(); }
     [[nodiscard]] std::uint64_t size_bytes() const { return bytes_; }
 
 private:
-    struct Node {
-        std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
-        MessageRef message;
+    /// Level by level: a topic, then those that go on from it, then all others. A level never holds
+    /// the separator, so it is enough that `/` comes before every other byte.
+    struct LevelOrder {
+        using is_transparent = void;
+        bool operator()(std::string_view a, std::string_view b) const;
+    };
+    /// What is due when. Each topic has at most one entry, which goes when the topic gets another
+    /// message: what was stored before leaves nothing behind. The texts are those of the messages.
+    using Deadlines = std::multimap<Instant, std::string_view>;
+    struct Entry {
+        MessageRef message;  // without payload: the topic's message was removed
         RetainVersion version;
+        Deadlines::iterator deadline;  // in removals_, or in expiries_ if the message expires
     };
-    struct Due {
-        Instant at;
-        RetainVersion version;
-        std::string topic;
-    };
-    struct Later {
-        bool operator()(const Due& a, const Due& b) const { return a.at > b.at; }
-    };
+    using Topics = std::map<std::string_view, Entry, LevelOrder>;  // the texts: as above
 
-    void put(Node& node, MessageRef message);
-    Node& node_of(std::string_view topic);
-    [[nodiscard]] const Node* find_node(std::string_view topic) const;
-    void prune(Node& node, std::string_view topic);
-    static void collect_below(const Node& node, std::string_view filter, bool first, Instant now,
-                              std::vector<MessageRef>& into);
-    static void collect_all(const Node& node, bool first, Instant now,
-                            std::vector<MessageRef>& into);
+    /// `place`: what comes behind the topic, which has no entry.
+    void insert_message(Topics::iterator place, const MessageRef& message, RetainVersion version);
+    void insert_removal(Topics::iterator place, std::string_view topic, RetainVersion version,
+                        Instant now);
+    /// Returns what comes behind it.
+    Topics::iterator erase(Topics::iterator entry);
+    void erase_first(const Deadlines& deadlines) { erase(topics_.find(deadlines.begin()->second)); }
+    [[nodiscard]] bool has_room(Topics::const_iterator known, std::size_t size_bytes) const;
 
-    Node root_;
-    std::vector<Due> due_;  // a heap: expiry of messages and of remembered removals
-    std::size_t count_ = 0;
+    Topics topics_;
+    Deadlines expiries_;
+    Deadlines removals_;  // until when each is remembered
     std::uint64_t bytes_ = 0;
+    std::uint64_t removal_bytes_ = 0;
     Limits limits_;
     bool with_peers_;
 };
