@@ -312,6 +312,7 @@ private:
                                    std::vector<Divergence>& problems);
     [[nodiscard]] bool is_member(const SharedCopy& copy, const std::string& client_id) const;
     bool make_room(const std::string& client_id, const Packet& packet);
+    [[nodiscard]] static bool is_in_group_of(const Session& session, const std::string& topic);
     void explain_unwanted(const Link& link, const Session& session, const Packet& packet,
                           std::vector<Divergence>& problems);
     [[nodiscard]] std::optional<Divergence> judge(const Link& link, const Session& session,

@@ -256,8 +256,14 @@ std::vector<Buffer> Model::on_publish(char client, const Packet& packet, Instant
         taken = take_copy(one, *session, packet, now, problems);
     }
     if (!taken.has_value()) {
-        if (problems.empty()) explain_unwanted(one, *session, packet, problems);
-        divergences_.push_back(problems.front());
+        if (packet.retain && is_in_group_of(*session, packet.topic)) {
+            diverge({"X5-72", ""}, one.version, "Retained Message for a Shared Subscription",
+                    name_of_message(packet) +
+                        ", retained, comes although only a Shared Subscription is left for it");
+        } else {
+            if (problems.empty()) explain_unwanted(one, *session, packet, problems);
+            divergences_.push_back(problems.front());
+        }
     }
     if (taken.has_value() && taken->is_ordered) check_order(one, *taken->message, packet);
     if (packet.qos == 0) return {};
@@ -537,6 +543,15 @@ std::optional<Divergence> Model::judge_properties(const Message& message, const 
                           std::to_string(waited_s(message.from)) + " s");
 }
 
+bool Model::is_in_group_of(const Session& session, const std::string& topic) {
+    return std::ranges::any_of(session.subscriptions, [&](const auto& one) {
+        constexpr std::string_view prefix = "$share/";
+        if (!one.first.starts_with(prefix)) return false;
+        const auto slash = one.first.find('/', prefix.size());
+        return matches_topic(std::string_view{one.first}.substr(slash + 1), topic);
+    });
+}
+
 void Model::explain_unwanted(const Link& link, const Session& session, const Packet& packet,
                              std::vector<Divergence>& problems) {
     const auto what = name_of_message(packet);
@@ -575,16 +590,6 @@ void Model::explain_unwanted(const Link& link, const Session& session, const Pac
         matches_but_for_dollar =
             matches_but_for_dollar ||
             (packet.topic.starts_with('$') && (filter.starts_with('#') || filter.starts_with('+')));
-    }
-    const bool is_shared = std::ranges::any_of(session.subscriptions, [&](const auto& one) {
-        constexpr std::string_view prefix = "$share/";
-        if (!one.first.starts_with(prefix)) return false;
-        const auto slash = one.first.find('/', prefix.size());
-        return matches_topic(std::string_view{one.first}.substr(slash + 1), packet.topic);
-    });
-    if (packet.retain && is_shared) {
-        return says({"X5-72", ""}, "Retained Message for a Shared Subscription",
-                    ", retained, comes because of a Shared Subscription");
     }
     const bool has_copy = std::ranges::any_of(
         session.copies, [&](const Copy& copy) { return copy.message == *known; });
