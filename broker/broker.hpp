@@ -92,7 +92,8 @@ public:
     void on_open(ConnectionId connection, access::Origin origin, Instant now);
     void on_open(ConnectionId connection, Instant now) { on_open(connection, {}, now); }
     /// Bytes of an open connection: those not consumed before and the new ones behind them. `bytes`
-    /// need not outlive the call.
+    /// need not outlive the call. None: there are some, but they wait until the peer takes what it is
+    /// owed; a client that is not heard for this reason is not silent for its Keep Alive.
     Intake on_bytes(ConnectionId connection, Bytes bytes, Instant now);
     /// `size_bytes` of what was sent have left the driver's own buffers.
     void on_written(ConnectionId connection, std::size_t size_bytes, Instant now);

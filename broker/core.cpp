@@ -78,6 +78,7 @@ Broker::Core::Connection& Broker::Core::open_connection(ConnectionId id) {
 Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
     context_.now = now;
     auto& connection = open_connection(id);
+    if (bytes.empty()) connection.last_packet_at = now;  // its packets wait in the driver
     auto rest = bytes;
     const auto taken = [&] { return bytes.size() - rest.size(); };
     for (;;) {

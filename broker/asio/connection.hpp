@@ -23,7 +23,8 @@ enum class ConnectionState : std::uint8_t {
     preparing,  // the core does not know it yet (Layers::preparation)
     open,       // what arrives goes to the core
     stalled,    // the core takes no bytes until Network::resume
-    resuming,   // it did; the bytes kept are delivered in the next turn
+    clogged,    // the peer does not take what it is owed: not read until it has taken some of it
+    resuming,   // the core takes bytes again; those kept are delivered in the next turn
     moving,     // the core gave it to another shard; done when its input returns
     closing,    // the core closed it; done at the end of the turn
     aborting,   // the same, without writing what was sent
@@ -46,7 +47,7 @@ struct Connection {
     Output output;
     std::unique_ptr<KeptInput> kept;
     std::unique_ptr<Layers> layers;    // null: the bytes on the socket are those of MQTT
-    std::uint32_t gathered_bytes = 0;  // sent since the last attempt to write
+    std::uint32_t unwritten_bytes = 0;  // in `output`
     ConnectionState state = ConnectionState::unused;
     Interest interest : 1 = Interest::read;  // as Readiness knows it
     bool is_gathered : 1 = false;            // on the list of connections to be written

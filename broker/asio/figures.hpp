@@ -46,6 +46,7 @@ struct DriverFigures {
     std::uint64_t accept_pauses = 0;       // descriptors or memory had run out
     std::uint64_t accept_rate_pauses = 0;  // connections came faster than the listener takes them
     std::uint64_t read_rate_pauses = 0;    // a connection sent faster than the listener takes it
+    std::uint64_t output_pauses = 0;       // a connection was not read: too much is owed to it
     std::uint64_t send_timeouts = 0;       // connections closed because output did not move
     std::uint64_t moved_here = 0;          // connections from the shard that accepted them
     std::uint64_t moves_refused = 0;       // connections whose shard had no descriptor left

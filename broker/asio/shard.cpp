@@ -29,6 +29,8 @@ constexpr std::size_t referenced_bytes_min = 2048;
 /// unwritten_bytes_max, so that a burst of many publishers to one fast subscriber is not mistaken
 /// for a subscriber that does not read.
 constexpr std::size_t gathered_bytes_max = 64 * 1024;
+/// What is not read is excused so often, well below the shortest time that Keep Alive allows.
+constexpr Duration excuse_interval = 250ms;
 /// Bytes of input after which it is looked at how much output they have become.
 constexpr std::size_t slice_bytes_max = 4096;
 constexpr int letters_per_turn_max = 1024;
@@ -241,7 +243,10 @@ void Shard::turn() {
         if (is_output_large_) write_gathered();
     }
     if (!stop_at_) {
-        if (const auto due = broker_.next_tick(); due && *due <= now_) broker_.on_tick(now_);
+        if (const auto due = broker_.next_tick(); due && *due <= now_) {
+            excuse_unread();
+            broker_.on_tick(now_);
+        }
     }
     if (watch_again_at_ <= now_) watch_again();
     publish_events();
@@ -342,7 +347,6 @@ void Shard::write_gathered() {
         Connection& connection = connections_.at(id);
         if (connection.state == ConnectionState::unused) continue;
         connection.is_gathered = false;
-        connection.gathered_bytes = 0;
         if (!connection.is_blocked) write(id, connection);
     }
     being_written_.clear();
@@ -403,6 +407,7 @@ void Shard::on_readable(ConnectionId id, Connection& connection) {
             if (connection.layers != nullptr) return receive_through_layers(id, connection);
             return receive(id, connection);
         case ConnectionState::stalled:  // the system's buffer fills, and then the peer has to wait
+        case ConnectionState::clogged:
         case ConnectionState::resuming: return;
         case ConnectionState::draining:
         case ConnectionState::lingering: return discard_input(id, connection);
@@ -469,6 +474,7 @@ Intake Shard::hand_slices_to_core(ConnectionId id, const Connection& connection,
             all.next = Intake::Next::gone;
             return all;
         }
+        if (intake.consumed_bytes > 0 && is_owed_too_much(connection)) return all;
         // A packet that does not fit a slice gets one of its own size.
         slice_bytes = intake.consumed_bytes > 0 ? slice_bytes_max : 2 * slice.size();
         slice_bytes = std::max(slice_bytes, intake.wanted_bytes);
@@ -480,7 +486,11 @@ void Shard::hand_to_core(ConnectionId id, Connection& connection, Bytes bytes,
     const Intake intake = hand_slices_to_core(id, connection, bytes);
     const Bytes rest = bytes.subspan(intake.consumed_bytes);
     switch (intake.next) {
-        case Intake::Next::more_bytes: break;
+        case Intake::Next::more_bytes:
+            // Only after it has got on: who is resumed gets rid of a packet at least, however much
+            // the core sends meanwhile.
+            if (intake.consumed_bytes > 0 && is_owed_too_much(connection)) clog(id, connection);
+            break;
         case Intake::Next::stalled:
             CHECK(connection.state == ConnectionState::open);
             connection.state = ConnectionState::stalled;
@@ -488,7 +498,7 @@ void Shard::hand_to_core(ConnectionId id, Connection& connection, Bytes bytes,
         case Intake::Next::gone: return on_gone(id, connection, rest);
     }
     if (rest.empty()) return;
-    if (source != nullptr && intake.next == Intake::Next::stalled) {
+    if (source != nullptr && connection.state != ConnectionState::open) {
         // A client may have sent a long row of packets each of which stalls: copy them once.
         source->begin += intake.consumed_bytes;
         connection.kept = std::move(source);
@@ -497,6 +507,47 @@ void Shard::hand_to_core(ConnectionId id, Connection& connection, Bytes bytes,
     connection.kept = std::make_unique<KeptInput>();
     connection.kept->wanted_bytes = intake.wanted_bytes;
     append(connection.kept->bytes, rest);
+}
+
+std::size_t Shard::unwritten_bytes_max(const Connection& connection) const {
+    const auto listener = node_.listeners[connection.listener]->index();
+    return rules_->zone_of(listener).settings.unwritten_bytes_max;
+}
+
+/// Twice what the core owes by itself, so that only answers to what is read can reach it, or large
+/// messages. Without an attempt to write that has failed, it is not the peer's fault.
+bool Shard::is_owed_too_much(const Connection& connection) const {
+    return connection.is_blocked &&
+           connection.unwritten_bytes > 2 * unwritten_bytes_max(connection);
+}
+
+void Shard::clog(ConnectionId id, Connection& connection) {
+    CHECK(connection.state == ConnectionState::open);
+    connection.state = ConnectionState::clogged;
+    clogged_.insert(id.raw());
+    ++figures_.output_pauses;
+}
+
+void Shard::unclog(ConnectionId id, Connection& connection) {
+    connection.state = ConnectionState::resuming;
+    look_again(id, connection);  // neither the system nor a layer tells again what has arrived
+}
+
+/// Before the core judges by the time: a client whose bytes wait in the socket because we do not
+/// read them is not silent.
+void Shard::excuse_unread() {
+    if (clogged_.empty() || now_ - excused_at_ < excuse_interval) return;
+    excused_at_ = now_;
+    std::erase_if(clogged_, [this](std::uint32_t raw) {
+        const ConnectionId id{raw};
+        const Connection& connection = connections_.at(id);
+        if (connection.state != ConnectionState::clogged) return true;
+        std::byte first;
+        const bool has_bytes = connection.kept != nullptr || connection.layers != nullptr ||
+                               recv(connection.socket.raw(), &first, 1, MSG_PEEK) > 0;
+        if (has_bytes) broker_.on_bytes(id, {}, now_);
+        return false;
+    });
 }
 
 void Shard::on_gone(ConnectionId id, Connection& connection, Bytes rest) {
@@ -553,8 +604,10 @@ void Shard::discard_input(ConnectionId id, Connection& connection) {
 // --- Output --------------------------------------------------------------------------------------
 
 void Shard::gather(ConnectionId id, Connection& connection, std::size_t size_bytes) {
-    connection.gathered_bytes += static_cast<std::uint32_t>(size_bytes);
-    if (connection.gathered_bytes > gathered_bytes_max) is_output_large_ = true;
+    connection.unwritten_bytes += static_cast<std::uint32_t>(size_bytes);
+    if (connection.unwritten_bytes > gathered_bytes_max && !connection.is_blocked) {
+        is_output_large_ = true;
+    }
     if (pool_.used_bytes() > used_bytes_to_write_at_) is_output_large_ = true;
     if (connection.is_gathered) return;
     connection.is_gathered = true;
@@ -567,15 +620,22 @@ void Shard::write(ConnectionId id, Connection& connection) {
     const Written outcome = write_some(connection, progress);
     if (outcome == Written::broken) {
         connection.output.drop_all(pool_);
+        connection.unwritten_bytes = 0;
         connection.is_output_broken = true;
     }
     switch (connection.state) {
         case ConnectionState::open:
         case ConnectionState::stalled:
+        case ConnectionState::clogged:
         case ConnectionState::resuming:
             if (outcome == Written::some) block(id, connection);
             if (outcome == Written::some || !stuck_.empty()) {
                 watch_progress(id, connection, progress.has_moved);
+            }
+            // Before the core hears of it and may send as much again.
+            if (connection.state == ConnectionState::clogged &&
+                connection.unwritten_bytes <= unwritten_bytes_max(connection)) {
+                unclog(id, connection);
             }
             // A broken connection is left to the reader: what the peer sent before it broke counts.
             if (outcome == Written::broken) look_again(id, connection);
@@ -605,11 +665,16 @@ Shard::Written Shard::write_some(Connection& connection, Progress& progress) {
         std::size_t size_bytes = 0;
         const Written outcome = write_socket(connection.socket.raw(), pieces, size_bytes);
         if (outcome != Written::all) return outcome;
-        connection.output.drop(pool_, size_bytes);
-        progress.written_bytes += size_bytes;
-        progress.has_moved = true;
+        drop_written(connection, size_bytes, progress);
     }
     return Written::all;
+}
+
+void Shard::drop_written(Connection& connection, std::size_t size_bytes, Progress& progress) {
+    connection.output.drop(pool_, size_bytes);
+    connection.unwritten_bytes -= static_cast<std::uint32_t>(size_bytes);
+    progress.written_bytes += size_bytes;
+    progress.has_moved = true;
 }
 
 /// One system call. `all`: some bytes were written.
@@ -657,6 +722,7 @@ void Shard::on_send_deadline(const Deadline& deadline, Connection& connection) {
     CHECK(known != stuck_.end());
     const bool is_served = connection.state == ConnectionState::open ||
                            connection.state == ConnectionState::stalled ||
+                           connection.state == ConnectionState::clogged ||
                            connection.state == ConnectionState::resuming;
     if (!known->second.is_blocked || !is_served) {
         stuck_.erase(known);
@@ -690,6 +756,7 @@ void Shard::end(ConnectionId id, Connection& connection) {
         case ConnectionState::preparing:
         case ConnectionState::open:
         case ConnectionState::stalled:
+        case ConnectionState::clogged:
         case ConnectionState::resuming:
         case ConnectionState::moving:
         case ConnectionState::draining:
@@ -759,6 +826,7 @@ void Shard::on_stop(Duration drain_time_max) {
             case ConnectionState::preparing:
             case ConnectionState::open:
             case ConnectionState::stalled:
+            case ConnectionState::clogged:
             case ConnectionState::resuming: abort(ConnectionId{raw}); break;
             case ConnectionState::unused:
             case ConnectionState::closing:

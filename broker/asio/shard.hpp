@@ -14,6 +14,7 @@
 #include <queue>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -241,6 +242,11 @@ private:
     void look_again(ConnectionId id, Connection& connection);
     void deliver_kept(ConnectionId id, Connection& connection);
     void on_received(ConnectionId id, Connection& connection, Bytes bytes);
+    [[nodiscard]] std::size_t unwritten_bytes_max(const Connection& connection) const;
+    [[nodiscard]] bool is_owed_too_much(const Connection& connection) const;
+    void clog(ConnectionId id, Connection& connection);
+    void unclog(ConnectionId id, Connection& connection);
+    void excuse_unread();
     /// Hands over in slices, writing what has become too much in between.
     Intake hand_slices_to_core(ConnectionId id, const Connection& connection, Bytes bytes);
     /// `source` holds `bytes` when they were kept before, and else is null.
@@ -255,6 +261,7 @@ private:
     // Output.
     void gather(ConnectionId id, Connection& connection, std::size_t size_bytes);
     void write(ConnectionId id, Connection& connection);
+    void drop_written(Connection& connection, std::size_t size_bytes, Progress& progress);
     void block(ConnectionId id, Connection& connection);
     Written write_some(Connection& connection, Progress& progress);
     static Written write_socket(int socket, std::span<iovec> pieces, std::size_t& size_bytes);
@@ -297,6 +304,8 @@ private:
     ShardIndex moving_to_;
     std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
     std::unordered_map<std::uint32_t, Stuck> stuck_;  // by number; each has a deadline
+    std::unordered_set<std::uint32_t> clogged_;       // by number; may hold some that were
+    Instant excused_at_{};                            // when excuse_unread() last did something
     std::vector<std::byte> record_;                   // pieces of output that become one record
     bool is_output_large_ = false;
     std::size_t used_bytes_to_write_at_ = UINT64_MAX;  // set by the first write_gathered()

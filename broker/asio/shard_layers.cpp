@@ -155,9 +155,7 @@ Shard::Written Shard::write_through_layers(Connection& connection, Progress& pro
         if (outcome != Written::all) return outcome;
         const auto of_output =
             layers.web != nullptr ? layers.web->writer.on_written(size_bytes) : size_bytes;
-        connection.output.drop(pool_, of_output);
-        progress.written_bytes += of_output;
-        progress.has_moved = true;
+        drop_written(connection, of_output, progress);
     }
     if (!layers.has_to_say_goodbye || layers.has_said_goodbye) return Written::all;
     using Outcome = transport::TlsSession::Outcome;
