@@ -110,7 +110,9 @@ public:
 private:
     // A filter is an Entry, the size of its text (16 bits), its text.
     // A branch is a Branch, then the levels that lead to it from the root. It exists when at least
-    // two filters begin with them; the root always.
+    // two filters begin with them; the root always. If they are long, only the last of them, behind
+    // a LongEnd: two long filters can have a branch for each of their levels, and would take as
+    // many copies of their beginning.
     struct Branch {
         Ref terminal = 0;  // the filter that ends here
         Ref many = 0;      // the filter that goes on with `#`, its last level
@@ -118,6 +120,10 @@ private:
         Ref children = 0;  // all of them, those in the table of edges too, combined by exclusive or
         std::uint32_t child_count = 0;
         std::uint32_t levels_size = 0;
+    };
+    struct LongEnd {
+        Ref above = 0;  // the branch of the levels before; it is there as long as this one
+        std::uint32_t level_size = 0;
     };
     /// On the way down: where a branch or leaf was reached, or waits to be looked at.
     struct Step {
@@ -131,13 +137,40 @@ private:
     static constexpr std::size_t inline_text_bytes_max = 256;
     static_assert(alignof(Entry) <= SlabArena::unit_bytes);
     static_assert(filter_text_at + inline_text_bytes_max <= SlabArena::object_bytes_max);
+    static_assert(sizeof(Branch) + sizeof(LongEnd) + inline_text_bytes_max <=
+                  SlabArena::object_bytes_max);
 
     static bool is_branch(Ref ref) { return (ref & branch_bit) != 0; }
     [[nodiscard]] Branch& branch(Ref ref) const {
         return *std::launder(reinterpret_cast<Branch*>(arena_.at(ref & ~branch_bit)));
     }
+    [[nodiscard]] bool is_long(Ref ref) const {
+        return branch(ref).levels_size > inline_text_bytes_max;
+    }
+    /// Of a branch that is not long.
     [[nodiscard]] std::string_view levels_of(Ref ref) const {
         return text_of(arena_.at(ref & ~branch_bit) + sizeof(Branch), branch(ref).levels_size);
+    }
+    /// Of one that is.
+    [[nodiscard]] LongEnd long_end(Ref ref) const {
+        LongEnd end;
+        std::memcpy(&end, arena_.at(ref & ~branch_bit) + sizeof(Branch), sizeof end);
+        return end;
+    }
+    [[nodiscard]] std::string_view last_level_of(Ref ref) const {
+        return text_of(arena_.at(ref & ~branch_bit) + sizeof(Branch) + sizeof(LongEnd),
+                       long_end(ref).level_size);
+    }
+    /// Whether `text` begins with the levels of a branch; what follows them is not looked at.
+    [[nodiscard]] bool begins_with_levels_of(Ref ref, std::string_view text) const {
+        for (; is_long(ref); ref = long_end(ref).above) {
+            const std::size_t size = branch(ref).levels_size;
+            const auto level = last_level_of(ref);
+            const auto begin = size - level.size();
+            if (text.size() < size || text.substr(begin, level.size()) != level) return false;
+            if (begin > 0 && text[begin - 1] != '/') return false;
+        }
+        return text.starts_with(levels_of(ref));
     }
 
     static std::string_view level_at(std::string_view text, std::size_t begin) {
@@ -193,22 +226,34 @@ private:
         (*this)[filter].~Entry();
     }
 
-    Ref make_branch(std::string_view levels) {
-        const auto ref = arena_.allocate(sizeof(Branch) + bytes_for(levels));
-        new (arena_.at(ref)) Branch{.levels_size = static_cast<std::uint32_t>(levels.size())};
-        put_text(arena_.at(ref) + sizeof(Branch), levels);
+    /// `levels`: those of the branch `above`, then `last`.
+    Ref make_branch(std::string_view levels, Ref above, std::string_view last) {
+        const bool makes_long = levels.size() > inline_text_bytes_max;
+        const auto kept = makes_long ? last : levels;
+        const auto text_at = sizeof(Branch) + (makes_long ? sizeof(LongEnd) : 0);
+        const auto ref = arena_.allocate(text_at + bytes_for(kept));
+        auto* const place = arena_.at(ref);
+        new (place) Branch{.levels_size = static_cast<std::uint32_t>(levels.size())};
+        if (makes_long) {
+            const LongEnd end{above, static_cast<std::uint32_t>(last.size())};
+            std::memcpy(place + sizeof(Branch), &end, sizeof end);
+        }
+        put_text(place + text_at, kept);
         ++branch_count_;
         return ref | branch_bit;
     }
+    void drop_branch_text(Ref ref) {
+        if (is_long(ref)) drop_text(last_level_of(ref));
+    }
     void release_branch(Ref ref) {
-        drop_text(levels_of(ref));
+        drop_branch_text(ref);
         arena_.release(ref & ~branch_bit);
         --branch_count_;
     }
     /// With what hangs below it and is not in the table of edges.
     void destroy_child(Ref child) {
         while (is_branch(child)) {
-            drop_text(levels_of(child));
+            drop_branch_text(child);
             const auto& at = branch(child);
             if (at.terminal != 0) destroy_filter(at.terminal);
             if (at.many != 0) destroy_filter(at.many);
@@ -229,11 +274,13 @@ private:
     /// the branch's ends. `begin`: where that is in the filters.
     [[nodiscard]] bool is_below(Ref from, std::string_view level, std::size_t begin,
                                 Ref child) const {
+        if (is_branch(child) && is_long(child))
+            return long_end(child).above == from && last_level_of(child) == level;
         const auto its = is_branch(child) ? levels_of(child) : text(child);
         const auto end = begin + level.size();
         if (its.size() < end || its.substr(begin, level.size()) != level) return false;
         if (its.size() > end && (is_branch(child) || its[end] != '/')) return false;
-        return from == root_ || (its[begin - 1] == '/' && its.starts_with(levels_of(from)));
+        return from == root_ || (its[begin - 1] == '/' && begins_with_levels_of(from, its));
     }
 
     /// The child of a branch by a level without wildcards; `begin`: where it begins in the filters.
@@ -275,7 +322,7 @@ private:
     }
 
     Ref add_to_tree(std::string_view filter) {
-        if (root_ == 0) root_ = make_branch("");
+        if (root_ == 0) root_ = make_branch("", 0, "");
         auto from = root_;
         for (std::size_t begin = 0;;) {
             const auto level = level_at(filter, begin);
@@ -291,7 +338,8 @@ private:
                 const auto other = text(child);
                 if (other == filter) return child;
                 // Two filters go on from here: what was a leaf gets a branch above it.
-                const auto parting = make_branch(filter.substr(0, begin + level.size()));
+                const auto parting =
+                    make_branch(filter.substr(0, begin + level.size()), from, level);
                 replace(from, level, child, parting);
                 if (next > other.size())
                     attach_terminal(parting, child);

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <malloc.h>  // mallinfo2
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
@@ -152,6 +153,36 @@ TEST(filter_index, gives_memory_back_whatever_filters_come_and_go) {
         ASSERT_EQ(index.size(), 0U);
         EXPECT_LE(index.branch_count(), 1U);
         EXPECT_LE(index.reserved_bytes(), 70'000U) << "a slab with the root, two small tables";
+    }
+}
+
+TEST(filter_index, two_long_filters_that_part_late_take_memory_like_their_texts) {
+    FilterIndex<std::uint64_t> index{1};
+    const auto allocated_bytes = [] {
+        const auto now = mallinfo2();
+        return now.uordblks + now.hblkhd;
+    };
+    // As many levels as mqtt.max_topic_levels allows by default, and as many as there can be.
+    for (const int levels : {126, 20'000}) {
+        std::string beginning(20'000, 'w');
+        for (int level = 0; level < levels; ++level) beginning += "/+";
+        const auto before = allocated_bytes();
+        const auto first = index.add(beginning + "/a");
+        const auto second = index.add(beginning + "/b");
+        const auto branches = static_cast<std::size_t>(levels) + 2;
+        EXPECT_EQ(index.branch_count(), branches);
+        EXPECT_EQ(index.find(beginning + "/a"), first);
+        EXPECT_EQ(index.find(beginning + "/b"), second);
+        EXPECT_EQ(index.find(beginning), 0U);
+        EXPECT_LT(allocated_bytes(), before + 200'000 + branches * 100);
+        int matches = 0;
+        const auto rest = std::string(static_cast<std::size_t>(levels) + 1, '/') + "b";
+        index.match(std::string(20'000, 'w') + rest, [&](std::uint64_t&) { ++matches; });
+        index.match(std::string(20'000, 'v') + rest, [&](std::uint64_t&) { ++matches; });
+        EXPECT_EQ(matches, 1);
+        index.remove(first);
+        EXPECT_EQ(index.branch_count(), 1U);
+        index.remove(second);
     }
 }
 
