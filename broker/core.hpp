@@ -233,8 +233,11 @@ private:
     bool acquire_routes(ConnectionId id, const std::vector<FilterName>& names);
     void unsubscribe(Client& client, const FilterName& name);
     /// The server's own topics (§4.7.2): nobody else speaks there.
-    [[nodiscard]] static bool is_server_topic(std::string_view topic) {
-        return topic.starts_with("$SYS/") || topic == "$SYS";
+    /// Behind a mountpoint no topic begins with `$`, so a filter that begins with a wildcard would
+    /// match it [MQTT-4.7.2-1]: such clients have none.
+    [[nodiscard]] static bool is_server_topic(const Client& client, std::string_view topic) {
+        return topic.starts_with("$SYS/") || topic == "$SYS" ||
+               (client.mountpoint() != nullptr && topic.starts_with('$'));
     }
     [[nodiscard]] static bool has_too_many_levels(std::string_view topic,
                                                   const Settings& settings);

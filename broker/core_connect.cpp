@@ -380,9 +380,11 @@ bool Broker::Core::send_connack(Client& client, const wire::Connect& connect,
         if (terms.keep_alive_s != connect.keep_alive_s)
             properties.put_integer(PropertyId::server_keep_alive, terms.keep_alive_s);
         if (connect.properties.integer(PropertyId::request_response_information) == 1 &&
-            !settings.response_topic_prefix.empty())  // [MQTT-3.1.2-28]
-            properties.put_text(PropertyId::response_information,
-                                settings.response_topic_prefix + client.session.client_id() + "/");
+            !settings.response_topic_prefix.empty()) {  // [MQTT-3.1.2-28]
+            const auto topic = settings.response_topic_prefix + client.session.client_id() + "/";
+            if (topic.size() <= 65'535)  // §1.5.4; it may be left out
+                properties.put_text(PropertyId::response_information, topic);
+        }
         if (const auto* const admission = open_connection(client.session.connection()).admission.get();
             admission != nullptr && !admission->method.empty()) {  // [MQTT-4.12.0-4]
             properties.put_text(PropertyId::authentication_method, admission->method);
@@ -539,7 +541,8 @@ void Broker::Core::publish_will(Client& client) {
     client.will_due_at = never;
     const auto will = client.session.take_will();
     if (!will || options_.defects.will_never_published) return;
-    if (is_server_topic(will->topic) || !is_allowed(client, access::Action::publish, will->topic)) {
+    if (is_server_topic(client, will->topic) ||
+        !is_allowed(client, access::Action::publish, will->topic)) {
         counters_.add(Counter::publish_denied);
         return;
     }

@@ -76,7 +76,7 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
             }
             break;
     }
-    if (is_server_topic(packet.topic) ||
+    if (is_server_topic(client, packet.topic) ||
         !is_allowed(client, access::Action::publish, packet.topic))
         return deny_publish(id, client, packet, ReasonCode::not_authorized);
     std::string mounted_topic;
@@ -220,6 +220,9 @@ void Broker::Core::tell_group_size(const FilterName& name) {
 std::size_t Broker::Core::deliver_here(Publication& publication, const Client* publisher) {
     receivers_.clear();
     router_.match(publication.fields().topic, publisher, receivers_);
+    auto& more = receivers_.more_identifiers;
+    std::ranges::sort(more);
+    auto next_more = more.begin();
     for (std::uint32_t at = 0; at < receivers_.list.size(); ++at) {
         const auto& receiver = receivers_.list[at];
         // RETAIN says "old news" to a new subscriber only, unless the subscriber asked to see it as
@@ -230,8 +233,8 @@ std::size_t Broker::Core::deliver_here(Publication& publication, const Client* p
             .identifier = receiver.identifier};
         if (receiver.has_more_identifiers) {
             identifiers_.clear();
-            for (const auto& [place, identifier] : receivers_.more_identifiers)
-                if (place == at) identifiers_.push_back(identifier);
+            for (; next_more != more.end() && next_more->first == at; ++next_more)
+                identifiers_.push_back(next_more->second);
             grant.more_identifiers = &identifiers_;
         }
         deliver(static_cast<Client&>(*receiver.who), publication, grant);
@@ -447,13 +450,18 @@ void Broker::Core::send_retained(Client& client, const FilterName& name,
                                  wire::SubscriptionOptions options, std::uint32_t identifier) {
     snapshot_.clear();
     retained_.collect(name.filter, context_.now, snapshot_);
+    // A queue's limits leave them out: they are there anyway. But who subscribes again and again and
+    // takes nothing does not get copies without end.
+    const auto snapshots_max =
+        2 * retained_.size() + client.session.settings().queue_messages_max;
     for (auto& message : snapshot_) {
         if (options.no_local && message->publisher() == client.publisher) continue;
         Publication publication{std::move(message)};
         deliver(client, publication,
                 {.qos = options.qos,
                  .retain = !options_.defects.retain_flag_lost,  // [MQTT-3.3.1-8]
-                 .snapshot = true,
+                 .snapshot = client.session.outbox() == nullptr ||
+                             client.session.outbox()->snapshot_count() < snapshots_max,
                  .identifier = identifier});
     }
     snapshot_.clear();

@@ -118,7 +118,11 @@ bool Shard::take_proxy_header(ConnectionId id, Connection& connection) {
     }
     const transport::ProxyHeader& header = preparation.proxy_header.header();
     if (header.source) preparation.origin.address = *header.source;
-    if (wire::is_utf8_string(header.certificate_common_name)) {
+    const settings::Listener& settings = preparation.plan->settings;
+    const bool is_user_name =
+        settings.proxied_name_is_user_name ||
+        (settings.tls && settings.tls->user_name_from == settings::CertificateName::common_name);
+    if (is_user_name && wire::is_utf8_string(header.certificate_common_name)) {
         preparation.origin.certificate_user_name = header.certificate_common_name;
     }
     begin_next_step(id, connection);

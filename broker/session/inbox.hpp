@@ -4,6 +4,7 @@
 
 #include <boost/container/flat_map.hpp>
 #include <boost/container/flat_set.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,7 +21,10 @@ public:
         full,   // `count_max` are there
     };
     Received receive(wire::PacketId packet_id, std::size_t count_max) {
-        if (has(packet_id)) return Received::again;
+        if (has(packet_id)) {
+            carried_over_.erase(packet_id.raw());
+            return Received::again;
+        }
         if (unreleased_.size() >= count_max) return Received::full;
         unreleased_.insert(packet_id.raw());
         return Received::is_new;
@@ -29,9 +33,17 @@ public:
         return unreleased_.contains(packet_id.raw());
     }
     /// False when the identifier is unknown.
-    bool release(wire::PacketId packet_id) { return unreleased_.erase(packet_id.raw()) != 0; }
+    bool release(wire::PacketId packet_id) {
+        carried_over_.erase(packet_id.raw());
+        return unreleased_.erase(packet_id.raw()) != 0;
+    }
     [[nodiscard]] const boost::container::flat_set<std::uint16_t>& unreleased() const {
         return unreleased_;
+    }
+
+    /// Of these, how many were received on the connection of now.
+    [[nodiscard]] std::size_t received_on_connection() const {
+        return unreleased_.size() - carried_over_.size();
     }
 
     /// Sets or replaces what an alias stands for (v5 §3.3.2.3.4).
@@ -42,12 +54,16 @@ public:
         return found == aliases_.end() ? std::string_view{} : std::string_view{found->second};
     }
     /// Aliases do not outlive the Network Connection [MQTT-3.3.2-7].
-    void begin_connection() { aliases_.clear(); }
+    void begin_connection() {
+        aliases_.clear();
+        carried_over_ = unreleased_;
+    }
 
     [[nodiscard]] bool is_empty() const { return unreleased_.empty() && aliases_.empty(); }
 
 private:
     boost::container::flat_set<std::uint16_t> unreleased_;
+    boost::container::flat_set<std::uint16_t> carried_over_;  // of these, from before the connection
     boost::container::flat_map<std::uint16_t, std::string> aliases_;
 };
 

@@ -134,6 +134,7 @@ public:
 
     /// Takes the oldest message of the lowest priority away; there is one that is no snapshot.
     void drop_oldest();
+    [[nodiscard]] std::size_t snapshot_count() const { return snapshot_count_; }
     /// Memory of the messages that wait, without the snapshots.
     [[nodiscard]] std::size_t queue_bytes() const { return queue_bytes_; }
     QueueAccount account;

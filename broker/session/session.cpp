@@ -243,6 +243,10 @@ bool Session::send_shared_publish(SessionContext& context, Publication& publicat
             put_publish_properties(context.properties, fields, context.now);
             packet.properties = context.properties.view();
         }
+        if (!wire::fits_remaining_length(packet, terms_.version)) {
+            encoded.serial = 0;
+            return false;
+        }
         if (payload_apart)
             wire::encode_head(encoded.bytes, packet, terms_.version);
         else
@@ -300,6 +304,7 @@ bool Session::send_publish(SessionContext& context, const MessageFields& fields,
         }
         packet.properties = context.properties.view();
     }
+    if (!wire::fits_remaining_length(packet, terms_.version)) return false;
     const bool payload_apart = fields.payload.size() >= shared_payload_bytes_min;
     context.scratch.clear();
     if (payload_apart)
@@ -439,6 +444,8 @@ void Session::resend_flow(SessionContext& context, Outbox::Flow& flow) {
 Instant Session::retry(SessionContext& context) {
     if (!wants_retry()) return never;
     const auto interval = settings().retry_interval;
+    // What it has not taken yet needs no second copy.
+    if (is_congested()) return context.now + interval;
     std::vector<Outbox::Flow*> due;
     auto next = never;
     for (auto& flow : outbox_->flows()) {
@@ -473,9 +480,9 @@ Result<void> Session::accept(wire::Publish& publish) {
         }
     }
     if (publish.qos == QoS::exactly_once && is_v5()) {
-        const auto unreleased = inbox_ ? inbox_->unreleased().size() : 0;
-        if (unreleased >= settings().receive_maximum &&
-            !inbox_->has(*publish.packet_id))
+        // The quota begins anew with each connection (§4.9).
+        const auto count = inbox_ ? inbox_->received_on_connection() : 0;
+        if (count >= settings().receive_maximum && !inbox_->has(*publish.packet_id))
             return ReasonCode::receive_maximum_exceeded;  // §3.3.4
     }
     return boost::outcome_v2::success();
@@ -483,7 +490,10 @@ Result<void> Session::accept(wire::Publish& publish) {
 
 Inbox::Received Session::receive_qos_2(SessionContext& context, wire::PacketId packet_id) {
     if (!inbox_) inbox_ = std::make_unique<Inbox>();
-    const auto received = inbox_->receive(packet_id, zone_->policy.awaiting_release_max);
+    // Before v5 nobody tells the client of a limit or of a message that was not taken, so there is
+    // none but the number of Packet Identifiers [MQTT-4.3.3-2 v3.1.1].
+    const auto count_max = is_v5() ? zone_->policy.awaiting_release_max : 65'535U;
+    const auto received = inbox_->receive(packet_id, count_max);
     return received == Inbox::Received::again && context.defects.qos2_publish_duplicates
                ? Inbox::Received::is_new
                : received;

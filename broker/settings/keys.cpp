@@ -268,7 +268,7 @@ void Table::add_zone_flow_keys() {
             to.zone->settings.receive_maximum = static_cast<std::uint16_t>(value);
         });
     add(zone, "max_awaiting_rel", "100", Integer{0, 65'535, "messages"},
-        "QoS 2 messages of a client that await PUBREL; 0: no limit.",
+        "QoS 2 messages of an MQTT 5.0 client that await PUBREL (PUBREC 0x97 above it); 0: no limit.",
         [](const Target& to, std::int64_t value) {
             to.zone->policy.awaiting_release_max = unlimited_if_zero<std::uint32_t>(value);
         });
@@ -433,6 +433,11 @@ void Table::add_listener_keys() {
     add(listener, ".proxy_protocol_timeout", "3s", Span{milliseconds{100}, minutes{5}},
         "When a connection without that header is closed.",
         [](const Target& to, Duration value) { to.listener->proxy_header_timeout = value; });
+    const Place plain{Scope::listener, "Listeners", "listener.<tcp|ws>.<name>", ""};
+    add(plain, ".peer_cert_as_username", "off", Choice<bool>{{{"off", false}, {"cn", true}}},
+        "Whether the Common Name of the client's certificate becomes its User Name, where a proxy has "
+        "checked the certificate and tells the name in a PROXY header, version 2.",
+        [](const Target& to, bool value) { to.listener->proxied_name_is_user_name = value; });
     add(web, ".mqtt_path", "/mqtt", Text{"a path"}, "The path of WebSocket requests.",
         [](const Target& to, std::string value) { to.listener->path = std::move(value); });
     add(web, ".fail_if_no_subprotocol", "on", Boolean{},

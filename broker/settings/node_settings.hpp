@@ -67,6 +67,9 @@ struct Listener {
     access::AddressAccess access;
     access::MountpointTemplate mountpoint;
     bool has_proxy_header = false;  // PROXY protocol v1 or v2
+    /// Whether the Common Name in that header is the User Name; of a listener with TLS of its own,
+    /// TlsSettings::user_name_from says so, too.
+    bool proxied_name_is_user_name = false;
     Duration proxy_header_timeout{};
     std::uint32_t backlog = 0;
     bool has_no_delay = true;

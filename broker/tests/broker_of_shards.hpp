@@ -30,6 +30,7 @@ struct ConnectWith {
     access::Origin origin{};
     std::string_view method{};  // of enhanced authentication
     std::string_view data{};
+    bool asks_for_response_information = false;
 };
 
 /// The Control Packets the broker has sent since the last look, as short texts:
@@ -121,6 +122,8 @@ protected:
             if (with.session_expiry_s != 0)
                 properties.put_integer(PropertyId::session_expiry_interval, with.session_expiry_s);
             properties.put_integer(PropertyId::receive_maximum, with.receive_maximum);
+            if (with.asks_for_response_information)
+                properties.put_integer(PropertyId::request_response_information, 1);
             if (!with.method.empty())
                 properties.put_text(PropertyId::authentication_method, with.method);
             if (!with.data.empty())

@@ -460,6 +460,68 @@ TEST_P(broker_with_rules, keeps_no_more_qos_2_messages_awaiting_pubrel_than_it_m
     EXPECT_EQ(seen(peer), (Texts{"PUBCOMP 1", "PUBREC 2 no_matching_subscribers"}));
 }
 
+TEST_P(broker_with_rules, takes_all_qos_2_messages_of_clients_that_know_of_no_limit) {
+    auto rules = open_rules();
+    rules->zones[0].policy.awaiting_release_max = 1;
+    start(rules);
+    auto& peer = connected("c", {.version = ProtocolVersion::v3_1_1});
+    publish(peer, "t", "x", QoS::exactly_once, 1);
+    publish(peer, "t", "x", QoS::exactly_once, 2);
+    EXPECT_EQ(seen(peer), (Texts{"PUBREC 1", "PUBREC 2"}));
+}
+
+TEST_P(broker_with_rules, begins_the_quota_of_a_client_anew_with_each_connection) {
+    auto rules = open_rules();
+    rules->zones[0].settings.receive_maximum = 1;
+    start(rules);
+    auto& before = connected("c", {.session_expiry_s = 100});
+    publish(before, "t", "x", QoS::exactly_once, 1);
+    EXPECT_EQ(seen(before), Texts{"PUBREC 1 no_matching_subscribers"});
+    rig->lose(before);
+    auto& after = connect("c", {.clean_start = false, .session_expiry_s = 100});
+    EXPECT_EQ(seen(after), Texts{"CONNACK resumed success"});
+    publish(after, "t", "x", QoS::exactly_once, 2);
+    EXPECT_EQ(seen(after), Texts{"PUBREC 2 no_matching_subscribers"});
+    publish(after, "t", "x", QoS::exactly_once, 3);
+    EXPECT_EQ(seen(after), Texts{"DISCONNECT receive_maximum_exceeded"});
+}
+
+TEST_P(broker_with_rules, lets_nobody_publish_under_a_dollar_sign_behind_a_mountpoint) {
+    auto rules = open_rules();
+    rules->listeners[0].mountpoint = access::MountpointTemplate::from_text("m/").value();
+    start(rules);
+    auto& watcher = connected("w");
+    subscribe(watcher, "#", QoS::at_most_once);
+    seen(watcher);
+    auto& peer = connected("c");
+    publish(peer, "$own/t", "x", QoS::at_least_once, 1);
+    EXPECT_EQ(seen(peer), Texts{"PUBACK 1 not_authorized"});
+    EXPECT_EQ(seen(watcher), Texts{});
+}
+
+TEST_P(broker_with_rules, leaves_out_a_response_information_that_is_too_long) {
+    auto rules = open_rules();
+    rules->zones[0].settings.response_topic_prefix = "replies/";
+    start(rules);
+    connected(std::string(65'535, 'c'), {.asks_for_response_information = true});
+}
+
+TEST_P(broker_with_rules, keeps_no_endless_copies_for_whoever_subscribes_again_and_again) {
+    auto rules = open_rules();
+    rules->zones[0].settings.queue_messages_max = 3;
+    start(rules);
+    auto& publisher = connected("p");
+    for (const auto* const topic : {"a", "b", "c", "d"})
+        publish(publisher, topic, "x", QoS::at_least_once, 1, true);
+    auto& peer = connected("c", {.receive_maximum = 1});
+    for (int i = 0; i < 50; ++i) subscribe(peer, "#", QoS::at_least_once);
+    std::size_t queued = 0;
+    for (unsigned shard = 0; shard < GetParam(); ++shard)
+        queued += rig->broker(shard).gauges().queued_messages;
+    EXPECT_LE(queued, 2U * 4 + 3 + 3);
+    EXPECT_GE(queued, 4U);
+}
+
 TEST_P(broker_with_rules, refuses_a_retained_message_for_which_there_is_no_room) {
     auto rules = open_rules();
     rules->policy.limits.retained_messages_max = 1;

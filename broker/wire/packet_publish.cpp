@@ -77,6 +77,17 @@ void encode(Buffer& to, const Publish& packet, ProtocolVersion version) {
     to.insert(to.end(), packet.payload.begin(), packet.payload.end());
 }
 
+bool fits_remaining_length(const Publish& packet, ProtocolVersion version) {
+    const auto properties = version == ProtocolVersion::v5 ? packet.properties.raw().size() : 0;
+    // With the longest Property Length there is: most packets need no closer look.
+    const auto most = 2 + packet.topic.size() + 2 + 4 + properties + packet.payload.size();
+    if (most <= variable_byte_integer_max) return true;
+    if (properties > variable_byte_integer_max) return false;
+    return 2 + packet.topic.size() + (packet.qos == QoS::at_most_once ? 0U : 2U) +
+               properties_size_bytes(packet.properties, version) + packet.payload.size() <=
+           variable_byte_integer_max;
+}
+
 void encode_head(Buffer& to, const Publish& packet, ProtocolVersion version) {
     const bool has_packet_id = packet.qos != QoS::at_most_once;
     CHECK(packet.packet_id.has_value() == has_packet_id);  // [MQTT-2.2.1-2]

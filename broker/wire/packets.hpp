@@ -198,6 +198,9 @@ Result<Auth> decode_auth(const Frame& frame, Sender sender = Sender::anyone);
 void encode(Buffer& to, const Connect& packet);
 void encode(Buffer& to, const Connack& packet, ProtocolVersion version);
 void encode(Buffer& to, const Publish& packet, ProtocolVersion version);
+/// Whether there is a Remaining Length for it (§2.1.4). What a server adds to a message can make it
+/// too long; it must not be encoded then.
+[[nodiscard]] bool fits_remaining_length(const Publish& packet, ProtocolVersion version);
 /// The part of a PUBLISH before its payload, whose size counts in the Remaining Length: for a
 /// payload that is sent from where it lies.
 void encode_head(Buffer& to, const Publish& packet, ProtocolVersion version);

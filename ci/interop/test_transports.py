@@ -73,6 +73,7 @@ class Transports(session.Session):
         self.set("listener.ws.ws", "127.0.0.1:0")
         self.set("listener.tcp.proxied", "127.0.0.1:0")
         self.set("listener.tcp.proxied.proxy_protocol", "on")
+        self.set("listener.tcp.proxied.peer_cert_as_username", "cn")
         self.set("listener.tcp.proxied.mountpoint", "%u/")
         super().setUp()
         with open(os.path.join(self.broker.folder, "port"), encoding="ascii") as file:

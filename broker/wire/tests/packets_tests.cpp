@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <memory>
 
 #include "broker/wire/tests/decoding.hpp"
 #include "broker/wire/tests/sample_packets.hpp"
@@ -763,6 +764,18 @@ TEST(fixed_header, flags_are_reserved_from_3_1_1_on_but_for_publish) {
                 << packet.name << " with flags " << flags;
         }
     }
+}
+
+TEST(publish, has_a_remaining_length_up_to_the_longest_there_is) {
+    // Not touched, so it takes no memory.
+    const auto memory = std::make_unique_for_overwrite<std::byte[]>(variable_byte_integer_max);
+    const auto of = [&](std::size_t payload_size) {
+        return Publish{.topic = "t", .payload = Bytes{memory.get(), payload_size}};
+    };
+    EXPECT_TRUE(fits_remaining_length(of(variable_byte_integer_max - 3), ProtocolVersion::v3_1_1));
+    EXPECT_FALSE(fits_remaining_length(of(variable_byte_integer_max - 2), ProtocolVersion::v3_1_1));
+    EXPECT_TRUE(fits_remaining_length(of(variable_byte_integer_max - 4), ProtocolVersion::v5));
+    EXPECT_FALSE(fits_remaining_length(of(variable_byte_integer_max - 3), ProtocolVersion::v5));
 }
 
 }  // namespace
