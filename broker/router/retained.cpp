@@ -15,14 +15,14 @@ namespace {
 constexpr Duration removal_remembered = std::chrono::seconds{60};
 
 // Anybody can remove what was never there, one topic after another, so removals are bounded too: in
-// count and in bytes like the messages themselves, on top of them. They do not share the room of the
-// messages, because then a full shard would forget a removal with the next message that it stores,
-// and an older message still under way would come back on that shard alone. The oldest go first: what
-// they guard against has most likely arrived. So the shards disagree only if a removal is followed by
-// this many others before a message that was published earlier arrives from another shard.
-// At least: a node that retains little has messages under way, too. At most: a shard takes about a
-// second for so many, and every shard has them (some 250 bytes each), seen by nobody as Retained
-// Messages.
+// count and in bytes like the messages themselves, on top of them. They do not share the room of
+// the messages, because then a full shard would forget a removal with the next message that it
+// stores, and an older message still under way would come back on that shard alone. The oldest go
+// first: what they guard against has most likely arrived. So the shards disagree only if a removal
+// is followed by this many others before a message that was published earlier arrives from another
+// shard. At least: a node that retains little has messages under way, too. At most: a shard takes
+// about a second for so many, and every shard has them (some 250 bytes each), seen by nobody as
+// Retained Messages.
 constexpr std::uint64_t removals_min = 1'024;
 constexpr std::uint64_t removals_max = 250'000;
 constexpr std::uint64_t removal_bytes_min = 1U << 20U;
