@@ -51,6 +51,8 @@ struct DriverFigures {
     std::uint64_t moved_here = 0;          // connections from the shard that accepted them
     std::uint64_t moves_refused = 0;       // connections whose shard had no descriptor left
     std::uint64_t move_pauses = 0;         // times the system took no more descriptors
+    std::uint64_t letter_pauses = 0;       // times it read nobody: another shard was behind
+    std::uint64_t letter_bytes = 0;        // memory of what other shards have not taken from here
     std::uint64_t peer_messages = 0;       // taken from other shards
     std::uint64_t sockets = 0;             // now open, those being closed included
     std::uint64_t own_descriptors = 0;     // now open in a table of the shard's own; 0: has none

@@ -68,6 +68,8 @@ constexpr auto gauge_descriptions = std::to_array<GaugeDescription>({
      [](const ShardFigures& of) { return static_cast<double>(of.driver.output_bytes); }},
     {"driver_output_most_bytes", "The most that was since the start.",
      [](const ShardFigures& of) { return static_cast<double>(of.driver.output_bytes_most); }},
+    {"driver_letter_bytes", "Memory that holds messages other shards have not taken yet.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.letter_bytes); }},
 });
 
 constexpr auto driver_counter_descriptions = std::to_array<GaugeDescription>({
@@ -98,6 +100,9 @@ constexpr auto driver_counter_descriptions = std::to_array<GaugeDescription>({
     {"driver_move_pauses_total",
      "Times the system took no more descriptors for another shard's table.",
      [](const ShardFigures& of) { return static_cast<double>(of.driver.move_pauses); }},
+    {"driver_letter_pauses_total",
+     "Times the shard read no connection because another one did not take its messages in time.",
+     [](const ShardFigures& of) { return static_cast<double>(of.driver.letter_pauses); }},
     {"driver_peer_messages_total", "Messages taken from other shards.",
      [](const ShardFigures& of) { return static_cast<double>(of.driver.peer_messages); }},
     {"driver_cpu_seconds_total", "Processor time of the shard's thread.",

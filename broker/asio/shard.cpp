@@ -124,6 +124,11 @@ ShardFigures Shard::figures() const {
     if (table_ != nullptr) {
         all.driver.own_descriptors = kept_descriptors_ + table_->places.used();
     }
+    for (unsigned to = 0; to < options_.shard_count; ++to) {
+        if (ShardIndex{to} == options_.self) continue;
+        all.driver.letter_bytes +=
+            shards_[to]->letters_from_[options_.self.raw()]->owed_bytes();
+    }
     all.driver.output_bytes = pool_.used_bytes();
     all.driver.output_bytes_most = pool_.used_bytes_most();
     all.driver.cpu_s = thread_cpu_s();
@@ -224,7 +229,7 @@ void Shard::on_disconnected(const ClientEvent& client, DisconnectReason reason) 
 
 void Shard::send(ShardIndex to, PeerMessage message) {
     CHECK(to != options_.self);
-    shards_[to.raw()]->letters_from_[options_.self.raw()]->push(std::move(message));
+    send_letter(to, std::move(message));
 }
 
 // --- The turn ------------------------------------------------------------------------------------
@@ -237,6 +242,7 @@ void Shard::turn() {
 
     run_tasks();
     take_letters();
+    look_for_room();
     look_at_unread();
     for (const epoll_event& event : events) {
         on_event(event);
@@ -258,7 +264,8 @@ void Shard::turn() {
 }
 
 Duration Shard::time_to_wait() {
-    if (!gathered_.empty() || !unread_.empty() || !closed_.empty() || !events_.empty())
+    const bool has_unread = !unread_.empty() && !is_held_up();
+    if (!gathered_.empty() || has_unread || !closed_.empty() || !events_.empty())
         return Duration::zero();
     // First say that we sleep, then look once more: whoever adds something after the look sees that
     // we sleep and wakes us. Both sides are sequentially consistent.
@@ -266,6 +273,10 @@ Duration Shard::time_to_wait() {
     const bool has_letters = std::ranges::any_of(
         letters_from_, [](const auto& box) { return box != nullptr && !box->is_empty(); });
     if (has_letters || has_tasks_.load(std::memory_order_seq_cst)) return Duration::zero();
+    if (is_held_up()) {
+        look_for_room();
+        if (!is_held_up()) return Duration::zero();
+    }
     const Instant deadline = next_deadline();
     return deadline == never ? Duration{-1} : std::max(Duration::zero(), deadline - now_);
 }
@@ -304,12 +315,55 @@ void Shard::take_letters() {
             }
             if (is_output_large_) write_gathered();
         }
+        if (letters_from_[from]->return_taken()) shards_[from]->wake();
+    }
+}
+
+void Shard::send_letter(ShardIndex to, Letter letter) {
+    Letterbox& box = *shards_[to.raw()]->letters_from_[options_.self.raw()];
+    const std::size_t size_bytes = size_bytes_of(letter);
+    box.push(std::move(letter), size_bytes);
+    const std::size_t most_bytes = options_.limits.letter_bytes_max;
+    if (!box.owes_more_than(most_bytes) || box.awaits_room()) return;
+    // Letters are still taken and output is written, so two shards that are behind with each other
+    // get on. What they write meanwhile are answers, as many as there are letters at most.
+    box.await_room(most_bytes / 2);
+    if (!std::exchange(waits_for_room_, true)) ++figures_.letter_pauses;
+}
+
+std::size_t Shard::size_bytes_of(const Letter& letter) {
+    std::size_t size_bytes = sizeof letter;
+    if (const auto* const moved = std::get_if<MovedConnection>(&letter)) {
+        return size_bytes + moved->bytes.size();
+    }
+    const auto add = [&size_bytes](const auto& message) {
+        if constexpr (requires { message.message; }) size_bytes += message.message->size_bytes();
+        if constexpr (requires { message.group; }) size_bytes += message.group.size();
+        if constexpr (requires { message.filter; }) size_bytes += message.filter.size();
+        if constexpr (requires { message.share_name; }) size_bytes += message.share_name.size();
+    };
+    std::visit(add, std::get<PeerMessage>(letter));
+    return size_bytes;
+}
+
+void Shard::look_for_room() {
+    if (!waits_for_room_) return;
+    waits_for_room_ = false;
+    for (unsigned to = 0; to < options_.shard_count; ++to) {
+        if (ShardIndex{to} == options_.self) continue;
+        waits_for_room_ |= shards_[to]->letters_from_[options_.self.raw()]->awaits_room();
     }
 }
 
 void Shard::look_at_unread() {
+    if (is_held_up()) return;
     being_read_.swap(unread_);
-    for (const ConnectionId id : being_read_) {
+    for (auto next = being_read_.begin(); next != being_read_.end(); ++next) {
+        if (is_held_up()) {  // the others come first next time, so nobody is forgotten
+            unread_.insert(unread_.begin(), next, being_read_.end());
+            break;
+        }
+        const ConnectionId id = *next;
         Connection& connection = connections_.at(id);
         connection.is_unread = false;
         if (connection.state == ConnectionState::resuming) deliver_kept(id, connection);
@@ -337,7 +391,9 @@ void Shard::on_event(const epoll_event& event) {
     if ((event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.has_end = true;
     bool is_readable = connection.has_end || (event.events & EPOLLIN) != 0;
     if (connection.layers != nullptr) is_readable |= connection.layers->reads_when_writable;
-    if (is_readable && connection.state != ConnectionState::unused) on_readable(id, connection);
+    if (!is_readable || connection.state == ConnectionState::unused) return;
+    if (is_held_up()) return look_again(id, connection);
+    on_readable(id, connection);
 }
 
 void Shard::write_gathered() {
@@ -536,8 +592,14 @@ void Shard::unclog(ConnectionId id, Connection& connection) {
 /// Before the core judges by the time: a client whose bytes wait in the socket because we do not
 /// read them is not silent.
 void Shard::excuse_unread() {
-    if (clogged_.empty() || now_ - excused_at_ < excuse_interval) return;
+    if (now_ - excused_at_ < excuse_interval || (clogged_.empty() && !is_held_up())) return;
     excused_at_ = now_;
+    if (is_held_up()) {
+        for (const ConnectionId id : unread_) {
+            const bool is_open = connections_.at(id).state == ConnectionState::open;
+            if (is_open) broker_.on_bytes(id, {}, now_);
+        }
+    }
     std::erase_if(clogged_, [this](std::uint32_t raw) {
         const ConnectionId id{raw};
         const Connection& connection = connections_.at(id);

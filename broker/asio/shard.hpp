@@ -39,6 +39,9 @@ struct DriverLimits {
     /// New output of all connections of a shard, in bytes of memory, that is written before the
     /// turn ends: a piece of input can become as many pieces of output as there are subscribers.
     std::size_t new_output_bytes_max = 8 * 1024 * 1024;
+    /// What another shard may be behind with taking, in bytes of memory, before this one reads from
+    /// no connection until half of it is left.
+    std::size_t letter_bytes_max = 1024 * 1024;
     /// How long the end of a connection may take: writing what is owed, and the peer's answer.
     Duration ending_time_max = std::chrono::seconds{5};
 
@@ -170,6 +173,10 @@ private:
     [[nodiscard]] Instant next_deadline() const;
     void run_tasks();
     void take_letters();
+    void send_letter(ShardIndex to, Letter letter);
+    [[nodiscard]] static std::size_t size_bytes_of(const Letter& letter);
+    [[nodiscard]] bool is_held_up() const { return waits_for_room_ && !stop_at_; }
+    void look_for_room();
     void look_at_unread();
     void on_event(const epoll_event& event);
     void write_gathered();
@@ -308,6 +315,7 @@ private:
     Instant excused_at_{};                            // when excuse_unread() last did something
     std::vector<std::byte> record_;                   // pieces of output that become one record
     bool is_output_large_ = false;
+    bool waits_for_room_ = false;  // another shard is behind: nobody is read
     std::size_t used_bytes_to_write_at_ = UINT64_MAX;  // set by the first write_gathered()
     bool is_pause_logged_ = false;
     Instant watch_again_at_ = never;     // the earliest of doors_

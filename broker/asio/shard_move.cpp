@@ -51,7 +51,7 @@ void Shard::take_own_table() {
 
 void Shard::send_away(MovedConnection moved, ShardIndex to) {
     if (table_ == nullptr) {
-        return shards_[to.raw()]->letters_from_[options_.self.raw()]->push(std::move(moved));
+        return send_letter(to, std::move(moved));
     }
     departures_[to.raw()].push_back({std::move(moved), now_});
 }
@@ -82,7 +82,7 @@ bool Shard::send_some(ShardIndex to) {
         MovedConnection& moved = waiting.front().connection;
         moved.socket.close();
         give_place_back();
-        shards_[to.raw()]->letters_from_[options_.self.raw()]->push(std::move(moved));
+        send_letter(to, std::move(moved));
         waiting.pop_front();
     }
     return true;

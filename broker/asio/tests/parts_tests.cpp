@@ -80,7 +80,7 @@ TEST(output, holds_a_payload_until_it_is_dropped_and_no_longer) {
 TEST(mailbox, shows_nothing_before_it_is_published) {
     Mailbox<int> mailbox;
     EXPECT_FALSE(mailbox.publish());
-    mailbox.push(1);
+    mailbox.push(1, 1);
     EXPECT_TRUE(mailbox.is_empty());
     EXPECT_FALSE(mailbox.take().has_value());
     EXPECT_TRUE(mailbox.publish());
@@ -94,7 +94,7 @@ TEST(mailbox, brings_everything_once_and_in_order_from_one_thread_to_another) {
     Mailbox<std::unique_ptr<int>> mailbox;
     std::thread producer{[&] {
         for (int i = 0; i < items; ++i) {
-            mailbox.push(std::make_unique<int>(i));
+            mailbox.push(std::make_unique<int>(i), 1);
             if (i % 7 == 0 || i == items - 1) mailbox.publish();
         }
     }};
@@ -115,12 +115,33 @@ TEST(mailbox, destroys_what_nobody_took) {
     const auto item = std::make_shared<int>(1);
     {
         Mailbox<std::shared_ptr<int>> mailbox;
-        for (int i = 0; i < 100; ++i) mailbox.push(item);
+        for (int i = 0; i < 100; ++i) mailbox.push(item, 1);
         mailbox.publish();
         for (int i = 0; i < 40; ++i) mailbox.take();
         EXPECT_EQ(item.use_count(), 61);
     }
     EXPECT_EQ(item.use_count(), 1);
+}
+
+TEST(mailbox, tells_the_producer_when_there_is_room_again) {
+    Mailbox<int> mailbox;
+    for (int i = 0; i < 100; ++i) mailbox.push(i, 10);
+    EXPECT_TRUE(mailbox.owes_more_than(999));
+    EXPECT_FALSE(mailbox.owes_more_than(1'000));
+    EXPECT_FALSE(mailbox.awaits_room());
+    mailbox.await_room(500);
+    mailbox.publish();
+    for (int i = 0; i < 49; ++i) mailbox.take();
+    EXPECT_EQ(mailbox.owed_bytes(), 1'000U);  // the producer has not been told
+    EXPECT_FALSE(mailbox.return_taken());
+    EXPECT_TRUE(mailbox.awaits_room());
+    mailbox.push(100, 10);  // is not waited for
+    mailbox.take();
+    EXPECT_TRUE(mailbox.return_taken());
+    EXPECT_FALSE(mailbox.awaits_room());
+    EXPECT_EQ(mailbox.owed_bytes(), 510U);
+    mailbox.take();
+    EXPECT_FALSE(mailbox.return_taken());  // nobody waits
 }
 
 }  // namespace
