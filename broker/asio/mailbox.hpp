@@ -1,7 +1,7 @@
-// Mailbox: messages from one shard's thread to another's, without locks. Adding to it never waits, so
-// two shards can not block each other; nothing is lost and nothing overtakes. It counts what was not
-// taken yet, so that a sender can stop making more of them in time. Waking the receiver, and the
-// sender that waits for room, is left to Shard, which knows whether it sleeps.
+// Mailbox: messages from one shard's thread to another's, without locks. Adding to it never waits,
+// so two shards can not block each other; nothing is lost and nothing overtakes. It counts what was
+// not taken yet, so that a sender can stop making more of them in time. Waking the receiver, and
+// the sender that waits for room, is left to Shard, which knows whether it sleeps.
 #pragma once
 
 #include <array>
@@ -32,8 +32,8 @@ public:
 
     // The producer's side.
 
-    /// Adds an item behind the others, which takes `size_bytes` of memory. The consumer sees it after
-    /// the next publish().
+    /// Adds an item behind the others, which takes `size_bytes` of memory. The consumer sees it
+    /// after the next publish().
     void push(Item item, std::size_t size_bytes) {
         if (written_ - last_->begin == block_items) {
             Block* next = spare_.exchange(nullptr, std::memory_order_acquire);

@@ -126,8 +126,7 @@ ShardFigures Shard::figures() const {
     }
     for (unsigned to = 0; to < options_.shard_count; ++to) {
         if (ShardIndex{to} == options_.self) continue;
-        all.driver.letter_bytes +=
-            shards_[to]->letters_from_[options_.self.raw()]->owed_bytes();
+        all.driver.letter_bytes += shards_[to]->letters_from_[options_.self.raw()]->owed_bytes();
     }
     all.driver.output_bytes = pool_.used_bytes();
     all.driver.output_bytes_most = pool_.used_bytes_most();
@@ -392,7 +391,10 @@ void Shard::on_event(const epoll_event& event) {
     bool is_readable = connection.has_end || (event.events & EPOLLIN) != 0;
     if (connection.layers != nullptr) is_readable |= connection.layers->reads_when_writable;
     if (!is_readable || connection.state == ConnectionState::unused) return;
-    if (is_held_up()) return look_again(id, connection);
+    if (is_held_up()) {
+        if (connection.state == ConnectionState::open) broker_.on_bytes(id, {}, now_);
+        return look_again(id, connection);
+    }
     on_readable(id, connection);
 }
 
@@ -585,12 +587,21 @@ void Shard::clog(ConnectionId id, Connection& connection) {
 }
 
 void Shard::unclog(ConnectionId id, Connection& connection) {
+    excuse(id, connection);  // it is read in the next turn, and judged perhaps in this one
     connection.state = ConnectionState::resuming;
     look_again(id, connection);  // neither the system nor a layer tells again what has arrived
 }
 
-/// Before the core judges by the time: a client whose bytes wait in the socket because we do not
-/// read them is not silent.
+/// A client whose bytes wait in the socket because we do not read them is not silent.
+void Shard::excuse(ConnectionId id, const Connection& connection) {
+    std::byte first;
+    const bool has_bytes = connection.kept != nullptr || connection.layers != nullptr ||
+                           recv(connection.socket.raw(), &first, 1, MSG_PEEK) > 0;
+    if (has_bytes) broker_.on_bytes(id, {}, now_);
+}
+
+/// Before the core judges by the time. Not each time: none of these was silent for long when it
+/// began to wait.
 void Shard::excuse_unread() {
     if (now_ - excused_at_ < excuse_interval || (clogged_.empty() && !is_held_up())) return;
     excused_at_ = now_;
@@ -604,10 +615,7 @@ void Shard::excuse_unread() {
         const ConnectionId id{raw};
         const Connection& connection = connections_.at(id);
         if (connection.state != ConnectionState::clogged) return true;
-        std::byte first;
-        const bool has_bytes = connection.kept != nullptr || connection.layers != nullptr ||
-                               recv(connection.socket.raw(), &first, 1, MSG_PEEK) > 0;
-        if (has_bytes) broker_.on_bytes(id, {}, now_);
+        excuse(id, connection);
         return false;
     });
 }

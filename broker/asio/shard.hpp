@@ -253,6 +253,7 @@ private:
     [[nodiscard]] bool is_owed_too_much(const Connection& connection) const;
     void clog(ConnectionId id, Connection& connection);
     void unclog(ConnectionId id, Connection& connection);
+    void excuse(ConnectionId id, const Connection& connection);
     void excuse_unread();
     /// Hands over in slices, writing what has become too much in between.
     Intake hand_slices_to_core(ConnectionId id, const Connection& connection, Bytes bytes);
@@ -315,7 +316,7 @@ private:
     Instant excused_at_{};                            // when excuse_unread() last did something
     std::vector<std::byte> record_;                   // pieces of output that become one record
     bool is_output_large_ = false;
-    bool waits_for_room_ = false;  // another shard is behind: nobody is read
+    bool waits_for_room_ = false;                      // another shard is behind: nobody is read
     std::size_t used_bytes_to_write_at_ = UINT64_MAX;  // set by the first write_gathered()
     bool is_pause_logged_ = false;
     Instant watch_again_at_ = never;     // the earliest of doors_

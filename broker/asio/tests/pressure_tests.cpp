@@ -139,9 +139,8 @@ TEST_P(node_under_pressure, notices_the_end_of_whom_it_does_not_read) {
     flood.send(many(packet::pingreq(), 50'000));
     node.await([&] { return node.sum(output_pauses) > 0; });
     flood.reset();
-    node.await([&] {
-        return node.sum([](const ShardFigures& of) { return of.driver.sockets; }) == 0;
-    });
+    node.await(
+        [&] { return node.sum([](const ShardFigures& of) { return of.driver.sockets; }) == 0; });
 }
 
 // --- Between shards ------------------------------------------------------------------------------
@@ -198,8 +197,7 @@ public:
     }
     ShardFigures figures(unsigned shard) {
         const auto answer = std::make_shared<std::promise<ShardFigures>>();
-        shards_[shard]->post(
-            [answer, &of = *shards_[shard]] { answer->set_value(of.figures()); });
+        shards_[shard]->post([answer, &of = *shards_[shard]] { answer->set_value(of.figures()); });
         return answer->get_future().get();
     }
 
@@ -284,9 +282,8 @@ TEST_P(node_under_pressure, gets_on_although_all_shards_are_always_behind) {
     for (RawClient& subscriber : subscribers) subscriber.expect(many(message, 1'000));
     for (std::thread& thread : threads) thread.join();
     const auto peer_messages = [](const ShardFigures& of) { return of.driver.peer_messages; };
-    node.await([&] {
-        return node.sum(peer_messages) >= std::uint64_t{messages} * count * (count - 1);
-    });
+    node.await(
+        [&] { return node.sum(peer_messages) >= std::uint64_t{messages} * count * (count - 1); });
     const auto pauses = node.sum([](const ShardFigures& of) { return of.driver.letter_pauses; });
     EXPECT_EQ(pauses > 0, count > 1);
     node.await([&] {
