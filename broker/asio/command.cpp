@@ -148,14 +148,15 @@ void serve(const CommandLine& command_line,
                            [&] { service.publish_figures(); }};
     const Periodic heartbeat{context, [&] { return service.sys_heartbeat(); },
                              [&] { service.publish_heartbeat(); }};
-    if (!command_line.port_file.empty())
-        write_port_file(command_line.port_file, node.endpoints());
     const auto shard_count = node.shard_count();
     std::printf("touchstone broker: listening on %s; %u shard%s%s%s\n",
                 text_of(*settings, node.endpoints()).c_str(), shard_count,
                 shard_count == 1 ? "" : "s", metrics ? "; metrics on http://" : "",
                 metrics ? (metrics->endpoint().to_text() + "/metrics").c_str() : "");
     std::fflush(stdout);
+    // Behind the line above: whoever has seen the file can read the rest there.
+    if (!command_line.port_file.empty())
+        write_port_file(command_line.port_file, node.endpoints());
     spdlog::info("up to {} open files; process {}", open_files_max, getpid());
     context.run();
     spdlog::info("stopped");

@@ -570,13 +570,20 @@ TEST_P(proxied_node, knows_clients_by_the_address_in_the_header) {
 }
 
 TEST_P(proxied_node, knows_clients_by_the_certificate_in_the_header) {
-    auto all = options({proxied(Transport::tcp)}, GetParam());
+    auto listeners = std::vector{proxied(Transport::tcp), proxied(Transport::tcp)};
+    listeners[0].settings.proxied_name_is_user_name = true;
+    auto all = options(listeners, GetParam());
     all.rules = rules_with_ban(access::BanKind::user_name, "sensor-7");
     RunningNode node{std::move(all)};
-    RawClient banned{node.port()};
+    RawClient banned{node.port(0)};
     banned.send(as_bytes(header_v2()));
     banned.send(packet::connect("client"));
     banned.expect(connack_banned());
+    // Where nobody has asked for it, the name in the header says nothing.
+    RawClient unnamed{node.port(1)};
+    unnamed.send(as_bytes(header_v2()));
+    unnamed.send(packet::connect("client"));
+    unnamed.expect(packet::connack());
 }
 
 TEST_P(proxied_node, takes_the_header_before_tls_and_web_socket) {
