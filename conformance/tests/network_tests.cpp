@@ -156,10 +156,14 @@ TEST_P(AllTransports, see_what_came_before_an_end_of_tcp_in_order) {
 }
 
 TEST_P(AllTransports, know_a_reset) {
-    LoopbackBroker broker{options(),
-                          behind_handshake([](LoopbackConnection& client) { client.reset(); })};
+    // Not before the client knows that it is connected.
+    LoopbackBroker broker{options(), behind_handshake([](LoopbackConnection& client) {
+                              read_one(client, 5);
+                              client.reset();
+                          })};
     const auto target = target_at(broker.address());
     const auto connection = open_at(broker.address());
+    EXPECT_TRUE(connection->send(as_bytes("hello")));
     EXPECT_EQ(receive_all(*connection, *target).end, Arrival::reset);
     EXPECT_EQ(connection->problem(), "");
 }
