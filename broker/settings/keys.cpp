@@ -381,6 +381,8 @@ void Table::add_listener_keys() {
     const Place listener{Scope::listener, "Listeners", "listener.<tcp|ssl|ws|wss>.<name>", ""};
     const Place tcp{Scope::listener, "Listeners", "listener.<tcp>.<name>", ""};
     const Place other{Scope::listener, "Listeners", "listener.<ssl|ws|wss>.<name>", ""};
+    const Place plain{Scope::listener, "Listeners", "listener.<tcp|ws>.<name>", ""};
+    const Place secure{Scope::listener, "Listeners", "listener.<ssl|wss>.<name>", ""};
     const Place entry{Scope::access_entry, "Listeners", "listener.<tcp|ssl|ws|wss>.<name>", ""};
     const Place web{Scope::listener, "Listeners", "listener.<ws|wss>.<name>", ""};
     add(listener, "", "", Address{},
@@ -401,13 +403,19 @@ void Table::add_listener_keys() {
         connections_meaning, put_connections_max);
     add(other, ".max_connections", "102400", Integer{0, count_most, "connections"},
         connections_meaning, put_connections_max);
-    add(listener, ".max_conn_rate", "1000", Integer{0, 1'000'000, "connections per second"},
-        "Accepting pauses above it, nothing is refused; 0: no limit.",
-        [](const Target& to, std::int64_t value) {
-            to.listener->connection_rate.reset();
-            if (value != 0)
-                to.listener->connection_rate = access::Rate{.per_second = value, .burst = value};
-        });
+    const auto put_connection_rate = [](const Target& to, std::int64_t value) {
+        to.listener->connection_rate.reset();
+        if (value != 0)
+            to.listener->connection_rate = access::Rate{.per_second = value, .burst = value};
+    };
+    constexpr std::string_view rate_meaning =
+        "Accepting pauses above it, nothing is refused; 0: no limit.";
+    // A handshake of TLS costs a hundred times what a connection costs without: there, no limit is
+    // better than clients that give up and come again.
+    add(plain, ".max_conn_rate", "0", Integer{0, 1'000'000, "connections per second"}, rate_meaning,
+        put_connection_rate);
+    add(secure, ".max_conn_rate", "1000", Integer{0, 1'000'000, "connections per second"},
+        rate_meaning, put_connection_rate);
     add(entry, ".access.<n>", "", AccessEntry{},
         "Whom to accept, by address, in the order of the numbers: the first match decides, no "
         "match "
@@ -433,7 +441,6 @@ void Table::add_listener_keys() {
     add(listener, ".proxy_protocol_timeout", "3s", Span{milliseconds{100}, minutes{5}},
         "When a connection without that header is closed.",
         [](const Target& to, Duration value) { to.listener->proxy_header_timeout = value; });
-    const Place plain{Scope::listener, "Listeners", "listener.<tcp|ws>.<name>", ""};
     add(plain, ".peer_cert_as_username", "off", Choice<bool>{{{"off", false}, {"cn", true}}},
         "Whether the Common Name of the client's certificate becomes its User Name, where a proxy has "
         "checked the certificate and tells the name in a PROXY header, version 2.",

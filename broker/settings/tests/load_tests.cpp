@@ -61,7 +61,7 @@ TEST(load, without_a_file_listens_on_loopback_only_and_has_the_documented_defaul
     EXPECT_EQ(node.listeners[0].address.to_text(), "127.0.0.1:1883");
     EXPECT_EQ(node.listeners[0].zone, "external");
     EXPECT_EQ(node.listeners[0].connections_max, 1'024'000U);
-    EXPECT_EQ(node.listeners[0].connection_rate, (access::Rate{1'000, 1'000}));
+    EXPECT_EQ(node.listeners[0].connection_rate, std::nullopt);
     EXPECT_FALSE(node.listeners[0].byte_rate);
     EXPECT_FALSE(node.listeners[0].tls);
     EXPECT_FALSE(node.metrics);
@@ -576,7 +576,7 @@ TEST(reload, tells_what_changes_at_once_and_what_needs_a_restart) {
     const auto changes = changes_between(*before, *after);
     EXPECT_EQ(texts_of(changes.live),
               (Texts{"zone.external.max_inflight: 5 → 6", "zone.new.max_inflight: not set → 3",
-                     "listener.tcp.a.max_conn_rate: 1000 → 7",
+                     "listener.tcp.a.max_conn_rate: 0 → 7",
                      "listener.tcp.a.access.1: not set → allow all"}));
     EXPECT_EQ(
         texts_of(changes.restart),
