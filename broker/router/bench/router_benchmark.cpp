@@ -4,7 +4,6 @@
 // more for each subscription, the sessions' records included; `Time` is a match of a topic drawn at
 // random, with one subscriber.
 #include <benchmark/benchmark.h>
-#include <malloc.h>  // mallinfo2
 
 #include <memory>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "broker/base/check.hpp"
 #include "broker/router/router.hpp"
+#include "broker/router/tests/allocated_bytes.hpp"
 
 namespace touchstone {
 namespace {
@@ -44,11 +44,6 @@ std::string topic_of(std::int64_t shape, std::uint64_t n) {
     UNREACHABLE();
 }
 constexpr const char* names[] = {"exact", "+", "#", "tree with #", "two filters per prefix"};
-
-std::size_t allocated_bytes() {
-    const auto now = mallinfo2();
-    return now.uordblks + now.hblkhd;
-}
 
 FilterName name_of(std::string_view text) {
     return *FilterName::parse(text, true);

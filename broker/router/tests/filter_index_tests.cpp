@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <malloc.h>  // mallinfo2
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "broker/router/filter_index.hpp"
+#include "broker/router/tests/allocated_bytes.hpp"
 
 namespace touchstone {
 namespace {
@@ -158,10 +158,6 @@ TEST(filter_index, gives_memory_back_whatever_filters_come_and_go) {
 
 TEST(filter_index, two_long_filters_that_part_late_take_memory_like_their_texts) {
     FilterIndex<std::uint64_t> index{1};
-    const auto allocated_bytes = [] {
-        const auto now = mallinfo2();
-        return now.uordblks + now.hblkhd;
-    };
     // As many levels as mqtt.max_topic_levels allows by default, and as many as there can be.
     for (const int levels : {126, 20'000}) {
         std::string beginning(20'000, 'w');
