@@ -33,7 +33,7 @@ Broker::Core::Core(std::shared_ptr<const access::NodeRules> rules, const Options
       router_{{.self = options.self,
                .shard_count = options.shard_count,
                .hash_seed = random_.next(),
-               .dollar_rule_ignored = options.defects.dollar_rule_ignored}},
+               .dollar_matched = options.defects.has(Defect::dollar_matched)}},
       route_exchange_{options.self, options.shard_count, peers_},
       queued_bytes_max_{share_of(rules_->policy.limits.queued_bytes_max)},
       retained_{retained_limits(*rules_), options.shard_count > 1},

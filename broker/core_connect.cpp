@@ -242,7 +242,7 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     if (const auto pending = std::exchange(connection.pending, nullptr))
         for (const auto& [filter, share_name] : pending->routes)
             route_exchange_.release(filter, share_name);
-    if (options_.defects.retain_on_resume && session_present) {
+    if (options_.defects.has(Defect::retain_on_resume) && session_present) {
         for (const auto& record : std::vector{client->subscriptions})
             send_retained(*client, *FilterName::parse(router_.text_of(record), false), {}, 0);
     }
@@ -282,11 +282,11 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
     const auto found = clients_.find(client_id);
     if (found == clients_.end()) {
         auto& made = make_client(std::move(client_id), zone);
-        return {&made, options_.defects.session_present_lies};
+        return {&made, options_.defects.has(Defect::session_present_lies)};
     }
     auto& client = *found->second;
     if (client.session.is_connected()) {
-        if (options_.defects.no_takeover) {
+        if (options_.defects.has(Defect::no_takeover)) {
             ghosts_.push_back(std::move(found->second));
             clients_.erase(found);
             return {&make_client(std::move(client_id), zone), false};
@@ -426,7 +426,7 @@ Broker::Core::Handled Broker::Core::on_disconnect(ConnectionId id, Client& clien
         }
         // Only a normal end drops the Will [MQTT-3.14.4-3].
         if (disconnect.reason == ReasonCode::success &&
-            !options_.defects.will_on_normal_disconnect)
+            !options_.defects.has(Defect::will_on_normal_disconnect))
             session.drop_will();
         network_.close(id);
         forget_connection(id, DisconnectReason::normal);
@@ -540,7 +540,7 @@ void Broker::Core::end_session(Client& client) {
 void Broker::Core::publish_will(Client& client) {
     client.will_due_at = never;
     const auto will = client.session.take_will();
-    if (!will || options_.defects.will_never_published) return;
+    if (!will || options_.defects.has(Defect::will_never_published)) return;
     if (is_server_topic(client, will->topic) ||
         !is_allowed(client, access::Action::publish, will->topic)) {
         counters_.add(Counter::publish_denied);
@@ -564,7 +564,7 @@ void Broker::Core::publish_will(Client& client) {
         .publisher = client.publisher}};
     counters_.add(Counter::wills_published);
     publish(publication, &client);
-    if (options_.defects.will_twice) publish(publication, &client);
+    if (options_.defects.has(Defect::will_twice)) publish(publication, &client);
 }
 
 Instant Broker::Core::due_at(const Client& client) {
@@ -586,7 +586,7 @@ void Broker::Core::on_connect_timeout(ConnectionId id, const Connection& connect
 
 void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connection) {
     const auto keep_alive_s = connection.client->session.terms().keep_alive_s;
-    if (keep_alive_s == 0 || options_.defects.keep_alive_ignored) return;
+    if (keep_alive_s == 0 || options_.defects.has(Defect::keep_alive_ignored)) return;
     const auto deadline = connection.last_packet_at + keep_alive_limit(*connection.client);
     if (deadline > context_.now) {
         add_timer(deadline, {Reminder::What::keep_alive, id.raw(), connection.generation});

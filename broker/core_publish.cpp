@@ -459,7 +459,7 @@ void Broker::Core::send_retained(Client& client, const FilterName& name,
         Publication publication{std::move(message)};
         deliver(client, publication,
                 {.qos = options.qos,
-                 .retain = !options_.defects.retain_flag_lost,  // [MQTT-3.3.1-8]
+                 .retain = !options_.defects.has(Defect::retain_flag_lost),  // [MQTT-3.3.1-8]
                  .snapshot = client.session.outbox() == nullptr ||
                              client.session.outbox()->snapshot_count() < snapshots_max,
                  .identifier = identifier});

@@ -30,9 +30,9 @@ public:
     using Ref = SlabArena::Ref;
 
     /// `hash_seed`: unpredictable for those who choose the filters.
-    explicit FilterIndex(std::uint64_t hash_seed, bool dollar_rule_ignored = false)
+    explicit FilterIndex(std::uint64_t hash_seed, bool dollar_matched = false)
         : hash_seed_{hash_seed},
-          dollar_rule_ignored_{dollar_rule_ignored} {}
+          dollar_matched_{dollar_matched} {}
     FilterIndex(const FilterIndex&) = delete;
     FilterIndex& operator=(const FilterIndex&) = delete;
     ~FilterIndex() {
@@ -414,7 +414,7 @@ private:
     void match_in_tree(std::string_view name, Visit& visit) {
         // A filter that begins with a wildcard does not match names that begin with $
         // [MQTT-4.7.2-1].
-        bool wildcards = !name.starts_with('$') || dollar_rule_ignored_;
+        bool wildcards = !name.starts_with('$') || dollar_matched_;
         way_.clear();
         Step step{root_, 0, 0};
         for (;;) {
@@ -472,7 +472,7 @@ private:
     std::size_t wildcard_filter_count_ = 0;
     std::size_t branch_count_ = 0;
     std::uint64_t hash_seed_;
-    bool dollar_rule_ignored_;
+    bool dollar_matched_;
     std::vector<Step> way_;  // scratch
 };
 

@@ -16,9 +16,9 @@ std::optional<FilterName> FilterName::parse(std::string_view text, bool shared) 
 
 Router::Router(const Options& options)
     : options_{options},
-      local_{options.hash_seed, options.dollar_rule_ignored},
-      local_groups_{options.hash_seed, options.dollar_rule_ignored},
-      remote_{options.hash_seed, options.dollar_rule_ignored} {
+      local_{options.hash_seed, options.dollar_matched},
+      local_groups_{options.hash_seed, options.dollar_matched},
+      remote_{options.hash_seed, options.dollar_matched} {
     CHECK(options.shard_count <= shard_count_max);
 }
 

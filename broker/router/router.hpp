@@ -68,7 +68,7 @@ public:
         ShardIndex self;
         unsigned shard_count = 1;    // at most shard_count_max
         std::uint64_t hash_seed = 0;
-        bool dollar_rule_ignored = false;  // a defect switch (defects.hpp)
+        bool dollar_matched = false;  // a defect switch (defects.hpp)
     };
     static constexpr unsigned shard_count_max = 64;  // bits of a word
 

@@ -62,7 +62,7 @@ void Session::attach(ConnectionId connection, const ConnectionTerms& terms,
 
 void Session::resume(SessionContext& context) {
     if (!outbox_) return;
-    if (context.defects.new_before_retransmit) {
+    if (context.defects.has(Defect::new_before_retransmit)) {
         while (outbox_->has_waiting() && outbox_->front().qos != QoS::at_most_once &&
                outbox_->flows().size() < settings().packet_id_max &&
                outbox_->quota_used() < window())
@@ -127,7 +127,7 @@ void Session::count_publish_sent(SessionContext& context, QoS qos) {
 void Session::deliver(SessionContext& context, Publication& publication, const Grant& grant) {
     context.counters.add(Counter::messages_matched);
     const auto asked = publication.fields().qos;
-    auto qos = context.defects.qos_not_lowered ? asked : min(grant.qos, asked);
+    auto qos = context.defects.has(Defect::qos_not_lowered) ? asked : min(grant.qos, asked);
     if (zone_->policy.deliver_with_higher_qos) qos = max(grant.qos, asked);
     const auto make_delivery = [&] {
         Delivery delivery{.message = publication.message(),
@@ -167,10 +167,11 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
     }
     auto& box = made_outbox();
     const bool window_open =
-        context.defects.window_not_enforced || box.quota_used() < window();
+        context.defects.has(Defect::window_not_enforced) || box.quota_used() < window();
     const bool backlog = box.has_waiting();
     const bool has_identifier =
-        box.flows().size() < settings().packet_id_max || context.defects.pid_no_in_use_check;
+        box.flows().size() < settings().packet_id_max ||
+        context.defects.has(Defect::pid_no_in_use_check);
     if (backlog || !window_open || !has_identifier || box.resends_owed() != 0 ||
         is_congested()) {
         keep(context, make_delivery());
@@ -181,7 +182,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
         return;
     }
     auto& flow = box.start(make_delivery(), context.now, settings().packet_id_max,
-                           !context.defects.pid_no_in_use_check);
+                           !context.defects.has(Defect::pid_no_in_use_check));
     if (!send_shared_publish(context, publication, qos, grant.retain, flow.packet_id)) {
         context.counters.add(Counter::dropped_too_large);
         box.finish(flow);
@@ -197,7 +198,7 @@ void Session::keep(SessionContext& context, Delivery delivery) {
     const auto dropped = box.enqueue(std::move(delivery), zone_->policy.queue_priorities, settings());
     account(context, before_bytes);
     context.counters.add(Counter::dropped_queue_full, dropped.count);
-    if (context.defects.live_bypasses_backlog && connected_ && !dropped.is_new)
+    if (context.defects.has(Defect::live_bypasses_backlog) && connected_ && !dropped.is_new)
         outbox_->let_newest_overtake();
 }
 
@@ -342,7 +343,7 @@ void Session::note_alias(std::string_view topic) {
 
 void Session::start_flow(SessionContext& context, Delivery delivery) {
     auto& flow = made_outbox().start(std::move(delivery), context.now, settings().packet_id_max,
-                                !context.defects.pid_no_in_use_check);
+                                !context.defects.has(Defect::pid_no_in_use_check));
     const auto& message = flow.delivery.message;
     if (!send_publish(context, fields_of(*message), message, flow.delivery, false,
                       flow.packet_id)) {
@@ -381,7 +382,7 @@ void Session::send_waiting(SessionContext& context) {
         }
         if (outbox_->resends_owed() != 0) break;
         if (outbox_->flows().size() >= settings().packet_id_max) break;
-        if (!context.defects.window_not_enforced &&
+        if (!context.defects.has(Defect::window_not_enforced) &&
             outbox_->quota_used() >= window())
             break;
         start_flow(context, outbox_->take_front());
@@ -394,12 +395,13 @@ void Session::resend(SessionContext& context) {
     std::vector<Outbox::Flow*> order;
     for (auto& flow : flows)
         if (flow.to_resend) order.push_back(&flow);
-    if (context.defects.redeliver_unordered) std::reverse(order.begin(), order.end());
+    if (context.defects.has(Defect::redeliver_unordered))
+        std::reverse(order.begin(), order.end());
     std::vector<wire::PacketId> too_large;
     for (auto* const flow : order) {
         if (flow->released) {
             // PUBREL takes no send quota (v5 §4.9).
-            if (!context.defects.qos2_pubrel_not_resumed) resend_flow(context, *flow);
+            if (!context.defects.has(Defect::qos2_pubrel_not_resumed)) resend_flow(context, *flow);
             outbox_->resent(*flow);
             continue;
         }
@@ -423,14 +425,14 @@ void Session::resend_flow(SessionContext& context, Outbox::Flow& flow) {
         return;
     }
     auto packet_id = flow.packet_id;
-    if (context.defects.pid_fresh_on_redelivery) {
+    if (context.defects.has(Defect::pid_fresh_on_redelivery)) {
         packet_id = wire::PacketId::from_wire(
                         static_cast<std::uint16_t>(flow.packet_id.raw() % 65'534 + 1000))
                         .value();
         outbox_->rename(flow, packet_id);
     }
     // DUP says it was sent before [MQTT-3.3.1-1].
-    const bool dup = !context.defects.dup_flag_missing;
+    const bool dup = !context.defects.has(Defect::dup_flag_missing);
     const auto& message = flow.delivery.message;
     if (!send_publish(context, fields_of(*message), message, flow.delivery, dup, packet_id)) {
         context.counters.add(Counter::dropped_too_large);
@@ -455,7 +457,7 @@ Instant Session::retry(SessionContext& context) {
         else
             next = std::min(next, flow.sent_at + interval);
     }
-    if (context.defects.redeliver_unordered) std::reverse(due.begin(), due.end());
+    if (context.defects.has(Defect::redeliver_unordered)) std::reverse(due.begin(), due.end());
     for (auto* const flow : due) resend_flow(context, *flow);
     return due.empty() ? next : std::min(next, context.now + interval);
 }
@@ -494,7 +496,7 @@ Inbox::Received Session::receive_qos_2(SessionContext& context, wire::PacketId p
     // none but the number of Packet Identifiers [MQTT-4.3.3-2 v3.1.1].
     const auto count_max = is_v5() ? zone_->policy.awaiting_release_max : 65'535U;
     const auto received = inbox_->receive(packet_id, count_max);
-    return received == Inbox::Received::again && context.defects.qos2_publish_duplicates
+    return received == Inbox::Received::again && context.defects.has(Defect::qos2_publish_duplicates)
                ? Inbox::Received::is_new
                : received;
 }
@@ -508,7 +510,7 @@ void Session::acknowledge(SessionContext& context, const wire::Publish& publish,
     switch (publish.qos) {
         case QoS::at_most_once: return;
         case QoS::at_least_once:
-            if (context.defects.puback_missing) return;
+            if (context.defects.has(Defect::puback_missing)) return;
             send_ack(context, PacketType::puback, *publish.packet_id, reason);
             return;
         case QoS::exactly_once:

@@ -598,7 +598,7 @@ public:
 private:
     static SimOptions broken() {
         SimOptions options;
-        options.defects.puback_missing = true;
+        options.defects.turn_on(Defect::puback_missing);
         return options;
     }
     std::unique_ptr<TargetSource> good_ = make_sim_source({});

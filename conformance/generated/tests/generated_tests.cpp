@@ -46,9 +46,9 @@ Played play_on(const SimOptions& options, std::string_view text) {
     return play_anew(*source, script_of(text), 1, settings_for(*source));
 }
 
-SimOptions with(bool Defects::*defect) {
+SimOptions with(Defect defect) {
     SimOptions options;
-    options.defects.*defect = true;
+    options.defects.turn_on(defect);
     return options;
 }
 
@@ -164,14 +164,14 @@ TEST(Model, names_the_statement_that_is_broken) {
                          "a cut\n"
                          "a connect expiry=60 manual\n";
     EXPECT_FALSE(play_on({}, resumed).divergence.has_value());
-    const auto without_dup = play_on(with(&Defects::dup_flag_missing), resumed);
+    const auto without_dup = play_on(with(Defect::dup_flag_missing), resumed);
     ASSERT_TRUE(without_dup.divergence.has_value());
     EXPECT_EQ(without_dup.divergence->statement, "v5/MQTT-3.3.1-1");
-    const auto with_new_id = play_on(with(&Defects::pid_fresh_on_redelivery), resumed);
+    const auto with_new_id = play_on(with(Defect::pid_fresh_on_redelivery), resumed);
     ASSERT_TRUE(with_new_id.divergence.has_value());
     EXPECT_EQ(with_new_id.divergence->statement, "v5/MQTT-4.4.0-1");
 
-    const auto will = play_on(with(&Defects::will_never_published), "a connect will=~/w will-q=1\n"
+    const auto will = play_on(with(Defect::will_never_published), "a connect will=~/w will-q=1\n"
                                                                     "b connect\n"
                                                                     "b subscribe filter=~/w,q1\n"
                                                                     "a cut\n");
@@ -190,7 +190,7 @@ TEST(Search, plays_the_same_again) {
 }
 
 TEST(Search, makes_what_it_finds_small_and_the_same) {
-    const auto source = make_sim_source(with(&Defects::no_takeover));
+    const auto source = make_sim_source(with(Defect::no_takeover));
     const auto settings = settings_for(*source);
     const auto script = script_of("c connect\n"
                                   "c subscribe filter=~/t,q1 identifier=3\n"
