@@ -97,7 +97,6 @@ class Chromium(session.Session):
             browser.wait()
 
 
-@unittest.skipIf(shutil.which("chromium") is None, "chromium is not installed: apt-get install chromium")
 class OverWebSocket(Chromium):
     transport = "ws"
 
@@ -105,7 +104,6 @@ class OverWebSocket(Chromium):
         self.talk()
 
 
-@unittest.skipIf(shutil.which("chromium") is None, "chromium is not installed: apt-get install chromium")
 class OverWebSocketAndTls(Chromium):
     transport = "wss"
 

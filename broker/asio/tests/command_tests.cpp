@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/inotify.h>
-#include <sys/syscall.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -17,12 +16,10 @@
 #include <thread>
 #include <vector>
 
-#include "broker/asio/command.hpp"
-#include "broker/asio/descriptor_table.hpp"
 #include "broker/asio/metrics.hpp"
 #include "broker/asio/node.hpp"
+#include "broker/asio/tests/broker_command.hpp"
 #include "broker/asio/tests/raw_client.hpp"
-#include "broker/asio/tests/sandbox.hpp"
 #include "broker/base/exit_code.hpp"
 
 namespace touchstone::asio_driver {
@@ -30,26 +27,6 @@ namespace touchstone::asio_driver {
 namespace {
 
 using namespace std::chrono_literals;
-
-int run(std::vector<std::string> words) {
-    words.insert(words.begin(), "broker");
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    return broker_command(static_cast<int>(arguments.size()), arguments.data());
-}
-
-struct Refusal {
-    int exit_code;
-    std::string text;
-};
-
-Refusal refusal_of(const std::vector<std::string>& words) {
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int exit_code = run(words);
-    testing::internal::GetCapturedStdout();
-    return {exit_code, testing::internal::GetCapturedStderr()};
-}
 
 /// An empty directory that goes away with its contents.
 class Folder {
@@ -110,28 +87,11 @@ TEST(broker_command, refuses_what_it_does_not_understand_in_one_line_that_says_w
         {{"--redeliver-unordered"}, "--help"},  // no defect can be had from here
     };
     for (const auto& [words, hint] : refused) {
-        const Refusal refusal = refusal_of(words);
+        const CommandRefusal refusal = refusal_of(words);
         EXPECT_EQ(refusal.exit_code, to_int(ExitCode::usage_error)) << words[0];
         EXPECT_NE(refusal.text.find(hint), std::string::npos) << refusal.text;
         EXPECT_EQ(std::ranges::count(refusal.text, '\n'), 1) << refusal.text;
     }
-}
-
-TEST(broker_command, says_that_the_system_refuses_tables_of_descriptors) {
-    if (is_descriptor_table_watched) GTEST_SKIP() << "a sanitizer allows one table only";
-    Refusal refusal{};
-    std::thread sandbox{[&] {
-        forbid_system_calls({SYS_unshare, SYS_close_range});
-        refusal = refusal_of({"--listen", "127.0.0.1:0", "--shards", "2", "--set",
-                              "node.descriptor_tables=per_shard"});
-    }};
-    sandbox.join();
-    EXPECT_EQ(refusal.exit_code, to_int(ExitCode::usage_error));
-    EXPECT_EQ(
-        refusal.text,
-        "touchstone broker: node.descriptor_tables = per_shard: the system refuses a thread a "
-        "table of descriptors of its own: Operation not permitted; set it to shared, or allow "
-        "unshare or close_range in the sandbox\n");
 }
 
 TEST(broker_command, serves_until_a_signal_and_then_tells_its_clients) {
