@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "broker/asio/command.hpp"
+#include "broker/base/edit_distance.hpp"
 #include "broker/base/exit_code.hpp"
 #include "conformance/command.hpp"
 #include "reports/command.hpp"
@@ -47,22 +48,6 @@ void print_help() {
         "  --version  the version\n");
 }
 
-/// Levenshtein distance: how many characters to insert, remove or replace to get from `a` to `b`.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-        }
-    }
-    return row.back();
-}
-
 /// The known name that `typed` is the fewest edits away from: an option for an option.
 std::string_view nearest(std::string_view typed) {
     std::vector<std::string_view> known{"--help", "--version"};
@@ -71,7 +56,7 @@ std::string_view nearest(std::string_view typed) {
         for (const Subcommand& subcommand : subcommands) known.push_back(subcommand.name);
     }
     return *std::ranges::min_element(
-        known, {}, [typed](std::string_view name) { return edit_distance(typed, name); });
+        known, {}, [typed](std::string_view name) { return touchstone::edit_distance(typed, name); });
 }
 
 int usage_error(const std::string& message) {

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "broker/base/defects.hpp"
+#include "broker/base/edit_distance.hpp"
 #include "broker/wire/primitives.hpp"
 #include "broker/wire/topics.hpp"
 #include "simulator/checkers/checkers.hpp"
@@ -25,21 +26,6 @@ namespace protobuf = google::protobuf;
 using protobuf::TextFormat;
 
 namespace {
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-        }
-    }
-    return row.back();
-}
 
 /// `; did you mean 'x'?`, or `; known: a, b` when nothing is near.
 std::string remedy(std::string_view name, const std::vector<std::string>& known) {

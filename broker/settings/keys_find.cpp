@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "broker/base/edit_distance.hpp"
 #include "broker/settings/keys.hpp"
 
 namespace touchstone::settings {
@@ -81,26 +82,6 @@ const std::map<std::string_view, std::pair<const Key*, std::string_view>>& plain
         return made;
     }();
     return all;
-}
-
-/// Changes that make `b` of `a`: optimal string alignment.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> before_last(b.size() + 1);
-    std::vector<std::size_t> last(b.size() + 1);
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        before_last.swap(last);
-        last.swap(row);
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
-            row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + change});
-            const bool is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            if (is_swap) row[j] = std::min(row[j], before_last[j - 2] + 1);
-        }
-    }
-    return row[b.size()];
 }
 
 /// Keys that compatible brokers know and that have no meaning here. A * at the end stands for
@@ -192,7 +173,7 @@ std::string nearest(std::string_view text, std::span<const std::string> known) {
     const std::string* best = nullptr;
     auto best_distance = std::max<std::size_t>(2, text.size() / 3) + 1;
     for (const auto& one : known) {
-        const auto changes = distance(text, one);
+        const auto changes = edit_distance(text, one);
         if (changes >= best_distance) continue;
         best_distance = changes;
         best = &one;

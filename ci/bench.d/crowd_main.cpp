@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "ci/bench.d/measure.hpp"
+#include "ci/bench.d/program.hpp"
 
 namespace touchstone::bench {
 namespace {
@@ -223,13 +224,6 @@ int main(int argument_count, char** argument_values) {
     CLI::App app{"Connects more clients to an MQTT broker of this machine than a process can.",
                  "bench_crowd"};
     touchstone::bench::parse(app, arguments);
-    try {
-        app.parse(argument_count, argument_values);
-        return touchstone::bench::measure(arguments);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "bench_crowd: {}\n", error.what());
-        return 6;
-    }
+    return touchstone::bench::run_program(app, argument_count, argument_values,
+                                          [&] { return touchstone::bench::measure(arguments); });
 }

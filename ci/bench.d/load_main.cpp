@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ci/bench.d/load.hpp"
+#include "ci/bench.d/program.hpp"
 
 namespace touchstone::bench {
 namespace {
@@ -228,13 +229,6 @@ int main(int argument_count, char** argument_values) {
     touchstone::bench::Arguments arguments;
     CLI::App app{"Puts a workload on an MQTT broker of this machine.", "bench_load"};
     touchstone::bench::parse(app, arguments);
-    try {
-        app.parse(argument_count, argument_values);
-        return touchstone::bench::measure(arguments);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "bench_load: {}\n", error.what());
-        return 6;
-    }
+    return touchstone::bench::run_program(app, argument_count, argument_values,
+                                          [&] { return touchstone::bench::measure(arguments); });
 }
