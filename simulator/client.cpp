@@ -284,7 +284,9 @@ void Client::on_publish(const wire::Publish& publish, Instant now) {
         port_.deliver(*connection_, publish);
         return answer(acknowledgements_, PacketType::puback, packet_id, now);
     }
-    if (unreleased_.insert(packet_id).second) port_.deliver(*connection_, publish);
+    const bool is_new = unreleased_.insert(packet_id).second;
+    if (is_new || options_.defects.has(ClientDefect::qos2_client_no_dedupe))
+        port_.deliver(*connection_, publish);
     answer(acknowledgements_, PacketType::pubrec, packet_id, now);
 }
 
@@ -329,6 +331,7 @@ void Client::lose_connection(Instant now, bool may_reconnect) {
     completions_.pending.clear();
     answer_deadline_.reset();
     reconnect_at_.reset();
+    if (options_.defects.has(ClientDefect::qos2_rx_not_in_session)) unreleased_.clear();
     for (auto& exchange : exchanges_) {
         exchange.is_on_connection = false;
         exchange.holds_quota = false;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/wire/packets.hpp"
+#include "simulator/client_defects.hpp"
 #include "simulator/links.hpp"
 #include "simulator/random.hpp"
 
@@ -75,6 +76,7 @@ struct ClientOptions {
     bool republish_unacknowledged = false;
     /// Whether QoS 0 messages published while away wait for the connection.
     bool queue_qos_0_offline = false;
+    ClientDefects defects;
 };
 
 /// What a client does to its world. Nothing calls back.

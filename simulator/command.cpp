@@ -18,9 +18,14 @@
 #include "reports/protobuf_text.hpp"
 #include "reports/result_directory.hpp"
 #include "reports/summary.hpp"
+#include "simulator/client_defects.hpp"
+#include "simulator/defect_choice.hpp"
+#include "simulator/library.hpp"
+#include "simulator/print.hpp"
 #include "simulator/results.hpp"
 #include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
+#include "simulator/text_format.hpp"
 
 namespace touchstone::simulator {
 
@@ -34,6 +39,10 @@ Examples:
       the same with a published bug switched on: exit code 1, and the packet that shows it
   touchstone simulate scenarios/sweep/one-shard.textproto --seeds 1..1000 --shards 2
       a thousand seeds; each that fails is named with the command to run it again
+  touchstone simulate scenarios/qos2/qx-01.textproto --defect qos2_client_no_dedupe@subscriber
+      a bug of a client library, in that client; without @… in those that the scenario's proof names
+  touchstone simulate scenarios --library
+      every published bug of the library: passes without, fails with its switch on
   touchstone simulate scenarios --digest-only
       one digest per scenario, to compare two builds
 
@@ -50,6 +59,8 @@ struct Options {
     std::string trace_of;  // a client's name, or "all"
     bool is_list = false;
     bool is_describe = false;
+    bool is_library = false;
+    bool is_index = false;
     bool is_json = false;
     bool has_no_report = false;
     bool is_digest_only = false;
@@ -105,18 +116,17 @@ std::optional<std::string> expand(std::vector<std::string>& paths) {
     return std::nullopt;
 }
 
-std::optional<std::string> unknown_defect(const std::vector<std::string>& names) {
-    std::vector<std::string> known;
-    for (const auto& one : defect_switches) known.emplace_back(one.name);
-    for (const auto& name : names) {
-        if (std::ranges::find(known, name) != known.end()) continue;
-        // Somebody who guesses is helped by the nearest, however far away it is.
-        auto nearest = nearest_name(name, known);
-        if (nearest.empty()) {
-            return fmt::format("no defect switch is called '{}'; known: {}", name,
-                               fmt::join(known, ", "));
+/// Why these defects cannot be switched on in the scenario; nothing when they can.
+std::optional<std::string> problem_of_defects(const std::vector<std::string>& defects,
+                                              const LoadedScenario& loaded) {
+    std::vector<std::string> clients;
+    for (const auto& client : loaded.scenario.clients()) clients.push_back(client.name());
+    for (const auto& text : defects) {
+        for (const auto& name : choose_defect(loaded.scenario, text).clients) {
+            if (std::ranges::find(clients, name) != clients.end()) continue;
+            return fmt::format("--defect {}: {} has no client '{}'{}", text, loaded.path, name,
+                               remedy(name, clients));
         }
-        return fmt::format("no defect switch is called '{}'; did you mean '{}'?", name, nearest);
     }
     return std::nullopt;
 }
@@ -139,101 +149,17 @@ std::string command_line(const std::string& path, const Options& options, std::u
     return text;
 }
 
-void print_seconds(Instant at) {
-    const auto us = (at - run_begin).count();
-    fmt::print("  {:>4}.{:03} s  ", us / 1'000'000, us / 1'000 % 1'000);
-}
-
-void print_outcome(const std::string& path, const scenario::Scenario& scenario,
-                   const Outcome& outcome) {
-    const auto& world = *outcome.world;
-    fmt::print("scenario {}: {}\n", path, scenario.description());
-    for (const auto& name : outcome.defects) fmt::print("defect {} is on\n", name);
-    if (outcome.protagonist) {
-        fmt::print("received by {}: {}\n", world.name_of(*outcome.protagonist),
-                   sequence_text(world.received(*outcome.protagonist)));
-    }
-    if (!outcome.states.empty()) fmt::print("states [queue || in flight] -> received\n");
-    std::size_t width = 0;
-    for (const auto& state : outcome.states) width = std::max(width, state.text().size());
-    for (const auto& state : outcome.states) {
-        print_seconds(state.at);
-        fmt::print("{:<{}}  {}\n", state.text(), width, state.caption);
-    }
-    fmt::print("invariants\n");
-    for (const auto& one : outcome.invariants) {
-        fmt::print("  {:<4}  {:<12}  {}\n", one.failures.empty() ? "pass" : "FAIL", one.checker->id,
-                   one.checker->title);
-        if (one.failures.empty()) continue;
-        const auto& failure = one.failures.front();
-        if (failure.entry < world.trace().entries.size()) {
-            fmt::print("      ");
-            print_seconds(world.trace().entries[failure.entry].at);
-            fmt::print("{}\n", failure.explanation);
-        } else {
-            fmt::print("        at the end  {}\n", failure.explanation);
-        }
-    }
-    for (const auto& one : outcome.disappointments) {
-        fmt::print("  FAIL  {}: expected {}, got {}\n", one.what, one.expected, one.seen);
-    }
-}
-
-/// Packets and faults in the order of their instants, one line each: `sent → arrived`.
-void print_trace(const Trace& trace, const std::string& of) {
-    using Kind = TraceEntry::Kind;
-    fmt::print("trace\n");
-    for (const auto& entry : trace.entries) {
-        const bool is_packet = entry.kind == Kind::sent;
-        const auto& actor = trace.actors[entry.actor.raw()];
-        if (of != "all" && of != actor) continue;
-        const auto line = [&](std::string_view text) {
-            print_seconds(entry.at);
-            fmt::print("{:<10} {:>4}  {}\n", actor, entry.connection.raw(), text);
-        };
-        if (is_packet) {
-            const auto& packet = trace.packets[entry.index];
-            const bool to_client = packet.direction == Direction::to_client;
-            const auto arrival =
-                packet.arrived_at == never
-                    ? std::string{"lost"}
-                    : fmt::format("+{} us", (packet.arrived_at - entry.at).count());
-            line(fmt::format("{} {}  {}", to_client ? "<" : ">", describe(trace, packet), arrival));
-            continue;
-        }
-        const bool is_broker = entry.direction == Direction::to_broker;
-        switch (entry.kind) {
-            case Kind::opened: line("  opened at the broker"); break;
-            case Kind::closed: line(is_broker ? "  closed by the broker" : "  closed"); break;
-            case Kind::aborted: line(is_broker ? "  reset by the broker" : "  reset"); break;
-            case Kind::ended: line(is_broker ? "  the broker learns its end" : "  ended"); break;
-            case Kind::fault_began:
-            case Kind::fault_ended: {
-                const auto& fault = trace.faults[entry.index];
-                line(fmt::format("* {} {} {}", fault.kind,
-                                 entry.kind == Kind::fault_began ? "begins" : "ends", fault.note));
-                break;
-            }
-            case Kind::node_started: line("* up"); break;
-            case Kind::settle_began: line("* settling begins"); break;
-            case Kind::opening: line("  opens"); break;
-            case Kind::sent:
-            case Kind::arrived:
-            case Kind::published:
-            case Kind::delivered:
-            case Kind::node_crashed:
-            case Kind::node_stopped: break;
-        }
-    }
-}
-
 int list(const std::vector<std::string>& paths) {
     fmt::print("invariants\n");
     for (const auto& checker : all_checkers()) {
         fmt::print("  {:<28}  {}\n", checker.id, checker.title);
     }
-    fmt::print("defect switches\n");
+    fmt::print("defect switches of nodes\n");
     for (const auto& one : defect_switches) fmt::print("  {:<28}  {}\n", one.name, one.story);
+    fmt::print("defect switches of clients\n");
+    for (const auto& one : client_defect_switches) {
+        fmt::print("  {:<28}  {}\n", one.name, one.story);
+    }
     if (paths.empty()) return to_int(ExitCode::as_expected);
     fmt::print("scenarios\n");
     for (const auto& path : paths) {
@@ -439,7 +365,8 @@ int simulate_command(int argument_count, char** arguments) {
     app.add_option("PATH", options.paths, "Scenario files (*.textproto), or folders of them");
     app.add_option("--seed", options.seed, "Seed of the run; default: the scenario's");
     app.add_option("--seeds", options.seeds, "Run with each seed from A to B: A..B");
-    app.add_option("--defect", options.defects, "Switch a published defect on; may be repeated")
+    app.add_option("--defect", options.defects,
+                   "Switch a published defect on, NAME or NAME@CLIENT; may be repeated")
         ->allow_extra_args(false);
     app.add_option("--shards", options.shards, "Shards of every node; default: the scenario's")
         ->check(CLI::Range(1U, 64U));
@@ -447,6 +374,9 @@ int simulate_command(int argument_count, char** arguments) {
     app.add_option("--trace", options.trace_of, "Print the packets of a client, or of `all`");
     app.add_flag("--list", options.is_list, "List invariants, defect switches and scenarios");
     app.add_flag("--describe", options.is_describe, "Tell the story of each scenario, run nothing");
+    app.add_flag("--library", options.is_library,
+                 "Hold the library of a folder to its contract: off passes, on fails as named");
+    app.add_flag("--index", options.is_index, "Print the index of the library of a folder");
     app.add_flag("--json", options.is_json, "Print the results as one JSON document");
     app.add_flag("--no-report", options.has_no_report, "Write no result directory");
     app.add_flag("--digest-only", options.is_digest_only, "Print digests only, write nothing");
@@ -458,7 +388,10 @@ int simulate_command(int argument_count, char** arguments) {
     } catch (const CLI::ParseError& error) {
         return usage_error(fmt::format("{}; see `touchstone simulate --help`", error.what()));
     }
-    if (const auto problem = unknown_defect(options.defects)) return usage_error(*problem);
+    for (const auto& text : options.defects) {
+        if (const auto problem = problem_of_defect(text))
+            return usage_error("--defect " + *problem);
+    }
     std::optional<SeedRange> seeds;
     if (!options.seeds.empty()) {
         if (options.seed) return usage_error("--seed and --seeds exclude each other; give one");
@@ -467,6 +400,13 @@ int simulate_command(int argument_count, char** arguments) {
             return usage_error(fmt::format(
                 "--seeds {} is no range; write A..B with A <= B, e.g. 1..1000", options.seeds));
         }
+    }
+    if (options.is_library || options.is_index) {
+        if (options.paths.size() != 1 || !std::filesystem::is_directory(options.paths.front())) {
+            return usage_error("a library is one folder, e.g. scenarios");
+        }
+        const auto& folder = options.paths.front();
+        return options.is_library ? check_library(folder) : print_index(folder);
     }
     if (const auto problem = expand(options.paths)) return usage_error(*problem);
     if (options.is_list) return list(options.paths);
@@ -481,6 +421,10 @@ int simulate_command(int argument_count, char** arguments) {
         for (const auto& problem : scenarios.back().problems) {
             std::cerr << problem << '\n';
             is_wrong = true;
+        }
+        if (is_wrong) continue;
+        if (const auto problem = problem_of_defects(options.defects, scenarios.back())) {
+            return usage_error(*problem);
         }
     }
     if (is_wrong) return to_int(ExitCode::usage_error);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "broker/base/check.hpp"
+#include "simulator/defect_choice.hpp"
 #include "simulator/set_up.hpp"
 #include "simulator/workload.hpp"
 
@@ -44,7 +45,10 @@ private:
 
     void add_nodes(const RunOptions& run_options) {
         Defects defects;
-        for (const auto& name : outcome_.defects) CHECK(turn_on(defects, name));
+        for (const auto& text : outcome_.defects) {
+            const auto choice = choose_defect(scenario_, text);
+            if (choice.is_in_nodes) CHECK(turn_on(defects, choice.name));
+        }
         for (int i = 0; i < scenario_.nodes_size(); ++i) {
             const auto& node = scenario_.nodes(i);
             NodeOptions options = node_options(node);
@@ -72,12 +76,21 @@ private:
                                world_.engine().stream(Domain::client, static_cast<std::uint64_t>(i),
                                                       Purpose::shape));
             }
+            turn_defects_on(options.defects, client.name());
             const auto index = world_.add_client(client.name(), std::move(options),
                                                  node_of(client.node()), link_model(client.link()));
             clients_.emplace(client.name(), index);
             std::vector<Wish> wishes;
             for (const auto& one : client.subscriptions()) wishes.push_back(wish(one));
             if (!wishes.empty()) world_.subscribe(index, wishes);
+        }
+    }
+
+    void turn_defects_on(ClientDefects& defects, const std::string& client) {
+        for (const auto& text : outcome_.defects) {
+            const auto choice = choose_defect(scenario_, text);
+            const bool is_named = std::ranges::find(choice.clients, client) != choice.clients.end();
+            if (is_named || choice.is_in_all_clients) CHECK(turn_on(defects, choice.name));
         }
     }
 

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "broker/base/defects.hpp"
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/scenario.pb.h"
 #include "simulator/world.hpp"
@@ -17,7 +16,8 @@ namespace touchstone::simulator {
 struct RunOptions {
     std::optional<std::uint64_t> seed;    // else the scenario's
     std::optional<unsigned> shard_count;  // of every node; else the scenario's
-    /// Names of switches that are on, beside the scenario's own; all are known.
+    /// Switches that are on, beside the scenario's own: NAME or NAME@CLIENT, as choose_defect()
+    /// reads them. All are known, and so are the clients.
     std::vector<std::string> defects;
 };
 

@@ -2,101 +2,23 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/text_format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
-#include <sstream>
 
-#include "broker/base/defects.hpp"
-#include "broker/base/edit_distance.hpp"
 #include "broker/wire/primitives.hpp"
 #include "broker/wire/topics.hpp"
 #include "simulator/checkers/checkers.hpp"
+#include "simulator/defect_choice.hpp"
+#include "simulator/text_format.hpp"
 
 namespace touchstone::simulator {
 
 namespace protobuf = google::protobuf;
-using protobuf::TextFormat;
 
 namespace {
 
-/// `; did you mean 'x'?`, or `; known: a, b` when nothing is near.
-std::string remedy(std::string_view name, const std::vector<std::string>& known) {
-    const auto nearest = nearest_name(name, known);
-    if (!nearest.empty()) return fmt::format("; did you mean '{}'?", nearest);
-    if (known.empty()) return "";
-    return fmt::format("; known: {}", fmt::join(known, ", "));
-}
-
-std::vector<std::string> field_names(const protobuf::Descriptor& type) {
-    std::vector<std::string> names;
-    for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
-    return names;
-}
-
-/// The text between the n-th pair of double quotes (n from 0); empty if there is none.
-std::string quoted(const std::string& text, int n) {
-    std::size_t begin = 0;
-    for (int i = 0; i <= 2 * n; ++i) {
-        begin = text.find('"', begin);
-        if (begin == std::string::npos) return {};
-        ++begin;
-    }
-    return text.substr(begin, text.find('"', begin) - begin);
-}
-
-/// Protobuf's own words, with the remedy that it leaves out.
-std::string explain(const std::string& message) {
-    const auto* pool = protobuf::DescriptorPool::generated_pool();
-    if (message.find("has no field named") != std::string::npos) {
-        const auto* type = pool->FindMessageTypeByName(quoted(message, 0));
-        const auto name = quoted(message, 1);
-        if (type == nullptr) return message;
-        return fmt::format("{}: no such field in {}{}", name, type->name(),
-                           remedy(name, field_names(*type)));
-    }
-    if (message.find("Unknown enumeration value") != std::string::npos) {
-        const auto value = quoted(message, 0);
-        const auto field = quoted(message, 1);
-        // The message names the field but not its type: any of ours with that name will do.
-        std::vector<std::string> known;
-        const auto* file = scenario::Scenario::descriptor()->file();
-        for (int i = 0; i < file->message_type_count(); ++i) {
-            const auto* found = file->message_type(i)->FindFieldByName(field);
-            if (found == nullptr || found->enum_type() == nullptr) continue;
-            for (int k = 0; k < found->enum_type()->value_count(); ++k) {
-                known.push_back(found->enum_type()->value(k)->name());
-            }
-            break;
-        }
-        return fmt::format("{}: '{}' is none of {}{}", field, value, fmt::join(known, ", "),
-                           nearest_name(value, known).empty() ? "" : remedy(value, known));
-    }
-    return message;
-}
-
-class Collector final : public protobuf::io::ErrorCollector {
-public:
-    Collector(std::string path, std::vector<std::string>& problems)
-        : path_{std::move(path)},
-          problems_{problems} {}
-    void AddError(int line, int, const std::string& message) override {
-        problems_.push_back(fmt::format("{}:{}: {}", path_, line + 1, explain(message)));
-    }
-
-private:
-    std::string path_;
-    std::vector<std::string>& problems_;
-};
-
-using Tree = TextFormat::ParseInfoTree;
+using Tree = protobuf::TextFormat::ParseInfoTree;
 
 /// A message of the scenario with the place it came from, for complaints about its fields.
 struct Place {
@@ -167,6 +89,7 @@ public:
                      fmt::format("{} is more than duration_ms, {}", scenario_.settle_ms(),
                                  scenario_.duration_ms()));
         }
+        judge_catalogue();
         judge_actors();
         for (int i = 0; i < scenario_.steps_size(); ++i) judge_step(i);
         if (scenario_.has_workload()) judge_workload();
@@ -223,6 +146,26 @@ private:
         if (name.empty() || std::ranges::find(nodes_, name) != nodes_.end()) return;
         complain(place, "node",
                  fmt::format("no node is called '{}'{}", name, remedy(name, nodes_)));
+    }
+
+    void judge_catalogue() {
+        if (scenario_.catalogue().empty()) {
+            if (!scenario_.story().empty()) {
+                complain(root_, "story",
+                         "is for entries of the catalogue; name one, or use a comment");
+            }
+            return;
+        }
+        if (scenario_.story().empty()) {
+            complain(root_, "story", "is missing; two sentences on what went wrong, for the index");
+        }
+        if (scenario_.references_size() == 0) {
+            complain(root_, "references", "is missing; where the defect was published");
+        }
+        if (scenario_.proofs_size() == 0) {
+            complain(root_, "proofs",
+                     "is missing; name the defect switch and the invariant that it breaks");
+        }
     }
 
     void judge_actors() {
@@ -475,11 +418,22 @@ private:
         check_range(place, "retain_per_mille", 0, 1'000);
     }
 
+    void judge_proof(const Place& place, const scenario::Proof& proof) {
+        if (const auto problem = problem_of_defect(proof.defect())) {
+            return complain(place, "defect", *problem);
+        }
+        if (proof.client_size() > 0 && !is_defect_of_clients(proof.defect())) {
+            complain(place, "client",
+                     fmt::format("'{}' is a defect of nodes; leave `client` out", proof.defect()));
+        }
+        for (int i = 0; i < proof.client_size(); ++i) {
+            check_client(place, "client", proof.client(i), i);
+        }
+    }
+
     void judge_names() {
         std::vector<std::string> invariants;
         for (const auto& checker : all_checkers()) invariants.emplace_back(checker.id);
-        std::vector<std::string> defects;
-        for (const auto& one : defect_switches) defects.emplace_back(one.name);
         const auto check = [&](const Place& place, const std::string& field,
                                const std::string& name, const std::vector<std::string>& known,
                                std::string_view kind, int index) {
@@ -491,12 +445,19 @@ private:
             check(root_, "invariants", scenario_.invariants(i), invariants, "invariant", i);
         }
         for (int i = 0; i < scenario_.defects_size(); ++i) {
-            check(root_, "defects", scenario_.defects(i), defects, "defect switch", i);
+            const auto& text = scenario_.defects(i);
+            if (const auto problem = problem_of_defect(text)) {
+                complain(root_, "defects", *problem, i);
+                continue;
+            }
+            for (const auto& name : choose_defect(scenario_, text).clients) {
+                check_client(root_, "defects", name, i);
+            }
         }
         for (int i = 0; i < scenario_.proofs_size(); ++i) {
             const auto& proof = scenario_.proofs(i);
             const auto place = root_.in("proofs", i);
-            check(place, "defect", proof.defect(), defects, "defect switch", 0);
+            judge_proof(place, proof);
             check(place, "invariant", proof.invariant(), invariants, "invariant", 0);
             for (int k = 0; k < proof.also_size(); ++k) {
                 check(place, "also", proof.also(k), invariants, "invariant", k);
@@ -516,31 +477,17 @@ private:
 }  // namespace
 
 LoadedScenario load_scenario(const std::string& path) {
-    std::ifstream file{path, std::ios::binary};
-    std::ostringstream text;
-    if (file) text << file.rdbuf();
-    if (!file || !text) {
-        // A directory opens but cannot be read; either way the system knows why.
-        const int reason = errno == 0 ? EISDIR : errno;
-        LoadedScenario failed;
-        failed.path = path;
-        failed.problems.push_back(
-            fmt::format("{}: {}; name a scenario file (*.textproto)", path, std::strerror(reason)));
-        return failed;
-    }
-    return parse_scenario(path, text.str());
+    LoadedScenario loaded;
+    loaded.path = path;
+    const auto text = read_text_file(path, "name a scenario file (*.textproto)", loaded.problems);
+    return text ? parse_scenario(path, *text) : loaded;
 }
 
 LoadedScenario parse_scenario(const std::string& path, const std::string& text) {
     LoadedScenario loaded;
     loaded.path = path;
-    Collector collector{path, loaded.problems};
     Tree tree;
-    TextFormat::Parser parser;
-    parser.RecordErrorsTo(&collector);
-    parser.WriteLocationsTo(&tree);
-    protobuf::io::ArrayInputStream input{text.data(), static_cast<int>(text.size())};
-    if (!parser.Parse(&input, &loaded.scenario)) return loaded;
+    if (!parse_text(path, text, loaded.scenario, &tree, loaded.problems)) return loaded;
     Judge{path, loaded.scenario, tree, loaded.problems}.judge();
     return loaded;
 }
@@ -556,15 +503,6 @@ std::string story_of(std::string_view text) {
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return story;
-}
-
-std::string nearest_name(std::string_view name, const std::vector<std::string>& known) {
-    const auto nearest = std::ranges::min_element(
-        known, {}, [&](const std::string& one) { return edit_distance(name, one); });
-    if (nearest == known.end()) return {};
-    // Further away than half of its letters is no misspelling.
-    return edit_distance(name, *nearest) * 2 <= std::max<std::size_t>(name.size(), 4) ? *nearest
-                                                                                      : "";
 }
 
 }  // namespace touchstone::simulator

@@ -26,8 +26,4 @@ struct LoadedScenario {
 /// The comment at the top of the file, without the `#`.
 [[nodiscard]] std::string story_of(std::string_view text);
 
-/// The one of `known` that `name` was probably meant to be; empty when none is near.
-[[nodiscard]] std::string nearest_name(std::string_view name,
-                                       const std::vector<std::string>& known);
-
 }  // namespace touchstone::simulator

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -67,8 +69,77 @@ TEST(SimulateCommand, a_defect_is_found_with_the_same_seed) {
 TEST(SimulateCommand, an_unknown_defect_gets_the_nearest_name) {
     const auto result = run({reference, "--defect", "redeliver_unorderd"});
     EXPECT_EQ(result.exit_code, 2);
-    EXPECT_EQ(result.err, "touchstone simulate: no defect switch is called 'redeliver_unorderd'; "
+    EXPECT_EQ(result.err, "touchstone simulate: --defect 'redeliver_unorderd' is no defect switch; "
                           "did you mean 'redeliver_unordered'?\n");
+}
+
+TEST(SimulateCommand, a_defect_of_a_client_is_given_to_who_is_named) {
+    const std::string path = "scenarios/qos2/qx-01.textproto";
+    const auto with = [&](const std::string& defect) {
+        return run({path, "--no-report", "--defect", defect});
+    };
+    EXPECT_THAT(with("qos2_client_no_dedupe").out, HasSubstr("FAIL  Q2"));
+    EXPECT_THAT(with("qos2_client_no_dedupe@subscriber").out, HasSubstr("FAIL  Q2"));
+    EXPECT_EQ(with("qos2_client_no_dedupe@publisher").exit_code, 0);
+    EXPECT_EQ(with("qos2_client_no_dedupe@subscribr").err,
+              "touchstone simulate: --defect qos2_client_no_dedupe@subscribr: " + path +
+                  " has no client 'subscribr'; did you mean 'subscriber'?\n");
+    EXPECT_EQ(with("will_twice@subscriber").err,
+              "touchstone simulate: --defect 'will_twice' is a defect of nodes; leave "
+              "'@subscriber' out\n");
+}
+
+class LibraryFolder : public testing::Test {
+protected:
+    LibraryFolder() {
+        std::filesystem::remove_all(folder_);
+        std::filesystem::create_directories(folder_);
+        write("catalogue.pbtxt", R"(entries { id: "QX-01" switches: "qos2_client_no_dedupe" }
+entries { id: "QX-02" }
+entries { id: "QX-03" not_expressible: "needs a moon" })");
+    }
+    ~LibraryFolder() override { std::filesystem::remove_all(folder_); }
+    void write(const std::string& name, const std::string& text) {
+        std::ofstream{folder_ / name} << text;
+    }
+    void copy_with(const std::string& invariant) {
+        std::ifstream file{"scenarios/qos2/qx-01.textproto"};
+        std::string text{std::istreambuf_iterator<char>{file}, {}};
+        text.replace(text.find("\"Q2\""), 4, '"' + invariant + '"');
+        write("qx-01.textproto", text);
+    }
+    Result check() { return run({folder_.string(), "--library"}); }
+
+    const std::filesystem::path folder_ = std::filesystem::path{testing::TempDir()} / "library";
+};
+
+TEST_F(LibraryFolder, that_keeps_its_contract_is_counted) {
+    copy_with("Q2");
+    const auto result = check();
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.out, HasSubstr("1 of 3 entries have no scenario: QX-02\n"));
+    EXPECT_THAT(result.out, HasSubstr("QX-03  not expressible: needs a moon\n"));
+    EXPECT_EQ(last_line(result.out), "library: 1 scenarios, 1 passed off, 1 failed on");
+    EXPECT_THAT(run({folder_.string(), "--index"}).out, HasSubstr("[QX-01](qx-01.textproto)"));
+}
+
+TEST_F(LibraryFolder, whose_proof_breaks_another_invariant_fails) {
+    copy_with("O1");
+    const auto result = check();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.out, HasSubstr("qos2_client_no_dedupe: is to break O1, breaks Q2\n"));
+    EXPECT_EQ(last_line(result.out), "library: 1 scenarios, 1 passed off, 0 failed on");
+}
+
+TEST_F(LibraryFolder, with_a_catalogue_that_is_wrong_is_refused) {
+    write("catalogue.pbtxt", "entries { id: \"QX-01\" }\nentries { id: \"QX-01\" titel: \"x\" }");
+    const auto misspelt = check();
+    EXPECT_EQ(misspelt.exit_code, 2);
+    EXPECT_THAT(misspelt.err,
+                HasSubstr("catalogue.pbtxt:2: titel: no such field in CatalogueEntry; "
+                          "did you mean 'title'?"));
+    write("catalogue.pbtxt", "entries { id: \"QX-01\" }\nentries { id: \"QX-01\" }");
+    EXPECT_THAT(check().err, HasSubstr("QX-01 is there twice; ids are unique"));
 }
 
 TEST(SimulateCommand, bad_arguments_are_one_line_and_exit_code_2) {
@@ -79,6 +150,8 @@ TEST(SimulateCommand, bad_arguments_are_one_line_and_exit_code_2) {
                                                {reference, "--seeds", "9..1"},
                                                {reference, "--seed", "1", "--seeds", "1..2"},
                                                {reference, "--shards", "0"},
+                                               {reference, "--library"},
+                                               {"no/such/folder", "--index"},
                                                {"no/such/file.textproto"}}) {
         const auto result = run(arguments);
         EXPECT_EQ(result.exit_code, 2);

@@ -1,6 +1,7 @@
 // The scenarios of the project: each ends as it declares, proves what it says it proves, and is
 // decided by its seed alone. And a sweep over random ones.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,9 +9,13 @@
 #include <set>
 #include <string>
 
+#include "broker/base/defects.hpp"
+#include "simulator/defect_choice.hpp"
+#include "simulator/library.hpp"
 #include "simulator/results.hpp"
 #include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
+#include "simulator/text_format.hpp"
 
 namespace touchstone::simulator {
 namespace {
@@ -28,14 +33,6 @@ scenario::Scenario load(const std::string& path) {
     auto loaded = load_scenario(path);
     EXPECT_TRUE(loaded.problems.empty()) << loaded.problems.front();
     return std::move(loaded.scenario);
-}
-
-std::set<std::string> broken_invariants(const Outcome& outcome) {
-    std::set<std::string> broken;
-    for (const auto& one : outcome.invariants) {
-        if (!one.failures.empty()) broken.emplace(one.checker->id);
-    }
-    return broken;
 }
 
 std::string explain(const Outcome& outcome) {
@@ -65,10 +62,8 @@ TEST_P(Library, catches_the_defects_it_names_and_breaks_nothing_unrelated) {
     const auto scenario = load(GetParam());
     for (const auto& proof : scenario.proofs()) {
         SCOPED_TRACE(proof.defect());
-        const auto outcome = run_scenario(scenario, {.defects = {proof.defect()}});
-        std::set<std::string> expected{proof.also().begin(), proof.also().end()};
-        expected.insert(proof.invariant());
-        EXPECT_EQ(broken_invariants(outcome), expected) << explain(outcome);
+        const auto proved = prove(scenario, proof);
+        EXPECT_EQ(broken_invariants(proved.outcome), proved.expected) << explain(proved.outcome);
     }
 }
 
@@ -87,9 +82,60 @@ TEST(Defects, each_switch_is_caught_by_a_scenario) {
         const auto scenario = load(path);
         for (const auto& proof : scenario.proofs()) caught.insert(proof.defect());
     }
-    for (const auto& one : defect_switches) {
-        EXPECT_TRUE(caught.contains(std::string{one.name})) << one.name;
+    for (const auto& name : all_defect_names()) EXPECT_TRUE(caught.contains(name)) << name;
+}
+
+std::vector<LoadedScenario> entries_of_library() {
+    std::vector<LoadedScenario> entries;
+    for (const auto& path : scenario_paths()) {
+        auto loaded = load_scenario(path);
+        if (!loaded.scenario.catalogue().empty()) entries.push_back(std::move(loaded));
     }
+    return entries;
+}
+
+TEST(Catalogue, has_every_entry_once_and_scenarios_where_they_belong) {
+    const auto loaded = load_catalogue("scenarios/catalogue.pbtxt");
+    EXPECT_THAT(loaded.problems, testing::IsEmpty());
+    EXPECT_EQ(loaded.catalogue.entries_size(), 153);
+    std::vector<LoadedScenario> known;
+    for (const auto& one : entries_of_library()) {
+        EXPECT_THAT(problems_of_place(one, loaded.catalogue, known), testing::IsEmpty());
+        known.push_back(one);
+    }
+    EXPECT_FALSE(known.empty());
+}
+
+TEST(Catalogue, a_scenario_out_of_place_is_told_why) {
+    scenario::Catalogue catalogue;
+    auto* entry = catalogue.add_entries();
+    entry->set_id("QX-01");
+    entry->add_switches("qos2_client_no_dedupe");
+    LoadedScenario loaded;
+    loaded.path = "qos2/qx-02.textproto";
+    loaded.scenario.set_catalogue("QX-01");
+    loaded.scenario.add_proofs()->set_defect("will_twice");
+    EXPECT_THAT(problems_of_place(loaded, catalogue, {}),
+                testing::ElementsAre(testing::HasSubstr("call it qx-01.textproto"),
+                                     testing::HasSubstr("name a switch of QX-01: qos2_client")));
+    entry->set_not_expressible("no such thing");
+    EXPECT_THAT(problems_of_place(loaded, catalogue, {loaded}),
+                testing::Contains(testing::HasSubstr("QX-01 has a scenario already")));
+    EXPECT_THAT(problems_of_place(loaded, catalogue, {}),
+                testing::Contains(testing::HasSubstr("recorded as not expressible")));
+    loaded.scenario.set_catalogue("QX-99");
+    EXPECT_THAT(problems_of_place(loaded, catalogue, {}),
+                testing::ElementsAre(testing::HasSubstr("there is no entry 'QX-99'")));
+}
+
+TEST(Catalogue, the_index_in_the_readme_is_up_to_date) {
+    std::vector<std::string> problems;
+    const auto readme = read_text_file("scenarios/README.md", "it has the index", problems);
+    ASSERT_TRUE(readme) << problems.front();
+    const auto catalogue = load_catalogue("scenarios/catalogue.pbtxt").catalogue;
+    const auto index = index_of(catalogue, entries_of_library(), "scenarios");
+    EXPECT_TRUE(readme->ends_with("<!-- ci/library --index -->\n" + index))
+        << "ci/library --index writes it";
 }
 
 void sweep(const std::string& path, std::uint64_t first_seed, std::uint64_t last_seed,

@@ -108,6 +108,27 @@ TEST(Scenario, knows_invariants_and_defect_switches) {
         ElementsAre(HasSubstr(":8: proofs[0].invariant: 'zzz' is no invariant; known: O1")));
 }
 
+TEST(Scenario, knows_who_may_have_a_defect) {
+    EXPECT_THAT(
+        problems_of("proofs { defect: \"will_twice\" invariant: \"L1\" client: \"subscriber\" }"),
+        ElementsAre(HasSubstr(":8: proofs[0].client: 'will_twice' is a defect of nodes")));
+    EXPECT_THAT(problems_of("proofs { defect: \"qos2_client_no_dedupe\" invariant: \"Q2\"\n"
+                            "client: \"x\" }"),
+                ElementsAre(HasSubstr(":9: proofs[0].client: no client is called 'x'")));
+    EXPECT_THAT(problems_of("defects: \"qos2_client_no_dedupe@x\""),
+                ElementsAre(HasSubstr(":8: defects: no client is called 'x'")));
+    EXPECT_THAT(problems_of("defects: \"qos2_client_no_dedupe@\""),
+                ElementsAre(HasSubstr("names no client; write qos2_client_no_dedupe@CLIENT")));
+}
+
+TEST(Scenario, of_the_catalogue_has_story_reference_and_proof) {
+    EXPECT_THAT(problems_of("catalogue: \"QX-01\""),
+                ElementsAre(HasSubstr("story: is missing"), HasSubstr("references: is missing"),
+                            HasSubstr("proofs: is missing")));
+    EXPECT_THAT(problems_of("story: \"s\""),
+                ElementsAre(HasSubstr(":8: story: is for entries of the catalogue")));
+}
+
 TEST(Scenario, a_file_that_cannot_be_read_is_named) {
     EXPECT_THAT(load_scenario("no/such.textproto").problems,
                 ElementsAre(HasSubstr("no/such.textproto: No such file or directory")));

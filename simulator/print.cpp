@@ -1,0 +1,100 @@
+#include "simulator/print.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace touchstone::simulator {
+
+namespace {
+
+void print_seconds(Instant at) {
+    const auto us = (at - run_begin).count();
+    fmt::print("  {:>4}.{:03} s  ", us / 1'000'000, us / 1'000 % 1'000);
+}
+
+}  // namespace
+
+void print_outcome(const std::string& path, const scenario::Scenario& scenario,
+                   const Outcome& outcome) {
+    const auto& world = *outcome.world;
+    fmt::print("scenario {}: {}\n", path, scenario.description());
+    for (const auto& name : outcome.defects) fmt::print("defect {} is on\n", name);
+    if (outcome.protagonist) {
+        fmt::print("received by {}: {}\n", world.name_of(*outcome.protagonist),
+                   sequence_text(world.received(*outcome.protagonist)));
+    }
+    if (!outcome.states.empty()) fmt::print("states [queue || in flight] -> received\n");
+    std::size_t width = 0;
+    for (const auto& state : outcome.states) width = std::max(width, state.text().size());
+    for (const auto& state : outcome.states) {
+        print_seconds(state.at);
+        fmt::print("{:<{}}  {}\n", state.text(), width, state.caption);
+    }
+    fmt::print("invariants\n");
+    for (const auto& one : outcome.invariants) {
+        fmt::print("  {:<4}  {:<12}  {}\n", one.failures.empty() ? "pass" : "FAIL", one.checker->id,
+                   one.checker->title);
+        if (one.failures.empty()) continue;
+        const auto& failure = one.failures.front();
+        if (failure.entry < world.trace().entries.size()) {
+            fmt::print("      ");
+            print_seconds(world.trace().entries[failure.entry].at);
+            fmt::print("{}\n", failure.explanation);
+        } else {
+            fmt::print("        at the end  {}\n", failure.explanation);
+        }
+    }
+    for (const auto& one : outcome.disappointments) {
+        fmt::print("  FAIL  {}: expected {}, got {}\n", one.what, one.expected, one.seen);
+    }
+}
+
+void print_trace(const Trace& trace, const std::string& of) {
+    using Kind = TraceEntry::Kind;
+    fmt::print("trace\n");
+    for (const auto& entry : trace.entries) {
+        const bool is_packet = entry.kind == Kind::sent;
+        const auto& actor = trace.actors[entry.actor.raw()];
+        if (of != "all" && of != actor) continue;
+        const auto line = [&](std::string_view text) {
+            print_seconds(entry.at);
+            fmt::print("{:<10} {:>4}  {}\n", actor, entry.connection.raw(), text);
+        };
+        if (is_packet) {
+            const auto& packet = trace.packets[entry.index];
+            const bool to_client = packet.direction == Direction::to_client;
+            const auto arrival =
+                packet.arrived_at == never
+                    ? std::string{"lost"}
+                    : fmt::format("+{} us", (packet.arrived_at - entry.at).count());
+            line(fmt::format("{} {}  {}", to_client ? "<" : ">", describe(trace, packet), arrival));
+            continue;
+        }
+        const bool is_broker = entry.direction == Direction::to_broker;
+        switch (entry.kind) {
+            case Kind::opened: line("  opened at the broker"); break;
+            case Kind::closed: line(is_broker ? "  closed by the broker" : "  closed"); break;
+            case Kind::aborted: line(is_broker ? "  reset by the broker" : "  reset"); break;
+            case Kind::ended: line(is_broker ? "  the broker learns its end" : "  ended"); break;
+            case Kind::fault_began:
+            case Kind::fault_ended: {
+                const auto& fault = trace.faults[entry.index];
+                line(fmt::format("* {} {} {}", fault.kind,
+                                 entry.kind == Kind::fault_began ? "begins" : "ends", fault.note));
+                break;
+            }
+            case Kind::node_started: line("* up"); break;
+            case Kind::settle_began: line("* settling begins"); break;
+            case Kind::opening: line("  opens"); break;
+            case Kind::sent:
+            case Kind::arrived:
+            case Kind::published:
+            case Kind::delivered:
+            case Kind::node_crashed:
+            case Kind::node_stopped: break;
+        }
+    }
+}
+
+}  // namespace touchstone::simulator

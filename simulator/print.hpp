@@ -1,0 +1,18 @@
+// What `touchstone simulate` shows of a run on standard output.
+#pragma once
+
+#include <string>
+
+#include "simulator/run.hpp"
+
+namespace touchstone::simulator {
+
+/// What was received, the recorded states, a verdict per invariant with the first failure of each.
+void print_outcome(const std::string& path, const scenario::Scenario& scenario,
+                   const Outcome& outcome);
+
+/// Packets and faults in the order of their instants, one line each: `sent → arrived`. `of` is the
+/// name of an actor, or "all".
+void print_trace(const Trace& trace, const std::string& of);
+
+}  // namespace touchstone::simulator
