@@ -63,10 +63,12 @@ void Session::attach(ConnectionId connection, const ConnectionTerms& terms,
 void Session::resume(SessionContext& context) {
     if (!outbox_) return;
     if (context.defects.has(Defect::new_before_retransmit)) {
+        const auto before_bytes = outbox_->queue_bytes();
         while (outbox_->has_waiting() && outbox_->front().qos != QoS::at_most_once &&
                outbox_->flows().size() < settings().packet_id_max &&
                outbox_->quota_used() < window())
             start_flow(context, outbox_->take_front());
+        account(context, before_bytes);
     }
     advance(context);
 }
@@ -86,7 +88,10 @@ Outbox& Session::made_outbox() {
 
 void Session::free_idle_parts() {
     // The counter of Packet Identifiers goes with it: with nothing in flight any of them is free.
-    if (outbox_ && outbox_->is_idle()) outbox_.reset();
+    if (outbox_ && outbox_->is_idle()) {
+        CHECK(outbox_->account.list == 0);  // the ledger would keep a pointer to what is gone
+        outbox_.reset();
+    }
     if (inbox_ && inbox_->is_empty()) inbox_.reset();
 }
 
