@@ -115,6 +115,7 @@ struct TracedNode {
     std::uint32_t session_expiry_s_v3 = 0;   // Settings::session_expiry_s_v3
     std::uint32_t session_expiry_s_max = 0;  // Settings::session_expiry_s_max
     std::uint16_t keep_alive_s_max = 0;      // Settings::keep_alive_s_max
+    std::uint32_t queue_messages_max = 0;    // Settings::queue_messages_max
     Duration connect_timeout{};              // Settings::connect_timeout
     Duration retry_interval{};               // Settings::retry_interval
 };

@@ -217,6 +217,7 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
                             .session_expiry_s_v3 = settings.session_expiry_s_v3,
                             .session_expiry_s_max = settings.session_expiry_s_max,
                             .keep_alive_s_max = settings.keep_alive_s_max,
+                            .queue_messages_max = settings.queue_messages_max,
                             .connect_timeout = settings.connect_timeout,
                             .retry_interval = settings.retry_interval});
     nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, options), actor});

@@ -1,117 +1,19 @@
 // Q1: a QoS 1 or 2 message that the broker acknowledged, and that matched a session's subscription
 // when it did, reaches that session, unless the session or the subscription ended first, the
-// message expired, or it was dropped and counted (§4.3.2, §4.3.3).
+// message expired, or it was dropped and counted (§4.3.2, §4.3.3). One that came with DUP 1 and was
+// never seen before is Q4's business.
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <map>
-#include <set>
-
-#include "simulator/checkers/checkers.hpp"
-#include "simulator/checkers/flows.hpp"
+#include "simulator/checkers/missing.hpp"
 
 namespace touchstone::simulator {
 
-using wire::PacketType;
-
-namespace {
-
-struct Accepted {
-    std::uint32_t message = no_message;
-    std::size_t arrived_entry = no_entry;  // PUBLISH at the broker
-    std::size_t acknowledged_entry = no_entry;
-    ConnectionNumber connection;
-};
-
-std::vector<Accepted> accepted_messages(const Trace& trace) {
-    std::map<std::pair<ConnectionNumber, std::uint16_t>, Accepted> waiting;
-    // A repetition is accepted again but does not go on again (QoS 2), so what counts is who had
-    // subscribed when the message came first.
-    std::map<std::uint32_t, std::size_t> first_arrival;
-    std::vector<Accepted> accepted;
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        if (const auto* packet = taken_by_broker(trace, trace.entries[index])) {
-            if (packet->type != PacketType::publish || packet->qos == QoS::at_most_once) continue;
-            const auto first = first_arrival.try_emplace(packet->message, index).first->second;
-            waiting.try_emplace({packet->connection, packet->packet_id},
-                                Accepted{packet->message, first, no_entry, packet->connection});
-            continue;
-        }
-        const auto* answer = sent_by_broker(trace, trace.entries[index]);
-        if (answer == nullptr || is_failure(answer->reason)) continue;
-        if (answer->type != PacketType::puback && answer->type != PacketType::pubrec) continue;
-        const auto found = waiting.find({answer->connection, answer->packet_id});
-        if (found == waiting.end()) continue;
-        if (found->second.message != no_message) {
-            accepted.push_back(found->second);
-            accepted.back().acknowledged_entry = index;
-        }
-        waiting.erase(found);
-    }
-    return accepted;
-}
-
-/// session, message: what reached a client, or waits for it at the end of the run.
-std::set<std::pair<std::uint32_t, std::uint32_t>> reached(const Trace& trace,
-                                                          const History& history) {
-    std::set<std::pair<std::uint32_t, std::uint32_t>> all;
-    for (const auto& entry : trace.entries) {
-        const auto* packet = taken_by_client(trace, entry);
-        if (packet == nullptr || packet->type != PacketType::publish) continue;
-        all.insert({history.session_of(*packet), packet->message});
-    }
-    for (std::uint32_t index = 0; index < history.sessions.size(); ++index) {
-        if (history.sessions[index].end_entry != no_entry) continue;
-        const auto view = std::ranges::find(trace.end.sessions, history.sessions[index].client_id,
-                                            &TracedSession::client_id);
-        if (view == trace.end.sessions.end()) continue;
-        for (const auto* list : {&view->queue, &view->inflight}) {
-            for (const auto& payload : *list) all.insert({index, trace.find_message(payload)});
-        }
-    }
-    return all;
-}
-
-bool is_owed(const Trace& trace, const History& history, std::uint32_t session,
-             const Accepted& one) {
-    const auto& message = trace.messages[one.message];
-    const auto& owner = history.sessions[session];
-    if (owner.node != history.of(one.connection).node) return false;
-    if (owner.begin_entry > one.arrived_entry || owner.end_entry != no_entry) return false;
-    if (history.expiry_of(trace, session)) return false;
-    const bool is_own = owner.client_id == history.of(one.connection).client_id;
-    bool is_matched = false;
-    for (const auto* subscription : history.matching(session, message.topic, one.arrived_entry)) {
-        if (is_own && subscription->options.no_local) continue;
-        // Replaced or given up later: whether this message was sent before is a race.
-        if (subscription->end_entry != no_entry) return false;
-        const auto qos = min(message.qos, subscription->granted);
-        is_matched |= qos != QoS::at_most_once;
-    }
-    return is_matched;
-}
-
-}  // namespace
-
 Failures check_at_least_once(const Trace& trace, const History& history) {
-    auto there = reached(trace, history);
-    Failures missing;
-    for (const auto& one : accepted_messages(trace)) {
-        for (std::uint32_t session = 0; session < history.sessions.size(); ++session) {
-            if (!is_owed(trace, history, session, one)) continue;
-            // What is missing counts once, however often it was accepted.
-            if (!there.insert({session, one.message}).second) continue;
-            missing.push_back(
-                {one.acknowledged_entry,
-                 fmt::format("{} was acknowledged to its publisher and matches a subscription of "
-                             "'{}', but neither reached it nor waits for it",
-                             label_of(trace, one.message), history.sessions[session].client_id)});
-        }
+    Failures failures;
+    for (const auto& missing : missing_messages(trace, history)) {
+        if (came_first_with_dup(trace, missing.accepted)) continue;
+        failures.push_back(failure_of(trace, history, missing, ""));
     }
-    // What was dropped and counted is declared; which of them it was is not to be seen from here.
-    if (missing.size() <= trace.end.dropped_messages) return {};
-    return missing;
+    return failures;
 }
 
 }  // namespace touchstone::simulator

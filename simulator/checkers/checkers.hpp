@@ -39,15 +39,25 @@ Failures check_packet_id_stability(const Trace& trace, const History& history); 
 Failures check_at_least_once(const Trace& trace, const History& history);             // Q1
 Failures check_exactly_once(const Trace& trace, const History& history);              // Q2
 Failures check_duplicate_before_release(const Trace& trace, const History& history);  // Q3
+Failures check_unseen_duplicate(const Trace& trace, const History& history);          // Q4
 Failures check_release_resume(const Trace& trace, const History& history);            // Q5
 Failures check_single_owner(const Trace& trace, const History& history);              // S1
+Failures check_takeover_continuity(const Trace& trace, const History& history);       // S2
 Failures check_session_present(const Trace& trace, const History& history);           // S3
+Failures check_connection_epoch(const Trace& trace, const History& history);          // S4
+Failures check_session_end(const Trace& trace, const History& history);               // S5
 Failures check_will_once(const Trace& trace, const History& history);                 // L1
+Failures check_will_ownership(const Trace& trace, const History& history);            // L2
 Failures check_retained_convergence(const Trace& trace, const History& history);      // R1
 Failures check_retained_order(const Trace& trace, const History& history);            // R2
 Failures check_unsolicited_replay(const Trace& trace, const History& history);        // R3
+Failures check_shared_dispatch(const Trace& trace, const History& history);           // H1
+Failures check_bounds(const Trace& trace, const History& history);                    // B1
 Failures check_keep_alive(const Trace& trace, const History& history);                // K1
 Failures check_dollar_rule(const Trace& trace, const History& history);               // D1
 Failures check_conservation(const Trace& trace, const History& history);  // conservation
+Failures check_delivery_qos(const Trace& trace, const History& history);              // qos
+Failures check_receive_maximum(const Trace& trace, const History& history);  // receive-maximum
+Failures check_resume(const Trace& trace, const History& history);           // resume
 
 }  // namespace touchstone::simulator

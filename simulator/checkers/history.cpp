@@ -199,11 +199,12 @@ void History::on_suback(const Trace& trace, std::size_t entry, const TracedPacke
             const auto shared = wire::split_shared(subscription.filter);
             if (!shared) return;
             granted.is_shared = true;
+            granted.share_name = shared->share_name;
             granted.filter = shared->filter;
         }
         for (auto& earlier : subscriptions) {
             if (earlier.end_entry == no_entry && earlier.filter == granted.filter &&
-                earlier.is_shared == granted.is_shared) {
+                earlier.share_name == granted.share_name) {
                 earlier.end_entry = entry;
             }
         }
@@ -224,7 +225,7 @@ void History::on_unsubscribe(const Trace& trace, std::size_t entry, const Traced
         const auto filter = shared ? shared->filter : text;
         for (auto& one : sessions[connection.session].subscriptions) {
             if (one.end_entry == no_entry && one.filter == filter &&
-                one.is_shared == shared.has_value()) {
+                one.share_name == (shared ? shared->share_name : std::string_view{})) {
                 one.end_entry = entry;
             }
         }

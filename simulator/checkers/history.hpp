@@ -61,6 +61,7 @@ struct ConnectionHistory {
 struct SubscriptionHistory {
     std::string filter;  // without $share/…/
     bool is_shared = false;
+    std::string share_name;  // of a Shared Subscription
     wire::SubscriptionOptions options;
     QoS granted = QoS::at_most_once;
     std::size_t requested_entry = no_entry;  // SUBSCRIBE arrived at the broker

@@ -1,8 +1,10 @@
 // O1: what one publisher published to one topic at one QoS is first delivered in the order of
-// publishing (§4.6). Retained Messages for a new subscription are R2's business.
+// publishing (§4.6). Shared Subscriptions have no such order (v5 §4.8.2), and Retained Messages for
+// a new subscription are R2's business.
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
@@ -61,6 +63,9 @@ Failures check_publisher_order(const Trace& trace, const History& history) {
         const auto session = history.session_of(*packet);
         const auto& message = trace.messages[packet->message];
         if (session == no_session || message.is_will) continue;
+        // A Shared Subscription has no order: what one member did not take comes late to another.
+        const auto subscriptions = history.ever_matching(session, message.topic);
+        if (std::ranges::any_of(subscriptions, &SubscriptionHistory::is_shared)) continue;
         if (!delivered.insert({session, packet->message}).second) continue;
         auto& last = newest[{session, message.publisher, message.topic, message.qos, packet->qos}];
         if (message.sequence < last.sequence) {

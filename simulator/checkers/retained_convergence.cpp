@@ -1,18 +1,79 @@
-// R1: at rest every shard of a node holds the same Retained Message for a topic.
+// R1: at rest every shard of a node holds the same Retained Message for a topic, and it is the last
+// one that was published to it, or none if that one was empty (v5 [MQTT-3.3.1-5], [MQTT-3.3.1-6]).
+// Which one was last can be seen where one client alone published to the topic.
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/flows.hpp"
 
 namespace touchstone::simulator {
 
-Failures check_retained_convergence(const Trace& trace, const History&) {
+namespace {
+
+struct Last {
+    Actor publisher;
+    std::string payload;
+    Instant at;
+    bool is_known = true;  // it is clear which one was last
+};
+
+/// By topic, as the broker took them since its last start.
+std::map<std::string, Last> last_published(const Trace& trace, const History& history) {
+    std::map<std::string, Last> all;
+    for (const auto& entry : trace.entries) {
+        if (entry.kind == TraceEntry::Kind::node_crashed ||
+            entry.kind == TraceEntry::Kind::node_stopped) {
+            all.clear();
+        }
+        const auto* packet = taken_by_broker(trace, entry);
+        if (packet == nullptr || packet->type != wire::PacketType::publish || !packet->retain) {
+            continue;
+        }
+        const auto& connection = history.of(packet->connection);
+        const auto publish =
+            wire::decode_publish(trace.frame_of(*packet), connection.version).value();
+        auto& last = all.try_emplace(packet->topic, Last{entry.actor, {}, {}}).first->second;
+        // A duplicate may have gone on or not, and what expires is gone some time.
+        const bool is_clear =
+            last.publisher == entry.actor && !packet->dup && connection.is_accepted &&
+            !publish.properties.has(wire::PropertyId::message_expiry_interval) &&
+            !publish.properties.has(wire::PropertyId::topic_alias);
+        last.is_known &= is_clear;
+        last.payload = as_text(publish.payload);
+        last.at = entry.at;
+    }
+    for (const auto& message : trace.messages) {
+        const auto found = all.find(message.topic);
+        if (found != all.end() && message.is_will) found->second.is_known = false;
+    }
+    return all;
+}
+
+}  // namespace
+
+Failures check_retained_convergence(const Trace& trace, const History& history) {
     Failures failures;
     const auto shown = [](const std::string& payload) {
         return payload.empty() ? std::string{"nothing"} : label_of(payload);
     };
+    const auto published = last_published(trace, history);
     for (const auto& [topic, per_shard] : trace.end.retained) {
-        for (std::size_t shard = 1; shard < per_shard.size(); ++shard) {
+        const auto last = published.find(topic);
+        const bool is_known = last != published.end() && last->second.is_known &&
+                              trace.nodes.size() == 1 &&
+                              last->second.at + progress_time <= history.end_of_run(trace);
+        for (std::size_t shard = 0; shard < per_shard.size(); ++shard) {
+            if (is_known && per_shard[shard] != last->second.payload) {
+                failures.push_back(
+                    {no_entry, fmt::format("shard {} retains {} for '{}', but {} was published last",
+                                           shard, shown(per_shard[shard]), topic,
+                                           shown(last->second.payload))});
+                break;
+            }
             if (per_shard[shard] == per_shard[0]) continue;
             failures.push_back({no_entry, fmt::format("shard 0 retains {} for '{}', shard {} {}",
                                                       shown(per_shard[0]), topic, shard,

@@ -1,5 +1,6 @@
 // R2: for a topic with Retained Messages of one publisher, what a session gets never goes back to
-// an older value, whether it comes live or as a Retained Message for a new subscription (§4.6).
+// an older value, whether it comes live or as a Retained Message for a new subscription (§4.6), and
+// the last value does not get lost between the two.
 
 #include <fmt/format.h>
 
@@ -7,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "broker/wire/topics.hpp"
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
 
@@ -35,6 +37,63 @@ std::set<std::string> ordered_topics(const Trace& trace) {
         if (source.is_ordered) topics.insert(topic);
     }
     return topics;
+}
+
+/// The last message of each ordered topic, with the entry of its coming; not where the last PUBLISH
+/// was one that deletes.
+std::map<std::string, std::pair<std::uint32_t, std::size_t>>
+last_values(const Trace& trace, const std::set<std::string>& topics) {
+    std::map<std::string, std::pair<std::uint32_t, std::size_t>> last;
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto* packet = taken_by_broker(trace, trace.entries[index]);
+        const bool is_restart = trace.entries[index].kind == TraceEntry::Kind::node_crashed ||
+                                trace.entries[index].kind == TraceEntry::Kind::node_stopped;
+        if (is_restart) last.clear();
+        if (packet == nullptr || packet->type != wire::PacketType::publish) continue;
+        if (!topics.contains(packet->topic)) continue;
+        last[packet->topic] = {packet->message, index};
+    }
+    std::erase_if(last, [](const auto& one) { return one.second.first == no_message; });
+    return last;
+}
+
+/// Subscribers that came behind the last value and have not got it. Those that were there before it
+/// are Q1's business.
+void check_last_value(const Trace& trace, const History& history,
+                      const std::set<std::string>& topics, Failures& failures) {
+    if (trace.end.dropped_messages != 0) return;
+    const auto last = last_values(trace, topics);
+    std::set<std::pair<std::uint32_t, std::uint32_t>> got;  // session, message
+    for (const auto& entry : trace.entries) {
+        const auto* packet = taken_by_client(trace, entry);
+        if (packet == nullptr || packet->type != wire::PacketType::publish) continue;
+        got.insert({history.session_of(*packet), packet->message});
+    }
+    for (std::uint32_t index = 0; index < history.sessions.size(); ++index) {
+        const auto& session = history.sessions[index];
+        if (session.end_entry != no_entry || session.connections.empty()) continue;
+        for (const auto& one : session.subscriptions) {
+            const auto number = trace.entries[one.granted_entry].connection;
+            const bool asks = !one.is_shared && one.options.retain_handling == 0 &&
+                              one.granted != QoS::at_most_once && one.end_entry == no_entry;
+            if (!asks || history.of(number).end_entry != no_entry) continue;
+            if (!history.lives_on(trace, number, trace.entries[one.granted_entry].at,
+                                  progress_time)) {
+                continue;
+            }
+            for (const auto& [topic, value] : last) {
+                const bool is_later = value.second < one.requested_entry &&
+                                      trace.messages[value.first].qos != QoS::at_most_once;
+                if (!is_later || !wire::matches(one.filter, topic)) continue;
+                if (got.contains({index, value.first})) continue;
+                failures.push_back(
+                    {one.granted_entry,
+                     fmt::format("'{}' subscribed after {} had been published to '{}' and never "
+                                 "got this value",
+                                 session.client_id, label_of(trace, value.first), topic)});
+            }
+        }
+    }
 }
 
 }  // namespace
@@ -69,6 +128,7 @@ Failures check_retained_order(const Trace& trace, const History& history) {
         }
         known->second = packet->message;
     }
+    check_last_value(trace, history, topics, failures);
     return failures;
 }
 

@@ -1,45 +1,13 @@
 // Each checker is shown a trace that breaks its promise, and the one next to it that does not.
 
-#include "simulator/tests/trace_builder.hpp"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "simulator/tests/checker_expectations.hpp"
 
 namespace touchstone::simulator {
 namespace {
 
 using std::chrono::seconds;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using wire::PacketType;
-
-using Check = Failures (*)(const Trace&, const History&);
-
-Failures failures_of(Check check, TraceBuilder& builder) {
-    const Trace& trace = builder.finished();
-    return check(trace, History{trace});
-}
-
-void expect_kept(Check check, TraceBuilder& builder) {
-    for (const auto& failure : failures_of(check, builder)) ADD_FAILURE() << failure.explanation;
-}
-
-void expect_broken(Check check, TraceBuilder& builder, const std::string& part) {
-    const auto failures = failures_of(check, builder);
-    ASSERT_EQ(failures.size(), 1U);
-    EXPECT_THAT(failures.front().explanation, HasSubstr(part));
-}
-
-/// A publisher on connection 0 and a subscriber to "t" on connection 1.
-struct Pair : TraceBuilder {
-    ConnectionNumber publisher = connect("publisher");
-    ConnectionNumber subscriber = connect("subscriber");
-    Pair() { subscribe(subscriber, "t"); }
-    void accept(std::string_view payload, std::uint16_t packet_id) {
-        publish(publisher, "t", payload, {.packet_id = packet_id});
-        to_client(publisher, PacketType::puback, packet_id);
-    }
-};
 
 TEST(O1, first_deliveries_follow_the_order_of_publishing) {
     Pair good;

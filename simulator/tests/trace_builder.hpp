@@ -21,6 +21,7 @@ public:
         std::uint16_t keep_alive_s = 0;
         bool session_present = false;
         std::string will_payload;  // topic "will"; empty: none
+        std::uint16_t server_receive_maximum = 65'535;
     };
     struct PublishOptions {
         QoS qos = QoS::at_least_once;
@@ -35,7 +36,8 @@ public:
                                 .inflight_max = 10,
                                 .packet_id_max = 10,
                                 .session_expiry_s_v3 = 600,
-                                .session_expiry_s_max = 600});
+                                .session_expiry_s_max = 600,
+                                .queue_messages_max = 1'000});
     }
 
     /// CONNECT and CONNACK on a new connection of the client with that identifier.
@@ -66,7 +68,11 @@ public:
         wire::encode(bytes, connect);
         to_broker(number, bytes);
         Buffer connack;
-        wire::encode(connack, wire::Connack{.session_present = options.session_present},
+        wire::PropertiesWriter granted;
+        granted.put_integer(wire::PropertyId::receive_maximum, options.server_receive_maximum);
+        wire::encode(connack,
+                     wire::Connack{.session_present = options.session_present,
+                                   .properties = granted.view()},
                      ProtocolVersion::v5);
         to_client(number, connack);
         return number;

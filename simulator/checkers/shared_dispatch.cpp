@@ -1,0 +1,243 @@
+// H1: a message for a Shared Subscription goes to one member, to one that is there if any is; when
+// that member's session ends before it has acknowledged, it goes to another (v5 §4.8.2,
+// [MQTT-4.8.2-4], [MQTT-4.8.2-5]). Judged for QoS 1 and 2, and for sessions that have no other
+// subscription that matches.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "broker/wire/topics.hpp"
+#include "simulator/checkers/flows.hpp"
+#include "simulator/checkers/missing.hpp"
+
+namespace touchstone::simulator {
+
+using wire::PacketType;
+
+namespace {
+
+/// A member that left so long before a message came does not get it any more.
+constexpr Duration routing_time_max = std::chrono::seconds{1};
+
+struct Member {
+    std::uint32_t session;
+    const SubscriptionHistory* subscription;
+};
+using Group = std::vector<Member>;
+
+/// (node, Share Name, filter) → everybody who ever was in it.
+std::map<std::tuple<Actor, std::string, std::string>, Group> groups_of(const History& history) {
+    std::map<std::tuple<Actor, std::string, std::string>, Group> groups;
+    for (std::uint32_t index = 0; index < history.sessions.size(); ++index) {
+        const auto& session = history.sessions[index];
+        for (const auto& one : session.subscriptions) {
+            if (!one.is_shared || one.granted == QoS::at_most_once) continue;
+            groups[{session.node, one.share_name, one.filter}].push_back({index, &one});
+        }
+    }
+    return groups;
+}
+
+/// What became of each message in each session.
+struct Fates {
+    using Key = std::pair<std::uint32_t, std::uint32_t>;  // message, session
+    std::map<Key, std::size_t> sent;                      // entry of the first transmission
+    std::set<Key> acknowledged;                           // PUBACK or PUBREC came
+    std::set<Key> waiting;  // at the end of the run, in queue or window
+};
+
+Fates fates_of(const Trace& trace, const History& history) {
+    Fates fates;
+    FlowTracker tracker;
+    using What = FlowTracker::What;
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto seen = tracker.step(trace, history, trace.entries[index]);
+        if (seen.packet == nullptr || seen.flow.message == no_message) continue;
+        const Fates::Key key{seen.flow.message, seen.session};
+        if (seen.packet->type == PacketType::publish) fates.sent.emplace(key, index);
+        if (seen.what == What::released || seen.what == What::finished) {
+            fates.acknowledged.insert(key);
+        }
+    }
+    for (std::uint32_t index = 0; index < history.sessions.size(); ++index) {
+        const auto& session = history.sessions[index];
+        const auto view =
+            std::ranges::find(trace.end.sessions, session.client_id, &TracedSession::client_id);
+        if (session.end_entry != no_entry || view == trace.end.sessions.end()) continue;
+        for (const auto* list : {&view->queue, &view->inflight}) {
+            for (const auto& payload : *list) {
+                fates.waiting.insert({trace.find_message(payload), index});
+            }
+        }
+    }
+    return fates;
+}
+
+/// Whether the session is over by then.
+bool is_over(const Trace& trace, const History& history, std::uint32_t session, std::size_t entry) {
+    if (history.sessions[session].end_entry <= entry) return true;
+    const auto expired_at = history.expiry_of(trace, session);
+    return expired_at && *expired_at <= trace.entries[entry].at;
+}
+
+/// Whether a connection of the session is there at that entry.
+bool is_there(const History& history, std::uint32_t session, std::size_t entry) {
+    return std::ranges::any_of(history.sessions[session].connections, [&](const auto number) {
+        const auto& connection = history.of(number);
+        return connection.connack_entry < entry && entry < connection.end_entry;
+    });
+}
+
+class Judge {
+public:
+    Judge(const Trace& trace, const History& history)
+        : trace_{trace},
+          history_{history},
+          fates_{fates_of(trace, history)} {}
+
+    void judge(const Group& group, const Accepted& accepted, std::string_view name,
+               bool is_repeated) {
+        if (trace_.end.dropped_messages != 0) return;
+        check_reached(group, accepted, name);
+        if (!is_repeated) check_once(group, accepted, name);
+        check_member(group, accepted, name);
+        check_away(group, accepted, name);
+    }
+
+    Failures failures;
+
+private:
+    [[nodiscard]] std::string label(const Accepted& accepted) const {
+        return label_of(trace_, accepted.message);
+    }
+    [[nodiscard]] const std::string& client_of(std::uint32_t session) const {
+        return history_.sessions[session].client_id;
+    }
+    /// In the group from before the message on to the end of the run.
+    [[nodiscard]] bool is_lasting(const Member& member, const Accepted& accepted) const {
+        const auto& session = history_.sessions[member.session];
+        return member.subscription->granted_entry < accepted.arrived_entry &&
+               member.subscription->end_entry == no_entry && session.end_entry == no_entry &&
+               !history_.expiry_of(trace_, member.session);
+    }
+
+    void check_reached(const Group& group, const Accepted& accepted, std::string_view name) {
+        const auto lasting = [&](const Member& one) { return is_lasting(one, accepted); };
+        if (std::ranges::none_of(group, lasting)) return;
+        const auto has = [&](const Member& one) {
+            const Fates::Key key{accepted.message, one.session};
+            return fates_.acknowledged.contains(key) || fates_.waiting.contains(key);
+        };
+        if (std::ranges::any_of(group, has)) return;
+        failures.push_back({accepted.acknowledged_entry,
+                            fmt::format("{} was acknowledged to its publisher, but no member of "
+                                        "the Shared Subscription {} has acknowledged it or is "
+                                        "still to get it",
+                                        label(accepted), name)});
+    }
+
+    void check_once(const Group& group, const Accepted& accepted, std::string_view name) {
+        std::map<std::size_t, std::uint32_t> sent;  // in the order of sending
+        for (const auto& member : group) {
+            const auto found = fates_.sent.find({accepted.message, member.session});
+            if (found != fates_.sent.end()) sent[found->second] = member.session;
+        }
+        for (auto next = sent.begin(); next != sent.end(); ++next) {
+            for (auto earlier = sent.begin(); earlier != next; ++earlier) {
+                if (is_over(trace_, history_, earlier->second, next->first)) continue;
+                failures.push_back(
+                    {next->first, fmt::format("{} of the Shared Subscription {} was sent to '{}' "
+                                              "although '{}' had got it, whose session lasts",
+                                              label(accepted), name, client_of(next->second),
+                                              client_of(earlier->second))});
+                return;
+            }
+        }
+    }
+
+    void check_member(const Group& group, const Accepted& accepted, std::string_view name) {
+        const Instant came_at = trace_.entries[accepted.arrived_entry].at;
+        for (const auto& member : group) {
+            const auto sent = fates_.sent.find({accepted.message, member.session});
+            if (sent == fates_.sent.end()) continue;
+            const auto may_get = [&](const Member& one) {
+                return one.session == member.session &&
+                       (one.subscription->end_entry == no_entry ||
+                        trace_.entries[one.subscription->end_entry].at + routing_time_max >=
+                            came_at);
+            };
+            if (std::ranges::any_of(group, may_get)) continue;
+            failures.push_back(
+                {sent->second, fmt::format("{} of the Shared Subscription {} was sent to '{}', "
+                                           "which had left it before the message came",
+                                           label(accepted), name, client_of(member.session))});
+            return;
+        }
+    }
+
+    void check_away(const Group& group, const Accepted& accepted, std::string_view name) {
+        for (const auto& away : group) {
+            const bool waits = fates_.waiting.contains({accepted.message, away.session}) &&
+                               !fates_.sent.contains({accepted.message, away.session});
+            if (!waits || is_there(history_, away.session, accepted.arrived_entry)) continue;
+            const auto could_take = [&](const Member& one) {
+                return is_lasting(one, accepted) &&
+                       is_there(history_, one.session, accepted.arrived_entry);
+            };
+            const auto present = std::ranges::find_if(group, could_take);
+            if (present == group.end()) continue;
+            failures.push_back({accepted.acknowledged_entry,
+                                fmt::format("{} of the Shared Subscription {} waits for '{}', "
+                                            "which was away when it came, although '{}' was there",
+                                            label(accepted), name, client_of(away.session),
+                                            client_of(present->session))});
+            return;
+        }
+    }
+
+    const Trace& trace_;
+    const History& history_;
+    Fates fates_;
+};
+
+}  // namespace
+
+Failures check_shared_dispatch(const Trace& trace, const History& history) {
+    const auto groups = groups_of(history);
+    if (groups.empty()) return {};
+    const auto all_accepted = accepted_messages(trace);
+    std::map<std::uint32_t, std::size_t> times;
+    for (const auto& one : all_accepted) ++times[one.message];
+    Judge judge{trace, history};
+    for (const auto& [key, group] : groups) {
+        const auto& [node, share_name, filter] = key;
+        const auto name = wire::shared_text(share_name, filter);
+        std::set<std::uint32_t> judged;
+        for (const auto& accepted : all_accepted) {
+            const auto& topic = trace.messages[accepted.message].topic;
+            if (history.of(accepted.connection).node != node || !wire::matches(filter, topic)) {
+                continue;
+            }
+            if (!judged.insert(accepted.message).second) continue;
+            // Who gets it for another reason as well says nothing about this one.
+            Group only_members;
+            for (const auto& member : group) {
+                const auto is_of_group = [&](const auto* one) {
+                    return one->share_name == share_name && one->filter == filter;
+                };
+                if (std::ranges::all_of(history.ever_matching(member.session, topic),
+                                        is_of_group)) {
+                    only_members.push_back(member);
+                }
+            }
+            judge.judge(only_members, accepted, name, times[accepted.message] > 1);
+        }
+    }
+    return std::move(judge.failures);
+}
+
+}  // namespace touchstone::simulator

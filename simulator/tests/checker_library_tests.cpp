@@ -1,0 +1,283 @@
+// The checkers that came with the library of published defects, each with a trace that breaks its
+// promise and the one next to it that does not.
+
+#include <array>
+
+#include "simulator/tests/checker_expectations.hpp"
+
+namespace touchstone::simulator {
+namespace {
+
+using std::chrono::seconds;
+using wire::PacketType;
+
+TEST(Q4, a_duplicate_that_was_never_seen_is_a_new_message) {
+    for (const bool is_good : {true, false}) {
+        Pair pair;
+        pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .dup = true});
+        pair.to_client(pair.publisher, PacketType::puback, 1);
+        if (is_good) pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1});
+        if (is_good) {
+            expect_kept(check_unseen_duplicate, pair);
+        } else {
+            expect_broken(check_unseen_duplicate, pair, "came with DUP 1");
+            expect_kept(check_at_least_once, pair);
+        }
+    }
+}
+
+TEST(S2, what_came_before_a_takeover_comes_behind_it) {
+    for (const bool is_good : {true, false}) {
+        Pair pair;
+        pair.accept("a", 1);
+        const auto next = pair.connect("subscriber", {.session_present = true});
+        pair.closed_by_broker(pair.subscriber);
+        if (is_good) {
+            pair.deliver(next, "t", "a", {.packet_id = 1});
+            expect_kept(check_takeover_continuity, pair);
+        } else {
+            expect_broken(check_takeover_continuity, pair, "while the session was taken over");
+        }
+    }
+}
+
+TEST(S2, what_is_missing_without_a_takeover_is_not_its_business) {
+    Pair pair;
+    pair.accept("a", 1);
+    expect_kept(check_takeover_continuity, pair);
+}
+
+TEST(S4, a_connection_that_took_over_is_not_closed_for_nothing) {
+    TraceBuilder builder;
+    const auto older = builder.connect("c");
+    const auto newer = builder.connect("c", {.session_present = true});
+    builder.closed_by_broker(older);
+    expect_kept(check_connection_epoch, builder);
+    builder.closed_by_broker(newer);
+    expect_broken(check_connection_epoch, builder, "the connection of 'c' was closed");
+}
+
+TEST(S4, a_client_that_is_told_why_may_be_disconnected) {
+    TraceBuilder builder;
+    const auto older = builder.connect("c");
+    const auto newer = builder.connect("c", {.session_present = true});
+    builder.closed_by_broker(older);
+    Buffer disconnect;
+    wire::encode(disconnect, wire::Disconnect{.reason = ReasonCode::protocol_error},
+                 ProtocolVersion::v5);
+    builder.to_client(newer, disconnect);
+    builder.closed_by_broker(newer);
+    expect_kept(check_connection_epoch, builder);
+}
+
+TEST(S5, a_session_is_there_until_its_expiry_and_not_longer) {
+    TraceBuilder builder;
+    const auto number = builder.connect("c", {.session_expiry_s = 10});
+    builder.lost_by_client(number);
+    auto& end = builder.finished().end;
+    end.balances.push_back({.node = builder.node()});
+    expect_broken(check_session_end, builder, "before its expiry");
+    end.sessions.push_back({.client_id = "c"});
+    expect_kept(check_session_end, builder);
+    builder.pass(seconds{20});
+    expect_broken(check_session_end, builder, "after its expiry");
+    end.sessions.clear();
+    expect_kept(check_session_end, builder);
+}
+
+TEST(S5, a_session_does_not_end_under_its_connection) {
+    TraceBuilder builder;
+    builder.connect("c");
+    builder.finished().end.balances.push_back({.node = builder.node()});
+    expect_broken(check_session_end, builder, "nothing has ended it");
+}
+
+TEST(L2, the_will_of_the_connection_that_died_is_published) {
+    for (const bool is_good : {true, false}) {
+        TraceBuilder builder;
+        const auto watcher = builder.connect("watcher");
+        builder.subscribe(watcher, "will");
+        const auto older = builder.connect("c", {.will_payload = "first"});
+        builder.connect("c", {.session_present = true, .will_payload = "second"});
+        builder.closed_by_broker(older);
+        builder.deliver(watcher, "will", is_good ? "first" : "second", {.packet_id = 1});
+        if (is_good) {
+            expect_kept(check_will_ownership, builder);
+        } else {
+            expect_broken(check_will_ownership, builder, "whose own is first");
+        }
+    }
+}
+
+/// A publisher and two members of the Shared Subscription $share/g/t.
+struct Sharing : TraceBuilder {
+    ConnectionNumber publisher = connect("publisher");
+    ConnectionNumber first = connect("first");
+    ConnectionNumber second = connect("second");
+    Sharing() {
+        subscribe(first, "$share/g/t");
+        subscribe(second, "$share/g/t");
+    }
+    void accept(std::string_view payload) {
+        publish(publisher, "t", payload, {.packet_id = 1});
+        to_client(publisher, PacketType::puback, 1);
+    }
+};
+
+TEST(H1, a_message_goes_to_one_member) {
+    Sharing sharing;
+    sharing.accept("a");
+    expect_broken(check_shared_dispatch, sharing, "no member of the Shared Subscription");
+    sharing.deliver(sharing.first, "t", "a", {.packet_id = 1});
+    sharing.to_broker(sharing.first, PacketType::puback, 1);
+    expect_kept(check_shared_dispatch, sharing);
+    sharing.deliver(sharing.second, "t", "a", {.packet_id = 1});
+    expect_broken(check_shared_dispatch, sharing, "was sent to 'second' although 'first' had got");
+}
+
+TEST(H1, what_a_member_did_not_acknowledge_goes_on_when_its_session_ends) {
+    Sharing sharing;
+    sharing.accept("a");
+    sharing.deliver(sharing.first, "t", "a", {.packet_id = 1});
+    sharing.lost_by_client(sharing.first);
+    sharing.connect("first", {.clean_start = true});
+    expect_broken(check_shared_dispatch, sharing, "no member of the Shared Subscription");
+    sharing.deliver(sharing.second, "t", "a", {.packet_id = 1});
+    sharing.to_broker(sharing.second, PacketType::puback, 1);
+    expect_kept(check_shared_dispatch, sharing);
+}
+
+TEST(H1, a_message_does_not_wait_for_a_member_that_is_away) {
+    Sharing sharing;
+    sharing.lost_by_client(sharing.second);
+    sharing.accept("a");
+    sharing.finished().end.sessions.push_back({.client_id = "second", .queue = {"a"}});
+    expect_broken(check_shared_dispatch, sharing, "waits for 'second', which was away");
+    sharing.lost_by_client(sharing.first);
+    sharing.publish(sharing.publisher, "t", "b", {.packet_id = 2});
+    sharing.to_client(sharing.publisher, PacketType::puback, 2);
+    sharing.finished().end.sessions.front().queue = {"b"};
+    sharing.deliver(sharing.first, "t", "a", {.packet_id = 1});
+    sharing.to_broker(sharing.first, PacketType::puback, 1);
+    expect_kept(check_shared_dispatch, sharing);  // nobody was there for b
+}
+
+TEST(H1, who_has_left_gets_nothing) {
+    Sharing sharing;
+    constexpr std::array unsubscribe{
+        std::byte{0xA2}, std::byte{15},   // UNSUBSCRIBE, Remaining Length
+        std::byte{0},    std::byte{7},    // Packet Identifier
+        std::byte{0},                     // no Properties
+        std::byte{0},    std::byte{10},   // Topic Filter
+        std::byte{'$'},  std::byte{'s'},  std::byte{'h'}, std::byte{'a'}, std::byte{'r'},
+        std::byte{'e'},  std::byte{'/'},  std::byte{'g'}, std::byte{'/'}, std::byte{'t'}};
+    sharing.to_broker(sharing.first, Bytes{unsubscribe});
+    sharing.pass(seconds{2});
+    sharing.accept("a");
+    sharing.deliver(sharing.first, "t", "a", {.packet_id = 1});
+    sharing.to_broker(sharing.first, PacketType::puback, 1);
+    expect_broken(check_shared_dispatch, sharing, "'first', which had left");
+}
+
+TEST(Qos, no_lower_than_published_and_granted) {
+    Pair pair;
+    pair.accept("a", 1);
+    pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1});
+    expect_kept(check_delivery_qos, pair);
+    pair.deliver(pair.subscriber, "t", "a", {.qos = QoS::at_most_once});
+    expect_broken(check_delivery_qos, pair, "got a at QoS 0");
+}
+
+TEST(ReceiveMaximum, who_exceeds_it_is_disconnected) {
+    TraceBuilder builder;
+    const auto client = builder.connect("c", {.server_receive_maximum = 1});
+    builder.publish(client, "t", "a", {.qos = QoS::exactly_once, .packet_id = 1});
+    builder.to_broker(client, PacketType::pubrel, 1);
+    builder.publish(client, "t", "b", {.qos = QoS::exactly_once, .packet_id = 2});
+    builder.publish(client, "t", "b", {.qos = QoS::exactly_once, .packet_id = 2, .dup = true});
+    builder.pass(progress_time);
+    expect_kept(check_receive_maximum, builder);
+    builder.publish(client, "t", "c", {.qos = QoS::exactly_once, .packet_id = 3});
+    expect_kept(check_receive_maximum, builder);  // it takes a moment
+    builder.pass(progress_time);
+    expect_broken(check_receive_maximum, builder, "'c' exceeded");
+}
+
+TEST(Resume, what_is_unacknowledged_is_sent_again) {
+    Pair pair;
+    pair.accept("a", 1);
+    pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1});
+    pair.deliver(pair.resume(), "t", "a", {.packet_id = 1, .dup = true});
+    pair.pass(progress_time);
+    expect_kept(check_resume, pair);
+    pair.resume();
+    pair.pass(progress_time);
+    expect_broken(check_resume, pair, "a (id 1) was owed to 'subscriber'");
+}
+
+TEST(Resume, a_full_window_may_hold_it_up) {
+    Pair pair;
+    pair.accept("a", 1);
+    pair.accept("b", 2);
+    pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1});
+    pair.deliver(pair.subscriber, "t", "b", {.packet_id = 2});
+    pair.lost_by_client(pair.subscriber);
+    const auto again =
+        pair.connect("subscriber", {.receive_maximum = 1, .session_present = true});
+    pair.deliver(again, "t", "a", {.packet_id = 1, .dup = true});
+    pair.pass(progress_time);
+    expect_kept(check_resume, pair);
+    pair.to_broker(again, PacketType::puback, 1);
+    pair.pass(progress_time);
+    expect_broken(check_resume, pair, "b (id 2) was owed");
+}
+
+TEST(R1, the_last_one_published_is_retained) {
+    TraceBuilder builder;
+    const auto publisher = builder.connect("p");
+    builder.publish(publisher, "t", "old", {.packet_id = 1, .retain = true});
+    builder.publish(publisher, "t", "new", {.packet_id = 2, .retain = true});
+    builder.pass(progress_time);
+    auto& retained = builder.finished().end.retained;
+    retained["t"] = {"new", "new"};
+    expect_kept(check_retained_convergence, builder);
+    retained["t"] = {"old", "old"};
+    expect_broken(check_retained_convergence, builder, "but new was published last");
+}
+
+TEST(R2, a_later_subscriber_gets_the_last_value) {
+    TraceBuilder builder;
+    const auto publisher = builder.connect("p");
+    builder.publish(publisher, "t", "a", {.packet_id = 1, .retain = true});
+    const auto display = builder.connect("d");
+    builder.subscribe(display, "t");
+    expect_kept(check_retained_order, builder);  // it takes a moment
+    builder.pass(progress_time);
+    expect_broken(check_retained_order, builder, "never got this value");
+    builder.deliver(display, "t", "a", {.packet_id = 1, .retain = true});
+    expect_kept(check_retained_order, builder);
+}
+
+TEST(B1, a_queue_has_no_more_than_its_limit) {
+    TraceBuilder builder;
+    builder.connect("c");
+    auto& trace = builder.finished();
+    trace.nodes.front().queue_messages_max = 1;
+    trace.end.sessions.push_back({.client_id = "c", .queue = {"a"}});
+    expect_kept(check_bounds, builder);
+    trace.end.sessions.front().queue = {"a", "b"};
+    expect_broken(check_bounds, builder, "2 messages wait for 'c'");
+}
+
+TEST(B1, nobody_is_silent_for_longer_than_the_server_allows) {
+    TraceBuilder builder;
+    builder.connect("c");
+    builder.finished().nodes.front().keep_alive_s_max = 10;
+    builder.pass(seconds{16});
+    expect_kept(check_bounds, builder);
+    builder.pass(seconds{1});
+    expect_broken(check_bounds, builder, "'c' was silent");
+}
+
+}  // namespace
+}  // namespace touchstone::simulator
