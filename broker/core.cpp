@@ -90,6 +90,7 @@ Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
             return {taken(), Intake::Next::gone, 0};
         }
         if (!frame.value()) {
+            if (options_.defects.has(Defect::keepalive_by_bytes)) connection.last_packet_at = now;
             return {taken(), Intake::Next::more_bytes,
                     wire::announced_size_bytes(rest).value_or(0)};
         }
@@ -149,7 +150,9 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
                         [&](wire::Publish& packet) { return on_publish(id, client, packet); });
         case puback: return acknowledged(&Session::on_puback);
         case pubrec: return acknowledged(&Session::on_pubrec);
-        case pubrel: return acknowledged(&Session::on_pubrel);
+        case pubrel:
+            if (options_.defects.any()) release_held(client, frame);
+            return acknowledged(&Session::on_pubrel);
         case pubcomp: return acknowledged(&Session::on_pubcomp);
         case subscribe:
             return with(id, wire::decode_subscribe(frame, version),
@@ -264,8 +267,10 @@ bool Broker::Core::is_void(const Timer& timer) const {
         case Reminder::What::retry: {
             const auto* const client = slots_[slot];
             return client == nullptr || slot_generations_[slot] != generation ||
-                   (what == Reminder::What::session && timer.at != due_at(*client));
+                   (what == Reminder::What::session && timer.at != due_at(*client) &&
+                    !options_.defects.has(Defect::expiry_index_corrupt));
         }
+        case Reminder::What::defect: return false;
         case Reminder::What::retained: return timer.at != retained_reminder_at_;
     }
     UNREACHABLE();
@@ -286,6 +291,7 @@ void Broker::Core::on_reminder(const Reminder& reminder) {
             if (client.retry_is_timed) add_timer(next, reminder);
             return;
         }
+        case Reminder::What::defect: return take_postponed(reminder.slot);
         case Reminder::What::retained:
             retained_reminder_at_ = retained_.sweep(context_.now);
             if (retained_reminder_at_ != never) add_timer(retained_reminder_at_, reminder);

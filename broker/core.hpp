@@ -4,6 +4,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "broker/broker.hpp"
 #include "broker/client.hpp"
 #include "broker/cluster/route_exchange.hpp"
+#include "broker/defect_memory.hpp"
 #include "broker/router/retained.hpp"
 #include "broker/router/router.hpp"
 #include "broker/session/connection_state.hpp"
@@ -243,6 +245,45 @@ private:
                                                   const Settings& settings);
     void time_retry(Client& client);
 
+    // core_defects.cpp, core_defects_messages.cpp: what a defect switch asks for. Nothing of it is
+    // used without one.
+    using Postponed = std::function<void()>;
+    void postpone(Duration by, Postponed what);
+    void take_postponed(std::uint32_t number);
+    [[nodiscard]] DefectMemory& defect_memory();
+    /// The client of that name; null when there is none, or it is not connected.
+    [[nodiscard]] Client* find_connected(std::string_view client_id);
+    /// The connection of whoever has the name now ends, as if it were over.
+    void close_holder(std::string_view client_id);
+    /// Whether a connected client of the name stays what it is, beside a new one.
+    bool leaves_holder(const std::string& client_id);
+    /// Whether the CONNECT waits, and what arrives meanwhile will be lost.
+    bool begins_gap(ConnectionId id, const wire::Frame& frame, const std::string& client_id);
+    void overwrite_will(std::string_view client_id, const wire::Connect& connect);
+    void spoil_takeover(Client& client, bool resumes);
+    void redispatch_shared(const Client& client);
+    /// Whether what is owed to the client comes later, or has come.
+    bool spoil_resume(Client& client, bool session_present);
+    void spoil_end(Client& client);
+    void time_will_cleanup(const Client& client);
+    void unsubscribe_all(Client& client, bool only_shared);
+    /// Whether the new QoS 2 message is dealt with.
+    bool spoil_qos_2(Client& client, const wire::Publish& packet);
+    std::optional<Handled> spoil_duplicate(ConnectionId id, Client& client,
+                                           const wire::Publish& packet);
+    void hold(Client& client, const wire::Publish& packet);
+    void release_held(Client& client, const wire::Frame& frame);
+    void drop_held(const Client& client);
+    /// Whether the message is not to be kept, or kept already.
+    bool spoil_retained(const MessageRef& message, RetainVersion version);
+    void keep_retained(Publication& publication, RetainVersion version);
+    void keep_retained(const MessageRef& message, RetainVersion version);
+    /// Whether the Retained Messages for a new subscription are dealt with.
+    bool spoil_snapshot(Client& client, const FilterName& name,
+                        wire::SubscriptionOptions options, std::uint32_t identifier);
+    /// Whether a member that leaves a Shared Subscription is not taken out of it.
+    bool stays_behind(const FilterName& name);
+
     std::shared_ptr<const access::NodeRules> rules_;
     Options options_;
     Network& network_;
@@ -266,7 +307,9 @@ private:
     std::vector<Client*> slots_;             // of clients_
     std::vector<std::uint32_t> slot_generations_;
     std::vector<std::uint32_t> free_slots_;
-    std::vector<std::unique_ptr<Client>> ghosts_;  // with the defect no_takeover
+    std::vector<std::unique_ptr<Client>> ghosts_;  // whose name is another one's, by a defect
+    std::vector<Postponed> postponed_;
+    std::unique_ptr<DefectMemory> defect_memory_;
     RetainVersion last_version_;
     Instant retained_reminder_at_ = never;
 

@@ -112,8 +112,10 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
     auto mountpoint = rules_->listeners[origin.listener.raw()].mountpoint.for_client(who);
     if (!mountpoint) return refuse(id, connect.version, ReasonCode::not_authorized);
     if (connect.will)
-        if (const auto error = error_of(*connect.will, zone.settings))
+        if (const auto error = error_of(*connect.will, zone.settings)) {
+            if (options_.defects.has(Defect::reject_tears_incumbent)) close_holder(client_id);
             return refuse(id, connect.version, *error);
+        }
 
     const auto known = clients_.find(client_id);
     const bool is_new = known == clients_.end();
@@ -134,6 +136,8 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
         }
     }
     if (note_change(client_id, zone)) return refuse(id, connect.version, ReasonCode::banned);
+    if (options_.defects.has(Defect::takeover_gap_drop) && begins_gap(id, frame, client_id))
+        return Handled::done;
     return let_in(id, connect, client_id, who, std::move(*mountpoint));
 }
 
@@ -192,7 +196,8 @@ ConnectionTerms Broker::Core::terms_of(const wire::Connect& connect,
     terms.session_expiry_s = std::min(expiry_s, settings.session_expiry_s_max);
     terms.expiry_was_zero_at_connect = expiry_s == 0;
     if (const auto limit_s = settings.keep_alive_s_max;
-        limit_s != 0 && (terms.keep_alive_s == 0 || terms.keep_alive_s > limit_s))
+        limit_s != 0 && !options_.defects.has(Defect::keepalive_uncapped) &&
+        (terms.keep_alive_s == 0 || terms.keep_alive_s > limit_s))
         terms.keep_alive_s = limit_s;
     return terms;
 }
@@ -202,7 +207,8 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
                                            access::Mountpoint mountpoint) {
     auto& connection = open_connection(id);
     const auto& zone = rules_->zone_of(connection.origin->listener);
-    const auto terms = terms_of(connect, zone);
+    auto terms = terms_of(connect, zone);
+    if (options_.defects.has(Defect::will_keyed_by_client)) overwrite_will(client_id, connect);
     const bool assigned = connect.client_id.empty() && !(zone.policy.user_name_as_client_id &&
                                                          who.user_name == client_id);
     const auto [client, session_present] =
@@ -221,6 +227,7 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     client->ends_at = never;
     client->will_due_at = never;
     client->session.obey(zone);
+    if (options_.defects.any()) client->session.spoil_terms(context_, terms);
     client->session.attach(id, terms, client->mountpoint(),
                            connect.will ? stored(*connect.will, forwarded_) : nullptr);
     counters_.add(Counter::clients_accepted);
@@ -237,18 +244,21 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     if (terms.keep_alive_s != 0)
         add_timer(context_.now + keep_alive_limit(*client),
                     {Reminder::What::keep_alive, id.raw(), connection.generation});
-    client->session.resume(context_);
+    if (!options_.defects.any() || !spoil_resume(*client, session_present))
+        client->session.resume(context_);
     if (!session_present) auto_subscribe(*client);
     if (const auto pending = std::exchange(connection.pending, nullptr))
         for (const auto& [filter, share_name] : pending->routes)
             route_exchange_.release(filter, share_name);
-    if (options_.defects.has(Defect::retain_on_resume) && session_present) {
-        for (const auto& record : std::vector{client->subscriptions})
-            send_retained(*client, *FilterName::parse(router_.text_of(record), false), {}, 0);
-    }
     time_retry(*client);
     tell(*client, connect.clean_start);
     return Handled::done;
+}
+
+void Broker::Core::overwrite_will(std::string_view client_id, const wire::Connect& connect) {
+    auto* const holder = find_connected(client_id);
+    if (holder == nullptr || !connect.will) return;
+    holder->session.replace_will(stored(*connect.will, forwarded_));
 }
 
 Broker::Core::Handled Broker::Core::refuse(ConnectionId id, ProtocolVersion version,
@@ -286,13 +296,12 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
     }
     auto& client = *found->second;
     if (client.session.is_connected()) {
-        if (options_.defects.has(Defect::no_takeover)) {
-            ghosts_.push_back(std::move(found->second));
-            clients_.erase(found);
+        if (options_.defects.any() && leaves_holder(client_id))
             return {&make_client(std::move(client_id), zone), false};
-        }
         // A session that ends with its connection is not there for the next one (v5 §3.1.2.11.2).
-        const bool resumes = !clean_start && client.session.terms().session_expiry_s != 0;
+        const bool resumes = !clean_start &&
+                             (client.session.terms().session_expiry_s != 0 ||
+                              options_.defects.has(Defect::takeover_ignores_sei0));
         take_over(client, resumes);
         if (!resumes) return {&make_client(std::move(client_id), zone), false};
         counters_.add(Counter::sessions_resumed);
@@ -315,6 +324,7 @@ void Broker::Core::take_over(Client& client, bool resumes) {
     send_disconnect(client, ReasonCode::session_taken_over);  // [MQTT-3.1.4-3]
     network_.close(old);
     forget_connection(old, resumes ? DisconnectReason::takeovered : DisconnectReason::discarded);
+    if (options_.defects.any()) spoil_takeover(client, resumes);
     client.session.detach();
     // The Will is sent, unless a delay was asked for and the session goes on (v5 §3.1.4).
     const auto* const will = client.session.will();
@@ -418,12 +428,14 @@ Broker::Core::Handled Broker::Core::on_disconnect(ConnectionId id, Client& clien
     return with(id, wire::decode_disconnect(frame, session.terms().version, wire::Sender::client),
                 [&](const wire::Disconnect& disconnect) {
         if (const auto expiry_s =
-                disconnect.properties.integer(PropertyId::session_expiry_interval)) {
+                disconnect.properties.integer(PropertyId::session_expiry_interval);
+            expiry_s && !options_.defects.has(Defect::sei_ignored)) {
             if (*expiry_s != 0 && session.terms().expiry_was_zero_at_connect)
                 return fail(id, ReasonCode::protocol_error);  // §3.14.2.2.2
             session.terms().session_expiry_s =
                 std::min(*expiry_s, session.settings().session_expiry_s_max);
         }
+        if (options_.defects.has(Defect::will_timer_hits_successor)) time_will_cleanup(client);
         // Only a normal end drops the Will [MQTT-3.14.4-3].
         if (disconnect.reason == ReasonCode::success &&
             !options_.defects.has(Defect::will_on_normal_disconnect))
@@ -485,6 +497,7 @@ void Broker::Core::forget_connection(ConnectionId id) {
 
 void Broker::Core::detach(Client& client) {
     auto& session = client.session;
+    if (options_.defects.any()) spoil_end(client);
     session.detach();
     const auto expiry_s = session.terms().session_expiry_s;
     const auto* const will = session.will();
@@ -503,7 +516,9 @@ void Broker::Core::detach(Client& client) {
 
 void Broker::Core::end_session(Client& client) {
     counters_.add(Counter::sessions_ended);
-    auto shared = client.session.take_shared(context_);
+    auto shared = options_.defects.has(Defect::share_no_redispatch)
+                      ? std::vector<Delivery>{}
+                      : client.session.take_shared(context_);
     if (const auto* const outbox = client.session.outbox()) {
         const auto unreleased = static_cast<std::uint64_t>(
             std::count_if(outbox->flows().begin(), outbox->flows().end(),
@@ -587,7 +602,10 @@ void Broker::Core::on_connect_timeout(ConnectionId id, const Connection& connect
 void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connection) {
     const auto keep_alive_s = connection.client->session.terms().keep_alive_s;
     if (keep_alive_s == 0 || options_.defects.has(Defect::keep_alive_ignored)) return;
-    const auto deadline = connection.last_packet_at + keep_alive_limit(*connection.client);
+    const auto limit = options_.defects.has(Defect::keepalive_1x)
+                           ? std::chrono::seconds{keep_alive_s}
+                           : keep_alive_limit(*connection.client);
+    const auto deadline = connection.last_packet_at + limit;
     if (deadline > context_.now) {
         add_timer(deadline, {Reminder::What::keep_alive, id.raw(), connection.generation});
         return;
@@ -603,7 +621,8 @@ void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connectio
 void Broker::Core::on_session_reminder(Client& client) {
     if (client.session.is_connected()) return;
     if (client.will_due_at <= context_.now) publish_will(client);
-    if (client.ends_at <= context_.now) {
+    if (client.ends_at <= context_.now ||
+        options_.defects.has(Defect::expiry_index_corrupt)) {
         publish_will(client);
         end_session(client);
         return;

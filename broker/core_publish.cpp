@@ -52,7 +52,9 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
         return fail(id, ReasonCode::qos_not_supported);  // [MQTT-3.2.2-11]
     if (packet.retain && !settings.retain_available)
         return fail(id, ReasonCode::retain_not_supported);  // [MQTT-3.2.2-14]
-    if (const auto accepted = session.accept(packet); !accepted)
+    if (const auto accepted = session.accept(packet);
+        !accepted && !(accepted.error() == ReasonCode::receive_maximum_exceeded &&
+                       options_.defects.has(Defect::recvmax_overrun_unchecked)))
         return fail(id, accepted.error());
     if (has_too_many_levels(packet.topic, settings))
         return fail(id, ReasonCode::topic_name_invalid);
@@ -63,8 +65,14 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
         case QoS::exactly_once:
             counters_.add(Counter::publish_received_qos_2);
             switch (session.receive_qos_2(context_, *packet.packet_id)) {
-                case Inbox::Received::is_new: break;
+                case Inbox::Received::is_new:
+                    if (options_.defects.any() && spoil_qos_2(client, packet))
+                        return Handled::done;
+                    break;
                 case Inbox::Received::again:
+                    if (options_.defects.any())
+                        if (const auto handled = spoil_duplicate(id, client, packet))
+                            return *handled;
                     session.acknowledge(context_, packet, ReasonCode::success);  // [MQTT-4.3.3-10]
                     return Handled::done;
                 case Inbox::Received::full:
@@ -153,7 +161,7 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
     group_routes_.clear();
     auto shards = router_.match_routes(fields.topic, group_routes_);
     receivers += static_cast<std::size_t>(std::popcount(shards));
-    if (fields.retain) {
+    if (fields.retain && !options_.defects.has(Defect::retain_node_local)) {
         // Every shard keeps its own copy, subscribers or not.
         for (unsigned shard = 0; shard < options_.shard_count; ++shard)
             if (ShardIndex{shard} != options_.self) shards |= std::uint64_t{1} << shard;
@@ -277,8 +285,9 @@ void Broker::Core::deliver_to_member(Publication& publication, const FilterName&
     group.turn = turn_for(publication, group);
     // Rather one that gets it now than one that is busy; rather that one than one that is away;
     // rather any than one whose queue would lose another message for it.
-    const auto* member = Router::next_member(
-        group, [&](const SubscriberBase& who) { return session_of(who).is_ready(); });
+    const auto* member = Router::next_member(group, [&](const SubscriberBase& who) {
+        return session_of(who).is_ready() || options_.defects.has(Defect::share_picks_offline);
+    });
     if (member == nullptr)
         member = Router::next_member(group, [&](const SubscriberBase& who) {
             return session_of(who).is_connected() && session_of(who).has_room();
@@ -312,6 +321,11 @@ void Broker::Core::time_retry(Client& client) {
 }
 
 void Broker::Core::store_retained(Publication& publication, RetainVersion version) {
+    if (options_.defects.any() && spoil_retained(publication.message(), version)) return;
+    keep_retained(publication, version);
+}
+
+void Broker::Core::keep_retained(Publication& publication, RetainVersion version) {
     last_version_.at_us = std::max(last_version_.at_us, version.at_us);
     if (retained_.store(publication.message(), version, context_.now) ==
         RetainedMessages::Stored::full)
@@ -448,6 +462,7 @@ bool Broker::Core::acquire_routes(ConnectionId id, const std::vector<FilterName>
 
 void Broker::Core::send_retained(Client& client, const FilterName& name,
                                  wire::SubscriptionOptions options, std::uint32_t identifier) {
+    if (options_.defects.any() && spoil_snapshot(client, name, options, identifier)) return;
     snapshot_.clear();
     retained_.collect(name.filter, context_.now, snapshot_);
     // A queue's limits leave them out: they are there anyway. But who subscribes again and again and
@@ -477,7 +492,8 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
         auto name = parsed(filter, client.session.is_v5());
         if (name) name = mounted(client.mountpoint(), *name);
         const bool existed = name && router_.is_subscribed(client, *name);
-        if (existed) unsubscribe(client, *name);
+        if (existed && !(options_.defects.has(Defect::share_membership_race) && stays_behind(*name)))
+            unsubscribe(client, *name);
         reasons_.push_back(static_cast<std::byte>(
             existed ? ReasonCode::success : ReasonCode::no_subscription_existed));
     });

@@ -21,6 +21,7 @@ struct Reminder {
         retry,       // a session's resends
         resume,      // a connection that was paused may go on
         retained,    // Retained Messages expire
+        defect,      // what a defect switch has put off
     };
     What what{};
     std::uint32_t slot = 0;        // which connection or session

@@ -13,24 +13,90 @@ namespace touchstone {
 
 // name, what the broker does wrong; by name
 #define TOUCHSTONE_DEFECTS(X)                                                                      \
+    X(ack_type_confusion, "PUBACK ends a QoS 2 flow")                                              \
     X(dollar_matched, "wildcards match topics that begin with $")                                  \
+    X(drop_inflight_on_disconnect, "what is in flight goes with the connection")                   \
     X(dup_flag_missing, "DUP stays 0 on a resend")                                                 \
+    X(expiry_index_corrupt, "a session that left twice is on the list of expiries twice")          \
+    X(halfopen_first_loss, "the first message written to a dead connection counts as delivered")   \
+    X(index_add_before_remove,                                                                     \
+      "a newer connection is entered before the older one is removed, by its name")                \
     X(keep_alive_ignored, "silent clients are never disconnected")                                 \
+    X(keepalive_1x, "silent clients are disconnected after one Keep Alive")                        \
+    X(keepalive_by_bytes, "any byte counts as a sign of life, not only whole packets")             \
+    X(keepalive_uncapped, "the Keep Alive that a client asks for is not limited")                  \
+    X(late_unregister_wins,                                                                        \
+      "the end of a connection that was taken over removes the newer one's entry")                 \
     X(live_bypasses_backlog, "a new message overtakes the session's queue")                        \
     X(new_before_retransmit, "after a resume queued messages go before the resends")               \
+    X(no_conn_epoch, "the end of a connection that was taken over closes the newer one")           \
     X(no_takeover, "a second connection of a client leaves the first alone")                       \
+    X(offline_queue_batch_reversed,                                                                \
+      "what waited for a client is sent in batches that are turned round")                         \
+    X(overflow_silent, "messages that a full queue drops are not counted")                         \
+    X(pid_alloc_restart_on_resume,                                                                 \
+      "after a resume Packet Identifiers are given out from 1 again")                              \
     X(pid_fresh_on_redelivery, "a resend gets a new Packet Identifier")                            \
     X(pid_no_in_use_check, "Packet Identifiers are given out while in use")                        \
     X(puback_missing, "QoS 1 publications are never acknowledged")                                 \
+    X(qos2_drop_unseen_dup, "a QoS 2 PUBLISH with DUP 1 that never came before goes nowhere")      \
+    X(qos2_dup_limit, "the second duplicate of an unreleased QoS 2 message is a Protocol Error")   \
+    X(qos2_dup_rejected, "a duplicate of an unreleased QoS 2 message is refused with 0x91")        \
+    X(qos2_expiry_removes_release, "a Message Expiry Interval ends flows that are past PUBREC")    \
     X(qos2_publish_duplicates, "a duplicate of an unreleased QoS 2 message goes on again")         \
     X(qos2_pubrel_not_resumed, "an owed PUBREL is not resent")                                     \
+    X(qos2_release_context_lost,                                                                   \
+      "PUBREL sends on what the connection's last PUBLISH was, not the stored one")                \
+    X(qos2_rx_not_in_session, "identifiers of received QoS 2 messages go with the connection")     \
+    X(qos2_rx_ttl, "identifiers of received QoS 2 messages are forgotten after 300 s")             \
+    X(qos2_window_drop, "after a resume every second stored QoS 2 message is missing at PUBREL")   \
     X(qos_not_lowered, "delivered with the QoS of the publication")                                \
+    X(quota_carried_over, "a new connection begins with the send quota that was left")             \
+    X(quota_inc_on_unknown_ack, "a PUBACK that belongs to nothing raises the send quota")          \
+    X(recvmax_overrun_unchecked, "clients may exceed the server's Receive Maximum")                \
+    X(recvmax_overwritten_on_takeover,                                                             \
+      "a resumed session keeps the Receive Maximum of its former connection")                      \
     X(redeliver_unordered, "resends go in another order than the first transmission")              \
+    X(reject_tears_incumbent,                                                                      \
+      "refusing a client ends the connection of the one that has its name")                        \
+    X(resend_only_by_timer, "after a resume unacknowledged messages wait for a timer")             \
+    X(retain_async_single_writer,                                                                  \
+      "one slow writer keeps Retained Messages, and passes over some when it is busy")             \
+    X(retain_buffer_alias, "a mirrored Retained Message takes on the bytes of the next one")       \
+    X(retain_bypass_inflight, "Retained Messages of QoS 1 and 2 are sent without a flow")          \
+    X(retain_delete_poison, "a Retained Message once deleted is not mirrored again")               \
+    X(retain_double_mirror, "a mirrored Retained Message is sent twice")                           \
     X(retain_flag_lost, "Retained Messages for a new subscription with RETAIN 0")                  \
+    X(retain_node_local, "Retained Messages stay on the shard where they were published")          \
     X(retain_on_resume, "Retained Messages are sent again without a SUBSCRIBE")                    \
+    X(retain_replication_lag, "Retained Messages reach the other shards late")                     \
+    X(retain_snapshot_after_live, "Retained Messages are read at SUBSCRIBE and sent later")        \
+    X(rx_counts_in_tx_window, "QoS 2 messages that come in take places of the outgoing window")    \
+    X(sei_ignored, "the Session Expiry Interval of DISCONNECT is ignored")                         \
     X(session_present_lies, "CONNACK says Session Present without a session")                      \
+    X(share_ack_on_write, "shared messages count as delivered when they are written")              \
+    X(share_credit_leak, "a member of a Shared Subscription does not get its credit back")         \
+    X(share_membership_race,                                                                       \
+      "of members that leave a Shared Subscription at once, one stays behind")                     \
+    X(share_no_redispatch, "shared messages go with the session that did not acknowledge them")    \
+    X(share_picks_offline, "shared messages go to members that are away, too")                     \
+    X(share_redispatch_on_takeover, "a takeover sends shared messages to another member as well")  \
+    X(share_sub_needs_subscribe,                                                                   \
+      "a resumed member of a Shared Subscription gets nothing before SUBSCRIBE")                   \
+    X(takeover_gap_drop, "messages that arrive during a takeover are lost")                        \
+    X(takeover_ignores_sei0, "a session that ends with its connection is taken over")              \
+    X(takeover_lazy_map_cleanup,                                                                   \
+      "a quick second takeover hits the connection that the first one made")                       \
+    X(unbounded_inflight, "a queue has no limit")                                                  \
+    X(will_delay_not_capped,                                                                       \
+      "a Will Delay Interval longer than the session loses the Will Message")                      \
+    X(will_dropped_delay_sei0, "a takeover drops a delayed Will Message though the session ends")  \
+    X(will_keyed_by_client, "a newer connection's Will Message replaces the one of the older")     \
     X(will_never_published, "Will Messages are lost")                                              \
     X(will_on_normal_disconnect, "DISCONNECT does not drop the Will Message")                      \
+    X(will_skipped_on_takeover, "a takeover publishes no Will Message")                            \
+    X(will_timer_hits_successor,                                                                   \
+      "the end of a Will Delay Interval takes the subscriptions of a newer connection")            \
     X(will_twice, "a Will Message is published twice")                                             \
     X(window_not_enforced, "more in flight than the peer's Receive Maximum")
 
@@ -59,6 +125,7 @@ public:
     [[nodiscard]] bool has(Defect defect) const {
         return is_on_[static_cast<std::size_t>(defect)];
     }
+    [[nodiscard]] bool any() const { return is_on_.any(); }
     void turn_on(Defect defect) { is_on_[static_cast<std::size_t>(defect)] = true; }
 
 private:

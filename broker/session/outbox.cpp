@@ -64,13 +64,6 @@ std::pair<std::size_t, std::size_t> Outbox::part_of(std::uint8_t priority) const
             static_cast<std::size_t>(last - queue_.begin())};
 }
 
-void Outbox::let_newest_overtake() {
-    CHECK(!queue_.empty());
-    auto newest = std::move(queue_.back());
-    queue_.erase(queue_.end() - 1);
-    queue_.insert(queue_.begin(), std::move(newest));
-}
-
 void Outbox::drop_oldest() {
     const auto last = std::find_if(queue_.rbegin(), queue_.rend(),
                                    [](const Delivery& one) { return !one.snapshot; });

@@ -63,8 +63,6 @@ public:
     /// bound of messages for itself.
     Dropped enqueue(Delivery delivery, const access::QueuePriorities& priorities,
                     const Settings& settings);
-    /// The message that was added last goes before all others: a defect (Defects).
-    void let_newest_overtake();
     [[nodiscard]] bool has_waiting() const { return !queue_.empty(); }
     [[nodiscard]] bool has_waiting_qos_0() const { return waiting_qos_0_ != 0; }
     [[nodiscard]] const Delivery& front() const { return queue_.front(); }
@@ -117,12 +115,6 @@ public:
         flow.on_this_connection = false;
         --quota_used_;
     }
-    /// Another Packet Identifier for a flow that has one: a defect (Defects).
-    void rename(Flow& flow, wire::PacketId packet_id) {
-        flow.packet_id = packet_id;
-        is_in_order_ = false;
-    }
-
     /// A new connection: nothing counts, and every flow's packet is owed again [MQTT-4.4.0-1].
     void begin_connection();
     [[nodiscard]] std::size_t resends_owed() const { return resends_owed_; }
@@ -143,6 +135,41 @@ public:
     /// Nothing waits, and no packet is owed.
     [[nodiscard]] bool is_content() const { return queue_.empty() && resends_owed_ == 0; }
     [[nodiscard]] bool is_idle() const { return queue_.empty() && flows_.empty(); }
+
+    // --- Defects (defects.hpp) --------------------------------------------------------------------
+
+    /// The message that was added last goes before all others.
+    void let_newest_overtake();
+    /// Each part of the queue of so many messages is turned round. `size` is at least 1.
+    void reverse_batches(std::size_t size);
+    /// Another Packet Identifier for a flow that has one.
+    void rename(Flow& flow, wire::PacketId packet_id);
+    /// Begins to count the identifiers anew, whatever is in flight.
+    void restart_packet_ids() { last_packet_id_ = 0; }
+    /// The identifier that start() would give next; it is not taken.
+    [[nodiscard]] wire::PacketId peek_packet_id() const;
+    /// What was in flight before counts on this connection as well, and for ever.
+    void carry_quota();
+    /// One more place of the window is taken for ever.
+    void leak_quota() { ++quota_used_; }
+    /// Gives a place of the window back although nothing ended.
+    void refund_quota();
+    /// Ends the flows for which `is_wanted(const Flow&)`. Returns how many.
+    template <class IsWanted>
+    std::size_t finish_if(IsWanted is_wanted) {
+        std::size_t count = 0;
+        for (std::size_t place = 0; place < flows_.size();) {
+            if (!is_wanted(flows_[place])) {
+                ++place;
+                continue;
+            }
+            finish(flows_[place]);
+            ++count;
+        }
+        return count;
+    }
+    /// The messages behind the first `count` are gone.
+    void truncate(std::size_t count);
 
 private:
     /// Of the messages from `begin` to `end` of the queue.

@@ -62,14 +62,7 @@ void Session::attach(ConnectionId connection, const ConnectionTerms& terms,
 
 void Session::resume(SessionContext& context) {
     if (!outbox_) return;
-    if (context.defects.has(Defect::new_before_retransmit)) {
-        const auto before_bytes = outbox_->queue_bytes();
-        while (outbox_->has_waiting() && outbox_->front().qos != QoS::at_most_once &&
-               outbox_->flows().size() < settings().packet_id_max &&
-               outbox_->quota_used() < window())
-            start_flow(context, outbox_->take_front());
-        account(context, before_bytes);
-    }
+    if (context.defects.any()) spoil_resume(context);
     advance(context);
 }
 
@@ -171,13 +164,10 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
         return;
     }
     auto& box = made_outbox();
-    const bool window_open =
-        context.defects.has(Defect::window_not_enforced) || box.quota_used() < window();
     const bool backlog = box.has_waiting();
     const bool has_identifier =
-        box.flows().size() < settings().packet_id_max ||
-        context.defects.has(Defect::pid_no_in_use_check);
-    if (backlog || !window_open || !has_identifier || box.resends_owed() != 0 ||
+        box.flows().size() < settings().packet_id_max || !checks_packet_ids(context);
+    if (backlog || !is_window_open(context) || !has_identifier || box.resends_owed() != 0 ||
         is_congested()) {
         keep(context, make_delivery());
         return;
@@ -187,7 +177,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
         return;
     }
     auto& flow = box.start(make_delivery(), context.now, settings().packet_id_max,
-                           !context.defects.has(Defect::pid_no_in_use_check));
+                           checks_packet_ids(context));
     if (!send_shared_publish(context, publication, qos, grant.retain, flow.packet_id)) {
         context.counters.add(Counter::dropped_too_large);
         box.finish(flow);
@@ -200,11 +190,12 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
 void Session::keep(SessionContext& context, Delivery delivery) {
     auto& box = made_outbox();
     const auto before_bytes = box.queue_bytes();
-    const auto dropped = box.enqueue(std::move(delivery), zone_->policy.queue_priorities, settings());
+    const auto dropped = box.enqueue(std::move(delivery), zone_->policy.queue_priorities,
+                                     limits_of_queue(context));
     account(context, before_bytes);
-    context.counters.add(Counter::dropped_queue_full, dropped.count);
-    if (context.defects.has(Defect::live_bypasses_backlog) && connected_ && !dropped.is_new)
-        outbox_->let_newest_overtake();
+    if (!context.defects.has(Defect::overflow_silent))
+        context.counters.add(Counter::dropped_queue_full, dropped.count);
+    if (context.defects.any() && !dropped.is_new) spoil_queue(context);
 }
 
 void Session::account(SessionContext& context, std::size_t before_bytes) {
@@ -348,7 +339,7 @@ void Session::note_alias(std::string_view topic) {
 
 void Session::start_flow(SessionContext& context, Delivery delivery) {
     auto& flow = made_outbox().start(std::move(delivery), context.now, settings().packet_id_max,
-                                !context.defects.has(Defect::pid_no_in_use_check));
+                                     checks_packet_ids(context));
     const auto& message = flow.delivery.message;
     if (!send_publish(context, fields_of(*message), message, flow.delivery, false,
                       flow.packet_id)) {
@@ -387,9 +378,7 @@ void Session::send_waiting(SessionContext& context) {
         }
         if (outbox_->resends_owed() != 0) break;
         if (outbox_->flows().size() >= settings().packet_id_max) break;
-        if (!context.defects.has(Defect::window_not_enforced) &&
-            outbox_->quota_used() >= window())
-            break;
+        if (!is_window_open(context)) break;
         start_flow(context, outbox_->take_front());
     }
 }
@@ -535,7 +524,10 @@ void Session::send_ack(SessionContext& context, PacketType type, wire::PacketId 
 void Session::on_puback(SessionContext& context, const wire::Ack& ack) {
     auto* const flow = outbox_ ? outbox_->find(ack.packet_id) : nullptr;
     // Unknown, or of a QoS 2 flow: ends nothing, adds nothing to the quota.
-    if (flow == nullptr || flow->delivery.qos != QoS::at_least_once) return;
+    if (flow == nullptr || flow->delivery.qos != QoS::at_least_once) {
+        if (context.defects.any()) spoil_stray_puback(context, flow);
+        return;
+    }
     context.counters.add(Counter::messages_acknowledged);
     outbox_->finish(*flow);
     advance(context);
@@ -560,7 +552,8 @@ void Session::on_pubrec(SessionContext& context, const wire::Ack& ack) {
     flow->released = true;
     flow->sent_at = context.now;
     outbox_->resent(*flow);
-    flow->delivery.message = {};
+    // Whoever lets it expire has to know it.
+    if (!context.defects.has(Defect::qos2_expiry_removes_release)) flow->delivery.message = {};
     flow->delivery.extras.reset();
     send_ack(context, PacketType::pubrel, flow->packet_id, ReasonCode::success);
 }

@@ -152,6 +152,19 @@ public:
     void on_pubrel(SessionContext& context, const wire::Ack& ack);
     void on_pubcomp(SessionContext& context, const wire::Ack& ack);
 
+    // --- Defects (defects.hpp, session_defects.cpp) ----------------------------------------------
+
+    /// Of a connection that begins: before and after attach().
+    void spoil_terms(const SessionContext& context, ConnectionTerms& terms) const;
+    void spoil_begin(SessionContext& context);
+    /// Of a connection that ends: before detach().
+    void spoil_end(SessionContext& context);
+    void replace_will(std::unique_ptr<StoredWill> will) { will_ = std::move(will); }
+    /// Sends `publication` at its QoS without starting a flow for it.
+    void send_unregistered(SessionContext& context, Publication& publication, const Grant& grant);
+    /// The messages that wait behind the first `count` are gone, and nobody counts them.
+    void truncate_queue(SessionContext& context, std::size_t count);
+
     [[nodiscard]] const Outbox* outbox() const { return outbox_.get(); }
     [[nodiscard]] const Inbox* inbox() const { return inbox_.get(); }
     /// Most PUBLISH packets of QoS 1 and 2 in flight on this connection.
@@ -169,6 +182,24 @@ private:
     void send_waiting(SessionContext& context);
     void resend(SessionContext& context);
     void resend_flow(SessionContext& context, Outbox::Flow& flow);
+    [[nodiscard]] bool is_window_open(const SessionContext& context) const {
+        return outbox_->quota_used() + foreign_quota(context) < window() ||
+               context.defects.has(Defect::window_not_enforced);
+    }
+    [[nodiscard]] static bool checks_packet_ids(const SessionContext& context) {
+        return !context.defects.has(Defect::pid_no_in_use_check) &&
+               !context.defects.has(Defect::pid_alloc_restart_on_resume);
+    }
+    [[nodiscard]] const Settings& limits_of_queue(const SessionContext& context) const;
+    /// What a defect takes from the window for something else.
+    [[nodiscard]] std::size_t foreign_quota(const SessionContext& context) const {
+        return context.defects.has(Defect::rx_counts_in_tx_window) && inbox_
+                   ? inbox_->unreleased().size()
+                   : 0;
+    }
+    void spoil_resume(SessionContext& context);
+    void spoil_queue(SessionContext& context);
+    void spoil_stray_puback(SessionContext& context, Outbox::Flow* flow);
     [[nodiscard]] bool is_congested() const {
         return unwritten_bytes_ > settings().unwritten_bytes_max;
     }
