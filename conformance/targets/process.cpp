@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,8 +21,17 @@ namespace {
 constexpr std::chrono::seconds end_time_max{10};
 constexpr std::chrono::milliseconds look_interval{10};
 
+/// A connection of the suite that the child had, too, would not end when the suite closes it.
+void close_descriptors_of_parent() {
+    if (close_range(STDERR_FILENO + 1, ~0U, 0) == 0) return;
+    rlimit limit{};  // a sandbox may refuse close_range
+    getrlimit(RLIMIT_NOFILE, &limit);
+    for (rlim_t one = STDERR_FILENO + 1; one < limit.rlim_cur; ++one) close(static_cast<int>(one));
+}
+
 /// In the child, between fork and exec: only what is safe after a fork of a program with threads.
 [[noreturn]] void become(const char* command, const char* log_file, pid_t parent) {
+    close_descriptors_of_parent();
     setpgid(0, 0);
     // The broker shall not outlive a run that is killed.
     prctl(PR_SET_PDEATHSIG, SIGKILL);

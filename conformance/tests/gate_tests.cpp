@@ -1,8 +1,11 @@
 // What makes the suite a gate: the file of known failures, the choice of cases, the file about a
 // broker, and brokers that the suite runs.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -352,6 +355,23 @@ TEST(Process, is_stopped_with_what_it_has_started) {
     process.stop();
     EXPECT_FALSE(process.is_running());
     EXPECT_EQ(process.fate(), "its process was ended by SIGTERM");
+}
+
+TEST(Process, has_no_connection_of_the_suite) {
+    const Folder folder;
+    const auto pipe = folder.file("pipe");
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    std::string problem;
+    Process process{"cat < " + pipe, ""};
+    ASSERT_TRUE(process.start(problem)) << problem;
+    ::close(ends[0]);
+    pollfd end{.fd = ends[1], .events = POLLIN, .revents = 0};
+    constexpr int patience_ms = 60'000;
+    EXPECT_EQ(::poll(&end, 1, patience_ms), 1) << "the process keeps the connection open";
+    ::close(ends[1]);
+    EXPECT_TRUE(process.is_running());
 }
 
 TEST(Process, writes_what_it_prints_to_its_file) {
