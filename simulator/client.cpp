@@ -16,16 +16,6 @@ namespace {
 /// A client takes what a server sends; the limit only keeps a broken one from filling memory.
 constexpr std::uint32_t packet_size_bytes_max = wire::packet_size_bytes_max;
 
-wire::PacketId packet_id_of(std::uint16_t raw) {
-    return wire::PacketId::from_wire(raw).value();
-}
-
-Buffer encoded(PacketType type, std::uint16_t packet_id, ProtocolVersion version) {
-    Buffer bytes;
-    wire::encode(bytes, type, {.packet_id = packet_id_of(packet_id)}, version);
-    return bytes;
-}
-
 }  // namespace
 
 Client::Client(ClientOptions options, ClientPort& port)
@@ -76,14 +66,42 @@ void Client::forget() {
     exchanges_.clear();
     unreleased_.clear();
     last_packet_id_ = 0;
+    port_.forgot();
+}
+
+void Client::crash(Instant now) {
+    if (connection_) port_.abort(*connection_);
+    lose_connection(now, false);
+    phase_ = Phase::crashed;
+    if (options_.store == Store::durable) {
+        std::erase_if(queue_, [](const Waiting& one) { return !one.is_stored; });
+        return;
+    }
+    forget();
+    queue_.clear();
+    inbox_.clear();
+}
+
+void Client::set_listening(bool is_listening) {
+    is_listening_ = is_listening;
+    if (!is_listening) return;
+    for (const auto received : std::exchange(inbox_, {})) port_.deliver(received);
+}
+
+void Client::on_sibling_lost(Instant now) {
+    if (!has(ClientDefect::reconnect_siblings) || !connection_) return;
+    port_.abort(*connection_);
+    lose_connection(now, options_.reconnect.enabled);
 }
 
 void Client::publish(Publication publication, Instant now) {
-    if (publication.qos == QoS::at_most_once && phase_ != Phase::connected &&
-        !options_.queue_qos_0_offline) {
-        return;
-    }
-    queue_.push_back(std::move(publication));
+    if (phase_ == Phase::crashed) return;
+    const bool is_away = phase_ != Phase::connected;
+    if (publication.qos == QoS::at_most_once && is_away && !options_.queue_qos_0_offline) return;
+    if (has(ClientDefect::limits_at_enqueue) && !is_sendable(publication)) return;
+    const bool is_stored = !is_away || !has(ClientDefect::client_store_after_connect_only);
+    const bool is_pushy = !is_away && has(ClientDefect::live_bypasses_backlog);
+    queue_.insert(is_pushy ? queue_.begin() : queue_.end(), {std::move(publication), is_stored});
     pump(now);
 }
 
@@ -104,7 +122,7 @@ void Client::unsubscribe(const std::vector<std::string>& filters, Instant now) {
         std::erase_if(wishes_, [&](const Wish& wish) { return wish.filter == filter; });
     }
     if (phase_ != Phase::connected || filters.empty()) return;
-    const auto packet_id = free_packet_id();
+    const auto packet_id = request_packet_id();
     if (!packet_id) return;
     requests_.push_back({*packet_id});
     Buffer entries;
@@ -136,7 +154,7 @@ void Client::acknowledge(std::uint64_t count, Instant now) {
     for (; count > 0 && !pending.empty() && phase_ == Phase::connected; --count) {
         const Answer next = pending.front();
         pending.pop_front();
-        send(encoded(next.type, next.packet_id, options_.version), now);
+        send(encoded_ack(next.type, next.packet_id, options_.version), now);
     }
 }
 
@@ -151,13 +169,17 @@ void Client::on_bytes(ConnectionNumber connection, Bytes bytes, Instant now) {
     Bytes rest = whole;
     while (connection_ == connection) {
         const auto frame = wire::take_frame(rest, packet_size_bytes_max, options_.version);
-        if (!frame) {
+        if (frame && !frame.value()) break;
+        if (frame && is_fatal(*frame.value())) {
+            lose_connection(now, false);
+            phase_ = Phase::crashed;
+            return port_.died();
+        }
+        if (!frame || !on_packet(*frame.value(), now)) {
             // A server that sends this is judged by the checkers; a client can only leave.
             port_.abort(connection);
             return lose_connection(now, options_.reconnect.enabled);
         }
-        if (!frame.value()) break;
-        on_packet(*frame.value(), now);
     }
     if (connection_ == connection) partial_.assign(rest.begin(), rest.end());
 }
@@ -174,11 +196,13 @@ void Client::on_tick(Instant now) {
     }
     release(acknowledgements_, now);
     release(completions_, now);
+    repeat_overdue(now);
     if (phase_ != Phase::connected || keep_alive_ == Duration::zero() || answer_deadline_) return;
     if (now < last_sent_at_ + keep_alive_) return;
     Buffer bytes;
     wire::encode_pingreq(bytes);
     send(bytes, now);
+    if (has(ClientDefect::no_pingresp_timeout)) return;
     answer_deadline_ = now + options_.ping_timeout;
 }
 
@@ -195,68 +219,100 @@ std::optional<Instant> Client::next_tick() const {
         if (keep_alive_ != Duration::zero() && !answer_deadline_) {
             consider(last_sent_at_ + keep_alive_);
         }
+        for (const auto& exchange : exchanges_) {
+            if (is_retrying() && exchange.is_on_connection) {
+                consider(exchange.sent_at + options_.retry_interval);
+            }
+        }
     }
     return next;
 }
 
-void Client::on_packet(const wire::Frame& frame, Instant now) {
+bool Client::on_packet(const wire::Frame& frame, Instant now) {
     const auto version = options_.version;
     switch (frame.type) {
-        case PacketType::connack:
-            if (const auto packet = wire::decode_connack(frame, version)) {
-                on_connack(packet.value(), now);
-            }
-            return;
-        case PacketType::publish:
-            if (const auto packet = wire::decode_publish(frame, version)) {
-                on_publish(packet.value(), now);
-            }
-            return;
+        case PacketType::connack: {
+            const auto packet = wire::decode_connack(frame, version);
+            if (packet) on_connack(packet.value(), now);
+            return packet.has_value();
+        }
+        case PacketType::publish: {
+            const auto packet = wire::decode_publish(frame, version);
+            if (packet) on_publish(packet.value(), now);
+            return packet.has_value();
+        }
         case PacketType::puback:
         case PacketType::pubrec:
         case PacketType::pubrel:
-        case PacketType::pubcomp:
-            if (const auto packet = wire::decode_ack(frame, version)) {
-                on_ack(frame.type, packet.value(), now);
-            }
-            return;
+        case PacketType::pubcomp: {
+            const auto packet = wire::decode_ack(frame, version);
+            if (packet) on_ack(frame.type, packet.value(), now);
+            return packet.has_value();
+        }
         case PacketType::suback:
         case PacketType::unsuback: {
             const auto packet = frame.type == PacketType::suback
                                     ? wire::decode_suback(frame, version)
                                     : wire::decode_unsuback(frame, version);
-            if (!packet) return;
+            if (!packet) return false;
             std::erase_if(requests_, [&](const Request& request) {
                 return request.packet_id == packet.value().packet_id.raw();
             });
-            return pump(now);
+            pump(now);
+            return true;
         }
         case PacketType::pingresp:
             if (phase_ == Phase::connected) answer_deadline_.reset();
-            return;
-        case PacketType::disconnect:
-            if (const auto packet = wire::decode_disconnect(frame, version)) {
-                on_disconnect(packet.value());
-            }
-            return;
+            return true;
+        case PacketType::disconnect: {
+            const auto packet = wire::decode_disconnect(frame, version);
+            if (packet) on_disconnect(packet.value());
+            return packet.has_value();
+        }
         case PacketType::auth:
         // Never sent by a server; the checkers see them.
         case PacketType::connect:
         case PacketType::subscribe:
         case PacketType::unsubscribe:
-        case PacketType::pingreq: return;
+        case PacketType::pingreq: return true;
     }
+    return false;
+}
+
+bool Client::is_fatal(const wire::Frame& frame) const {
+    auto rest = frame.body;
+    if (frame.type == PacketType::publish && has(ClientDefect::topic_len_underflow)) {
+        const auto topic_size_bytes = wire::take_u16(rest);
+        return topic_size_bytes && topic_size_bytes.value() > rest.size();
+    }
+    if (frame.type == PacketType::connack && has(ClientDefect::prop_len_unchecked)) {
+        constexpr std::size_t flags_and_reason_bytes = 2;
+        if (rest.size() <= flags_and_reason_bytes) return false;
+        rest = rest.subspan(flags_and_reason_bytes);
+        const auto properties_size_bytes = wire::take_variable_byte_integer(rest);
+        return properties_size_bytes && properties_size_bytes.value() > rest.size();
+    }
+    return false;
 }
 
 void Client::on_connack(const wire::Connack& connack, Instant now) {
     if (phase_ != Phase::connecting || is_failure(connack.reason)) return;
     phase_ = Phase::connected;
+    failed_attempts_ = 0;
     answer_deadline_.reset();
     const auto& properties = connack.properties;
     quota_ = options_.inflight_max;
-    if (const auto maximum = properties.integer(PropertyId::receive_maximum)) {
-        quota_ = std::min(quota_, *maximum);
+    const auto receive_maximum = properties.integer(PropertyId::receive_maximum);
+    if (receive_maximum && !has(ClientDefect::recvmax_not_renegotiated)) {
+        quota_ = std::min(quota_, *receive_maximum);
     }
+    quota_ -= std::min(quota_, leaked_quota_);
+    limits_ = {};
+    limits_.packet_size_bytes_max =
+        properties.integer(PropertyId::maximum_packet_size).value_or(limits_.packet_size_bytes_max);
+    limits_.qos_max = properties.integer(PropertyId::maximum_qos).value_or(limits_.qos_max);
+    limits_.topic_alias_max = std::min<std::uint32_t>(
+        options_.topic_alias_max, properties.integer(PropertyId::topic_alias_maximum).value_or(0));
     const std::uint32_t keep_alive_s =
         properties.integer(PropertyId::server_keep_alive).value_or(options_.keep_alive_s);
     keep_alive_ = std::chrono::seconds{keep_alive_s};
@@ -269,25 +325,41 @@ void Client::on_connack(const wire::Connack& connack, Instant now) {
         forget();
         if (options_.republish_unacknowledged) {
             for (auto one = lost.rbegin(); one != lost.rend(); ++one) {
-                if (!one->is_released) queue_.push_front(std::move(one->publication));
+                if (!one->is_released) queue_.push_front({std::move(one->publication)});
             }
         }
         if (options_.restore_subscriptions && !wishes_.empty()) send_subscribe(wishes_, now);
+    }
+    if (has(ClientDefect::client_queue_lifo)) std::ranges::reverse(queue_);
+    if (has(ClientDefect::client_store_double_enqueue)) {
+        for (auto one = exchanges_.rbegin(); one != exchanges_.rend(); ++one) {
+            if (!one->is_released) queue_.push_front({one->publication});
+        }
     }
     pump(now);
 }
 
 void Client::on_publish(const wire::Publish& publish, Instant now) {
-    if (publish.qos == QoS::at_most_once) return port_.deliver(*connection_, publish);
-    const auto packet_id = publish.packet_id->raw();
+    const auto packet_id = publish.packet_id ? publish.packet_id->raw() : std::uint16_t{0};
+    if (packet_id != 0 && has(ClientDefect::pid_directions_conflated)) {
+        const auto answered = std::erase_if(
+            requests_, [&](const Request& request) { return request.packet_id == packet_id; });
+        if (answered > 0) return;
+    }
+    const auto received = port_.receive(*connection_, publish);
+    if (publish.qos == QoS::at_most_once) return hand_over(received);
     if (publish.qos == QoS::at_least_once) {
-        port_.deliver(*connection_, publish);
+        hand_over(received);
         return answer(acknowledgements_, PacketType::puback, packet_id, now);
     }
     const bool is_new = unreleased_.insert(packet_id).second;
-    if (is_new || options_.defects.has(ClientDefect::qos2_client_no_dedupe))
-        port_.deliver(*connection_, publish);
+    if (is_new || has(ClientDefect::qos2_client_no_dedupe)) hand_over(received);
     answer(acknowledgements_, PacketType::pubrec, packet_id, now);
+}
+
+void Client::hand_over(std::uint32_t received) {
+    if (is_listening_) return port_.deliver(received);
+    if (!has(ClientDefect::client_ack_before_handover)) inbox_.push_back(received);
 }
 
 void Client::on_ack(PacketType type, const wire::Ack& ack, Instant now) {
@@ -300,10 +372,11 @@ void Client::on_ack(PacketType type, const wire::Ack& ack, Instant now) {
     if (exchange == exchanges_.end()) {
         // A PUBREC that nobody waits for is answered all the same, so that the server's side ends.
         if (type == PacketType::pubrec) {
-            send(encoded(PacketType::pubrel, packet_id, options_.version), now);
+            send(encoded_ack(PacketType::pubrel, packet_id, options_.version), now);
         }
         return;
     }
+    if (has(ClientDefect::ack_in_order_only) && exchange != exchanges_.begin()) return;
     if (type == PacketType::pubrec && !is_failure(ack.reason)) {
         if (exchange->publication.qos != QoS::exactly_once) return;
         exchange->is_released = true;
@@ -315,6 +388,9 @@ void Client::on_ack(PacketType type, const wire::Ack& ack, Instant now) {
     // A PUBREL resent on a resumed connection took none of its quota (§4.9).
     if (exchange->holds_quota) ++quota_;
     exchanges_.erase(exchange);
+    if (stash_ && !is_in_use(stash_packet_id())) {
+        queue_.push_front({*std::exchange(stash_, std::nullopt)});
+    }
     pump(now);
 }
 
@@ -323,6 +399,7 @@ void Client::on_disconnect(const wire::Disconnect& disconnect) {
 }
 
 void Client::lose_connection(Instant now, bool may_reconnect) {
+    const bool had_failed = phase_ == Phase::connecting;
     phase_ = Phase::offline;
     connection_.reset();
     partial_.clear();
@@ -331,141 +408,31 @@ void Client::lose_connection(Instant now, bool may_reconnect) {
     completions_.pending.clear();
     answer_deadline_.reset();
     reconnect_at_.reset();
-    if (options_.defects.has(ClientDefect::qos2_rx_not_in_session)) unreleased_.clear();
+    if (!has(ClientDefect::alias_survives_reconnect)) aliases_.clear();
+    if (has(ClientDefect::qos2_rx_not_in_session)) unreleased_.clear();
+    if (has(ClientDefect::inflight_counter_leak)) {
+        leaked_quota_ += static_cast<std::uint32_t>(
+            std::ranges::count(exchanges_, true, &Exchange::holds_quota));
+    }
     for (auto& exchange : exchanges_) {
         exchange.is_on_connection = false;
         exchange.holds_quota = false;
     }
     if (!may_reconnect || was_taken_over_) return;
+    if (had_failed) ++failed_attempts_;
+    reconnect_at_ = now + reconnect_delay();
+}
+
+Duration Client::reconnect_delay() {
     const auto& policy = options_.reconnect;
-    reconnect_at_ =
-        now + port_.random(Purpose::reconnect).between(policy.delay_low, policy.delay_high);
-}
-
-void Client::send(Bytes packet, Instant now) {
-    last_sent_at_ = now;
-    port_.send(*connection_, packet);
-}
-
-void Client::send_connect(Instant now) {
-    const bool is_v5 = options_.version == ProtocolVersion::v5;
-    wire::PropertiesWriter properties;
-    if (is_v5 && options_.session_expiry_s != 0) {
-        properties.put_integer(PropertyId::session_expiry_interval, options_.session_expiry_s);
+    if (has(ClientDefect::reconnect_no_jitter)) return policy.delay_low;
+    Duration low = policy.delay_low;
+    Duration high = policy.delay_high;
+    for (std::uint32_t i = 0; policy.delay_max && i < failed_attempts_; ++i) {
+        low = std::min(2 * low, *policy.delay_max);
+        high = std::min(2 * high, *policy.delay_max);
     }
-    if (is_v5 && options_.receive_maximum != 65'535) {
-        properties.put_integer(PropertyId::receive_maximum, options_.receive_maximum);
-    }
-    wire::PropertiesWriter will_properties;
-    wire::Connect connect{.version = options_.version,
-                          .clean_start = options_.clean_start,
-                          .keep_alive_s = options_.keep_alive_s,
-                          .client_id = client_id_,
-                          .will = std::nullopt,
-                          .user_name = std::nullopt,
-                          .password = std::nullopt,
-                          .properties = properties.view()};
-    Publication will;
-    if (options_.will) {
-        will = next_will();
-        if (is_v5 && options_.will->delay_s != 0) {
-            will_properties.put_integer(PropertyId::will_delay_interval, options_.will->delay_s);
-        }
-        connect.will = wire::Will{.qos = will.qos,
-                                  .retain = will.retain,
-                                  .topic = will.topic,
-                                  .payload = as_bytes(will.payload),
-                                  .properties = will_properties.view()};
-    }
-    Buffer bytes;
-    wire::encode(bytes, connect);
-    send(bytes, now);
-}
-
-Publication Client::next_will() {
-    Publication will = options_.will->message;
-    ++wills_;
-    if (wills_ > 1) will.payload += "#" + std::to_string(wills_);
-    port_.register_will(will);
-    return will;
-}
-
-void Client::send_subscribe(const std::vector<Wish>& wishes, Instant now) {
-    const auto packet_id = free_packet_id();
-    if (!packet_id) return;
-    requests_.push_back({*packet_id});
-    Buffer entries;
-    for (const auto& wish : wishes) {
-        wire::put_subscription(entries, {.filter = wish.filter, .options = wish.options},
-                               options_.version);
-    }
-    Buffer bytes;
-    wire::encode(bytes,
-                 wire::Subscribe{.packet_id = packet_id_of(*packet_id),
-                                 .properties = {},
-                                 .entries = entries,
-                                 .entry_count = wishes.size(),
-                                 .version = options_.version},
-                 options_.version);
-    send(bytes, now);
-}
-
-void Client::send_publish(Exchange& exchange, Instant now) {
-    const auto& publication = exchange.publication;
-    wire::PropertiesWriter properties;
-    if (options_.version == ProtocolVersion::v5 && publication.expiry_s) {
-        properties.put_integer(PropertyId::message_expiry_interval, *publication.expiry_s);
-    }
-    wire::Publish publish{.dup = exchange.was_sent,
-                          .qos = publication.qos,
-                          .retain = publication.retain,
-                          .topic = publication.topic,
-                          .packet_id = std::nullopt,
-                          .properties = properties.view(),
-                          .payload = as_bytes(publication.payload)};
-    if (exchange.packet_id != 0) publish.packet_id = packet_id_of(exchange.packet_id);
-    Buffer bytes;
-    wire::encode(bytes, publish, options_.version);
-    send(bytes, now);
-    exchange.was_sent = true;
-    exchange.is_on_connection = true;
-}
-
-void Client::send_pubrel(Exchange& exchange, Instant now) {
-    send(encoded(PacketType::pubrel, exchange.packet_id, options_.version), now);
-    exchange.is_on_connection = true;
-}
-
-void Client::pump(Instant now) {
-    if (phase_ != Phase::connected) return;
-    for (auto& exchange : exchanges_) {
-        if (exchange.is_on_connection) continue;
-        if (exchange.is_released) {
-            send_pubrel(exchange, now);
-            continue;
-        }
-        if (quota_ == 0) return;
-        --quota_;
-        exchange.holds_quota = true;
-        send_publish(exchange, now);
-    }
-    while (!queue_.empty()) {
-        Exchange next{.packet_id = 0, .publication = queue_.front()};
-        if (next.publication.qos == QoS::at_most_once) {
-            queue_.pop_front();
-            send_publish(next, now);
-            continue;
-        }
-        if (quota_ == 0) return;
-        const auto packet_id = free_packet_id();
-        if (!packet_id) return;
-        next.packet_id = *packet_id;
-        next.holds_quota = true;
-        queue_.pop_front();
-        --quota_;
-        exchanges_.push_back(std::move(next));
-        send_publish(exchanges_.back(), now);
-    }
+    return port_.random(Purpose::reconnect).between(low, high);
 }
 
 void Client::answer(Answers& answers, PacketType type, std::uint16_t packet_id, Instant now) {
@@ -473,10 +440,16 @@ void Client::answer(Answers& answers, PacketType type, std::uint16_t packet_id, 
     const Duration delay =
         port_.random(Purpose::acknowledge).between(policy.delay_low, policy.delay_high);
     answers.busy_until = std::max(answers.busy_until, now) + policy.per_message;
-    // No earlier than those before it, so that the order is kept.
     Instant due = std::max(answers.busy_until, now + delay);
-    if (!answers.pending.empty()) due = std::max(due, answers.pending.back().due);
-    answers.pending.push_back({type, packet_id, due});
+    auto& pending = answers.pending;
+    auto place = pending.end();
+    if (has(ClientDefect::acks_from_workers)) {
+        place = std::ranges::upper_bound(pending, due, {}, &Answer::due);
+    } else if (!pending.empty()) {
+        // No earlier than those before it, so that the order is kept.
+        due = std::max(due, pending.back().due);
+    }
+    pending.insert(place, {type, packet_id, due});
     release(answers, now);
 }
 
@@ -487,32 +460,13 @@ void Client::release(Answers& answers, Instant now) {
         if (next.due > now || only_first == 0U) return;
         if (only_first) --*only_first;
         answers.pending.pop_front();
-        send(encoded(next.type, next.packet_id, options_.version), now);
+        send(encoded_ack(next.type, next.packet_id, options_.version), now);
     }
 }
 
 std::optional<Instant> Client::next_release(const Answers& answers) {
     if (answers.pending.empty() || answers.policy.only_first == 0U) return std::nullopt;
     return answers.pending.front().due;
-}
-
-std::optional<std::uint16_t> Client::free_packet_id() {
-    for (std::uint32_t tries = 0; tries < options_.packet_id_max; ++tries) {
-        last_packet_id_ = last_packet_id_ >= options_.packet_id_max
-                              ? std::uint16_t{1}
-                              : static_cast<std::uint16_t>(last_packet_id_ + 1);
-        if (!is_in_use(last_packet_id_)) return last_packet_id_;
-    }
-    return std::nullopt;
-}
-
-bool Client::is_in_use(std::uint16_t packet_id) const {
-    return std::ranges::find(exchanges_, packet_id, &Exchange::packet_id) != exchanges_.end() ||
-           std::ranges::find(requests_, packet_id, &Request::packet_id) != requests_.end();
-}
-
-std::deque<Client::Exchange>::iterator Client::find(std::uint16_t packet_id) {
-    return std::ranges::find(exchanges_, packet_id, &Exchange::packet_id);
 }
 
 }  // namespace touchstone::simulator

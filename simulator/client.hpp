@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -51,6 +52,14 @@ struct ReconnectPolicy {
     bool enabled = true;
     Duration delay_low = std::chrono::milliseconds{100};  // uniform between the two
     Duration delay_high = std::chrono::milliseconds{500};
+    /// When given: both double with each attempt that failed, up to this.
+    std::optional<Duration> delay_max;
+};
+
+/// What outlives the client's process.
+enum class Store : std::uint8_t {
+    memory,   // nothing
+    durable,  // Session State, and what waits to be sent or handed over
 };
 
 struct ClientOptions {
@@ -76,6 +85,11 @@ struct ClientOptions {
     bool republish_unacknowledged = false;
     /// Whether QoS 0 messages published while away wait for the connection.
     bool queue_qos_0_offline = false;
+    /// Topic Aliases the client uses at most; the server's Topic Alias Maximum lowers it. v5.
+    std::uint16_t topic_alias_max = 0;
+    /// 3.1.1 only: repeats what was not acknowledged for so long on a live connection; zero never.
+    Duration retry_interval = Duration::zero();
+    Store store = Store::durable;
     ClientDefects defects;
 };
 
@@ -86,8 +100,14 @@ public:
     virtual void send(ConnectionNumber connection, Bytes bytes) = 0;
     virtual void close(ConnectionNumber connection) = 0;
     virtual void abort(ConnectionNumber connection) = 0;
-    /// A message was handed to the application.
-    virtual void deliver(ConnectionNumber connection, const wire::Publish& publish) = 0;
+    /// A message has come that is for the application. Returns its number for deliver().
+    virtual std::uint32_t receive(ConnectionNumber connection, const wire::Publish& publish) = 0;
+    /// It was handed to the application.
+    virtual void deliver(std::uint32_t received) = 0;
+    /// The Session State is gone, by whatever reason.
+    virtual void forgot() = 0;
+    /// The process has ended by a fault of its own: nothing is called any more.
+    virtual void died() = 0;
     /// A CONNECT with this Will Message is about to be sent.
     virtual void register_will(const Publication& will) = 0;
     virtual RandomStream& random(Purpose purpose) = 0;
@@ -118,6 +138,13 @@ public:
     void vanish(Instant now);
     /// Loses the Session State, as a device whose memory is not durable.
     void forget();
+    /// The process goes without a word; what Store keeps is there for the next connect(). Until
+    /// then the application publishes nothing.
+    void crash(Instant now);
+    /// Whether there is an application that takes messages. While there is none they are kept.
+    void set_listening(bool is_listening);
+    /// Another client of the same pool has lost its connection.
+    void on_sibling_lost(Instant now);
     void publish(Publication publication, Instant now);
     void subscribe(const std::vector<Wish>& wishes, Instant now);
     void unsubscribe(const std::vector<std::string>& filters, Instant now);
@@ -139,6 +166,7 @@ public:
     // Questions.
 
     [[nodiscard]] bool is_connected() const { return phase_ == Phase::connected; }
+    [[nodiscard]] bool has_process() const { return phase_ != Phase::crashed; }
     /// The present connection, if there is one.
     [[nodiscard]] std::optional<ConnectionNumber> connection() const { return connection_; }
     /// As the server knows the client; options().client_id unless it was assigned.
@@ -153,16 +181,35 @@ public:
     }
 
 private:
-    enum class Phase : std::uint8_t { offline, connecting, connected };
+    static wire::PacketId packet_id_of(std::uint16_t raw);
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP.
+    static Buffer encoded_ack(wire::PacketType type, std::uint16_t packet_id,
+                              ProtocolVersion version);
+
+    enum class Phase : std::uint8_t { offline, connecting, connected, crashed };
 
     /// A QoS 1 or 2 message to the server, or the PUBREL that is owed for it.
     struct Exchange {
         std::uint16_t packet_id = 0;
         Publication publication;
-        bool is_released = false;       // PUBREC came: PUBREL is what is sent
-        bool was_sent = false;          // ever: DUP from then on
-        bool is_on_connection = false;  // sent on the present connection
-        bool holds_quota = false;       // of the present connection: PUBLISH went out on it
+        bool is_released = false;        // PUBREC came: PUBREL is what is sent
+        bool was_sent = false;           // ever: DUP from then on
+        bool is_on_connection = false;   // sent on the present connection
+        bool holds_quota = false;        // of the present connection: PUBLISH went out on it
+        Instant sent_at = run_begin;     // last
+        std::uint16_t stored_alias = 0;  // sent instead of the topic, as alias_only_stored keeps it
+    };
+
+    struct Waiting {  // published, not sent
+        Publication publication;
+        bool is_stored = true;
+    };
+
+    /// What the server announced for this connection.
+    struct ServerLimits {
+        std::uint32_t packet_size_bytes_max = wire::packet_size_bytes_max;
+        std::uint32_t qos_max = 2;
+        std::uint32_t topic_alias_max = 0;
     };
 
     struct Answer {
@@ -180,7 +227,10 @@ private:
         std::uint16_t packet_id = 0;
     };
 
-    void on_packet(const wire::Frame& frame, Instant now);
+    /// False: it is no packet that a client can make sense of.
+    [[nodiscard]] bool on_packet(const wire::Frame& frame, Instant now);
+    /// Whether a decoder that believes the lengths it reads would leave the packet.
+    [[nodiscard]] bool is_fatal(const wire::Frame& frame) const;
     void on_connack(const wire::Connack& connack, Instant now);
     void on_publish(const wire::Publish& publish, Instant now);
     void on_ack(wire::PacketType type, const wire::Ack& ack, Instant now);
@@ -193,12 +243,29 @@ private:
     void send_subscribe(const std::vector<Wish>& wishes, Instant now);
     void send_publish(Exchange& exchange, Instant now);
     void send_pubrel(Exchange& exchange, Instant now);
+    [[nodiscard]] Buffer publish_packet(Exchange& exchange);
+    void put_topic(wire::Publish& publish, wire::PropertiesWriter& properties, Exchange& exchange);
+    /// Whether the server takes such a message.
+    [[nodiscard]] bool is_sendable(const Publication& publication) const;
     /// Sends what may be sent: first what is owed from before, then what waits.
     void pump(Instant now);
+    /// The next of what is owed. False when there is none, or no quota.
+    bool send_owed(Instant now);
+    /// The next of what waits. False when there is none, no quota or no identifier.
+    bool send_waiting(Instant now);
+    void repeat_overdue(Instant now);
+    void hand_over(std::uint32_t received);
     void answer(Answers& answers, wire::PacketType type, std::uint16_t packet_id, Instant now);
     void release(Answers& answers, Instant now);
     [[nodiscard]] static std::optional<Instant> next_release(const Answers& answers);
     [[nodiscard]] std::optional<std::uint16_t> free_packet_id();
+    [[nodiscard]] std::optional<std::uint16_t> request_packet_id();
+    [[nodiscard]] std::uint16_t next_packet_id() const;
+    /// The next of as many as may be in flight, as pid_collision_stash_stuck gives them out.
+    [[nodiscard]] std::uint16_t stash_packet_id() const;
+    [[nodiscard]] bool is_retrying() const { return options_.retry_interval != Duration::zero(); }
+    [[nodiscard]] Duration reconnect_delay();
+    [[nodiscard]] bool has(ClientDefect defect) const { return options_.defects.has(defect); }
     [[nodiscard]] bool is_in_use(std::uint16_t packet_id) const;
     [[nodiscard]] std::deque<Exchange>::iterator find(std::uint16_t packet_id);
 
@@ -212,13 +279,20 @@ private:
     // Session State of the client (§4.1), with what its application wants.
     std::deque<Exchange> exchanges_;      // in the order of the first transmission
     std::set<std::uint16_t> unreleased_;  // QoS 2 received, PUBREL not yet
-    std::deque<Publication> queue_;
+    std::deque<Waiting> queue_;
+    std::deque<std::uint32_t> inbox_;  // received, not handed over
     std::vector<Wish> wishes_;
     std::uint16_t last_packet_id_ = 0;
     std::uint32_t wills_ = 0;  // registered so far
+    bool is_listening_ = true;
+    std::optional<Publication> stash_;   // of pid_collision_stash_stuck: waits for an identifier
+    std::uint32_t leaked_quota_ = 0;     // of inflight_counter_leak
+    std::uint32_t failed_attempts_ = 0;  // to connect, since the last that worked
 
     // Of the present connection.
     std::uint32_t quota_ = 0;
+    ServerLimits limits_;
+    std::map<std::string, std::uint16_t> aliases_;
     std::vector<Request> requests_;
     Answers acknowledgements_;
     Answers completions_;

@@ -1,7 +1,6 @@
 #include "simulator/defect_choice.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -54,10 +53,9 @@ std::optional<std::string> problem_of_defect(std::string_view text) {
     const bool names_client = name.size() != text.size();
     const auto known = all_defect_names();
     if (std::ranges::find(known, name) == known.end()) {
-        // Somebody who guesses is helped by the nearest, however far away it is.
         const auto nearest = nearest_name(name, known);
         return fmt::format("'{}' is no defect switch; {}", name,
-                           nearest.empty() ? fmt::format("known: {}", fmt::join(known, ", "))
+                           nearest.empty() ? "`touchstone simulate --list` names all"
                                            : fmt::format("did you mean '{}'?", nearest));
     }
     if (names_client && client.empty()) {

@@ -74,7 +74,9 @@ const LoadedScenario* find_scenario(const std::vector<LoadedScenario>& scenarios
 std::string proofs_text(const scenario::Scenario& scenario) {
     std::vector<std::string> texts;
     for (const auto& proof : scenario.proofs()) {
-        texts.push_back(fmt::format("`{}` → {}", proof.defect(), proof.invariant()));
+        const auto who =
+            proof.client_size() == 0 ? "" : fmt::format("@{}", fmt::join(proof.client(), ","));
+        texts.push_back(fmt::format("`{}{}` → {}", proof.defect(), who, proof.invariant()));
     }
     return fmt::format("{}", fmt::join(texts, "<br>"));
 }

@@ -196,6 +196,10 @@ void Links::cut(LinkIndex link) {
     }
 }
 
+void Links::reset_after(LinkIndex link, Direction direction, std::uint64_t size_bytes) {
+    links_[link.raw()].paths[index_of(direction)].bytes_to_reset = size_bytes;
+}
+
 void Links::black_hole(LinkIndex link, Direction direction) {
     for (const auto number : links_[link.raw()].live) {
         auto& one = pipe(number, direction);
@@ -242,7 +246,7 @@ void Links::on_arrival(ConnectionNumber number, Direction direction) {
         }
         switch (piece.kind) {
             case Piece::Kind::open:
-                if (link.refusing == 0 && link.node->is_listening()) {
+                if (link.refusing == 0 && link.node->accepts()) {
                     record(number, TraceEntry::Kind::opened, Direction::to_broker);
                     link.node->on_opened(number);
                     break;
@@ -294,6 +298,14 @@ void Links::launch(ConnectionNumber number, Direction direction, Piece piece) {
     auto& link = link_of(number);
     auto& path = link.paths[index_of(direction)];
     auto& one = pipe(number, direction);
+    if (path.bytes_to_reset && piece.kind == Piece::Kind::bytes) {
+        const auto left = *path.bytes_to_reset;
+        if (piece.bytes.size() >= left) {
+            path.bytes_to_reset.reset();
+            return launch_to_reset(number, direction, std::move(piece), left);
+        }
+        *path.bytes_to_reset -= piece.bytes.size();
+    }
     const Duration delay = draw_delay(link.model.delay, path.delays);
     one.line_free_at = std::max(engine_.now(), one.line_free_at) +
                        transmission_time(piece.bytes.size(), link.model.bandwidth_bytes_per_s);
@@ -303,6 +315,20 @@ void Links::launch(ConnectionNumber number, Direction direction, Piece piece) {
     piece.due = one.last_due;
     one.underway.push_back(std::move(piece));
     engine_.schedule(one.last_due, {owner_, arrival, number.raw(), index_of(direction)});
+}
+
+void Links::launch_to_reset(ConnectionNumber number, Direction direction, Piece piece,
+                            std::uint64_t size_bytes) {
+    auto& one = pipe(number, direction);
+    one.held_bytes -= piece.bytes.size() - size_bytes;
+    piece.bytes.resize(size_bytes);
+    launch(number, direction, std::move(piece));
+    // One that comes together with bytes would keep the receiver from taking them.
+    one.last_due += Duration{1};
+    launch(number, direction, {.kind = Piece::Kind::reset, .due = {}, .bytes = {}});
+    one.waiting.clear();
+    one.black_holed = true;
+    tell_end(number, opposite(direction), Ending::reset);
 }
 
 void Links::finish(ConnectionNumber number, Direction end) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,9 +57,9 @@ protected:
 
 class Acceptor : public ConnectionEnd {
 public:
-    /// False: connections are refused, as nobody listens.
-    [[nodiscard]] virtual bool is_listening() const = 0;
-    /// A connection has reached the node, which listens.
+    /// A connection has come. False: it is refused, as nobody listens or there is no room.
+    [[nodiscard]] virtual bool accepts() = 0;
+    /// A connection has reached the node, which accepts it.
     virtual void on_opened(ConnectionNumber connection) = 0;
 
 protected:
@@ -107,6 +108,9 @@ public:
     void set_refusing(LinkIndex link, bool on);
     /// Every connection of the link is reset and both ends learn at once; bytes under way are lost.
     void cut(LinkIndex link);
+    /// The connection of the link that sends the byte number `size_bytes` from now on in that
+    /// direction is reset: the receiver takes all up to that byte, the sender learns at once.
+    void reset_after(LinkIndex link, Direction direction, std::uint64_t size_bytes);
     /// Every present connection of the link goes silent in that direction; nobody is told.
     void black_hole(LinkIndex link, Direction direction);
 
@@ -148,6 +152,7 @@ private:
     struct Path {
         unsigned stalled = 0;
         unsigned dropping = 0;
+        std::optional<std::uint64_t> bytes_to_reset;  // reset_after
         RandomStream delays;
     };
 
@@ -165,6 +170,8 @@ private:
     void tell_end(ConnectionNumber number, Direction direction, Ending ending);
     void end_now(ConnectionNumber number, Direction direction, Ending ending);
     void launch(ConnectionNumber number, Direction direction, Piece piece);
+    void launch_to_reset(ConnectionNumber number, Direction direction, Piece piece,
+                         std::uint64_t size_bytes);
     /// `end` is over: it takes nothing more and hears nothing more.
     void finish(ConnectionNumber number, Direction end);
     void record(ConnectionNumber number, TraceEntry::Kind kind, Direction end);

@@ -277,6 +277,15 @@ std::size_t Node::peer_messages_underway() const {
     return sum;
 }
 
+bool Node::accepts() {
+    if (!is_up()) return false;
+    const auto interval = options_.accept_interval;
+    next_accept_at_ = std::max(next_accept_at_, engine_.now());
+    if (next_accept_at_ - engine_.now() > interval * options_.accept_backlog) return false;
+    next_accept_at_ += interval;
+    return true;
+}
+
 void Node::on_opened(ConnectionNumber connection) {
     attachments_[connection];
     attach(connection, static_cast<unsigned>(accepts_.below(options_.shard_count)));

@@ -49,6 +49,10 @@ struct NodeOptions {
     /// The driver's timer: a tick comes at the next multiple of this, as from a coarse clock; 0: at
     /// the very instant.
     Duration timer_resolution = Duration::zero();
+    /// From one accepted connection to the next; so many may come early, those behind are refused,
+    /// as by an operating system whose backlog is full. Zero: all are accepted at once.
+    Duration accept_interval = Duration::zero();
+    unsigned accept_backlog = 5;
 };
 
 class Node final : public Acceptor, private EventHandler {
@@ -81,7 +85,7 @@ public:
     [[nodiscard]] std::size_t peer_messages_underway() const;
 
     // Acceptor
-    [[nodiscard]] bool is_listening() const override { return is_up(); }
+    [[nodiscard]] bool accepts() override;
     void on_opened(ConnectionNumber connection) override;
     void on_bytes_ready(ConnectionNumber connection) override;
     void on_written(ConnectionNumber connection, std::size_t size_bytes) override;
@@ -140,6 +144,7 @@ private:
     std::shared_ptr<const access::NodeRules> rules_;
     std::uint16_t owner_;
     RandomStream accepts_;
+    Instant next_accept_at_ = run_begin;
     std::uint32_t incarnation_ = 0;               // tells events of an earlier process apart
     std::vector<std::unique_ptr<Shard>> shards_;  // empty: the process is down
     std::vector<Channel> channels_;

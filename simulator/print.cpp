@@ -87,6 +87,11 @@ void print_trace(const Trace& trace, const std::string& of) {
             case Kind::node_started: line("* up"); break;
             case Kind::settle_began: line("* settling begins"); break;
             case Kind::opening: line("  opens"); break;
+            case Kind::forgot: line("  has no Session State"); break;
+            case Kind::died: line("* dies of what it was sent"); break;
+            case Kind::commanded:
+            case Kind::crashed:
+            case Kind::scripted:
             case Kind::sent:
             case Kind::arrived:
             case Kind::published:

@@ -116,13 +116,20 @@ private:
             case Kind::node_started:
                 return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
                                 "up again");
+            case Kind::died:
+                return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
+                                "dies of what it was sent");
             case Kind::opened:
             case Kind::arrived:
             case Kind::published:
             case Kind::delivered:
             case Kind::node_crashed:
             case Kind::node_stopped:
-            case Kind::settle_began: return;
+            case Kind::settle_began:
+            case Kind::commanded:
+            case Kind::forgot:
+            case Kind::crashed:
+            case Kind::scripted: return;
         }
     }
 

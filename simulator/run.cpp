@@ -65,25 +65,42 @@ private:
     }
 
     void add_clients() {
-        const auto& workload = scenario_.workload();
         for (int i = 0; i < scenario_.clients_size(); ++i) {
             const auto& client = scenario_.clients(i);
-            ClientOptions options = client_options(client);
-            const bool is_in_workload =
-                std::ranges::find(workload.clients(), client.name()) != workload.clients().end();
-            if (workload.shuffle_clients() && is_in_workload) {
-                shuffle_client(options, workload, client.name(),
-                               world_.engine().stream(Domain::client, static_cast<std::uint64_t>(i),
-                                                      Purpose::shape));
+            if (client.count() < 2) {
+                add_client(client, client.name(), i);
+                continue;
             }
-            turn_defects_on(options.defects, client.name());
-            const auto index = world_.add_client(client.name(), std::move(options),
-                                                 node_of(client.node()), link_model(client.link()));
-            clients_.emplace(client.name(), index);
-            std::vector<Wish> wishes;
-            for (const auto& one : client.subscriptions()) wishes.push_back(wish(one));
-            if (!wishes.empty()) world_.subscribe(index, wishes);
+            for (std::uint32_t number = 1; number <= client.count(); ++number) {
+                const auto name = client.name() + "-" + std::to_string(number);
+                crowds_[client.name()].push_back(add_client(client, name, i));
+            }
         }
+        for (const auto& bridge : scenario_.bridges()) {
+            world_.add_bridge(this->client(bridge.one()), this->client(bridge.other()));
+        }
+    }
+
+    ClientIndex add_client(const scenario::Client& client, const std::string& name, int entry) {
+        const auto& workload = scenario_.workload();
+        ClientOptions options = client_options(client);
+        if (!client.has_client_id()) options.client_id = name;
+        const bool is_in_workload =
+            std::ranges::find(workload.clients(), name) != workload.clients().end();
+        if (workload.shuffle_clients() && is_in_workload) {
+            shuffle_client(options, workload, name,
+                           world_.engine().stream(Domain::client, static_cast<std::uint64_t>(entry),
+                                                  Purpose::shape));
+        }
+        turn_defects_on(options.defects, client.name());
+        const auto index = world_.add_client(name, std::move(options), node_of(client.node()),
+                                             link_model(client.link()));
+        clients_.emplace(name, index);
+        std::vector<Wish> wishes;
+        for (const auto& one : client.subscriptions()) wishes.push_back(wish(one));
+        if (!wishes.empty()) world_.subscribe(index, wishes);
+        if (!client.pool().empty()) world_.add_to_pool(index, client.pool());
+        return index;
     }
 
     void turn_defects_on(ClientDefects& defects, const std::string& client) {
@@ -174,6 +191,27 @@ private:
                                               ack_policy(what.completions().policy()));
             case Step::kRaw:
                 return world_.send_raw(client(what.raw().client()), bytes_of(what.raw().hex()));
+            case Step::kRawToClient:
+                return world_.send_raw_to(client(what.raw_to_client().client()),
+                                          bytes_of(what.raw_to_client().hex()));
+            case Step::kLeaveApplication:
+                return world_.set_listening(client(what.leave_application().client()), false);
+            case Step::kReturnApplication:
+                return world_.set_listening(client(what.return_application().client()), true);
+            case Step::kCrashClient: {
+                const auto& crash = what.crash_client();
+                const auto fault = world_.begin_client_crash(client(crash.client()));
+                if (crash.restart_after_ms() == 0) return world_.end_fault(fault);
+                return lasting(fault, crash.restart_after_ms());
+            }
+            case Step::kResetAfter: {
+                const auto& reset = what.reset_after();
+                return world_.reset_after(client(reset.link()),
+                                          reset.direction() == scenario::to_broker
+                                              ? Direction::to_broker
+                                              : Direction::to_client,
+                                          reset.bytes());
+            }
             case Step::kStall:
                 return lasting(world_.begin_stall(client(what.stall().link()),
                                                   directions(what.stall().direction())),
@@ -211,7 +249,12 @@ private:
     }
 
     void connect(const scenario::Connect& connect) {
-        const auto index = client(connect.client());
+        const auto crowd = crowds_.find(connect.client());
+        if (crowd == crowds_.end()) return connect_one(connect, client(connect.client()));
+        for (const auto index : crowd->second) connect_one(connect, index);
+    }
+
+    void connect_one(const scenario::Connect& connect, ClientIndex index) {
         auto& options = world_.options(index);
         if (connect.has_clean_start()) options.clean_start = connect.clean_start();
         if (connect.has_session_expiry_s()) options.session_expiry_s = connect.session_expiry_s();
@@ -299,6 +342,7 @@ private:
     std::uint16_t owner_;
     std::map<std::string, NodeIndex> nodes_;
     std::map<std::string, ClientIndex> clients_;
+    std::map<std::string, std::vector<ClientIndex>> crowds_;  // those with a count
     std::unique_ptr<Workload> workload_;
 };
 

@@ -178,6 +178,7 @@ private:
                      scenario_.nodes(i).name().empty() ? "broker" : scenario_.nodes(i).name(),
                      nodes_);
             check_range(place, "shards", 0, 64);
+            check_range(place, "accepts_per_s", 0, 1'000'000);
             const auto& node = scenario_.nodes(i);
             if (node.has_shard_delay_us_low() || node.has_shard_delay_us_high()) {
                 check_order(place, "shard_delay_us_low",
@@ -191,8 +192,19 @@ private:
                 check_range(settings, field, 1, 65'535);
             }
             check_range(settings, "keep_alive_s_max", 0, 65'535);
+            check_range(settings, "topic_alias_max", 0, 65'535);
+            check_range(settings, "packet_size_bytes_max", 64, 0xFFFF'FFFF);
         }
         for (int i = 0; i < scenario_.clients_size(); ++i) judge_client(i);
+        for (int i = 0; i < scenario_.bridges_size(); ++i) {
+            const auto place = root_.in("bridges", i);
+            const auto& bridge = scenario_.bridges(i);
+            check_client(place, "one", bridge.one());
+            check_client(place, "other", bridge.other());
+            if (bridge.one() == bridge.other()) {
+                complain(place, "other", "is the same client; a bridge has two ends");
+            }
+        }
     }
 
     void add_name(const Place& place, const std::string& name, std::vector<std::string>& list) {
@@ -207,6 +219,8 @@ private:
         const auto& client = scenario_.clients(index);
         const auto place = root_.in("clients", index);
         add_name(place, client.name(), clients_);
+        check_range(place, "count", 0, 10'000);
+        if (client.count() > 1) crowds_.push_back(client.name());
         if (client.version() != 0 && client.version() != 3 && client.version() != 5) {
             complain(place, "version",
                      fmt::format("{} is neither 3 (MQTT 3.1.1) nor 5", client.version()));
@@ -216,8 +230,13 @@ private:
         check_range(place, "packet_id_max", 1, 65'535);
         check_range(place, "inflight_max", 1, 65'535);
         check_range(place, "answer_timeout_ms", 1, 0xFFFF'FFFF);
+        check_range(place, "topic_alias_max", 0, 65'535);
+        if (client.version() != 3 && client.retry_interval_ms() != 0) {
+            complain(place, "retry_interval_ms", "is MQTT 3.1.1 only; use version: 3");
+        }
         if (client.version() == 3) {
-            for (const auto* field : {"session_expiry_s", "receive_maximum", "will_delay_s"}) {
+            for (const auto* field :
+                 {"session_expiry_s", "receive_maximum", "will_delay_s", "topic_alias_max"}) {
                 if (place.has(field)) complain(place, field, "is MQTT 5.0 only; use version: 5");
             }
         }
@@ -307,8 +326,13 @@ private:
         for (const auto* name : {"client", "link"}) {
             const auto* named = place.field(name);
             if (named == nullptr) continue;
-            check_client(place, name,
-                         place.message->GetReflection()->GetString(*place.message, named));
+            const auto value = place.message->GetReflection()->GetString(*place.message, named);
+            check_client(place, name, value);
+            const bool is_crowd = std::ranges::find(crowds_, value) != crowds_.end();
+            if (is_crowd && step.what_case() != Step::kConnect) {
+                complain(place, name,
+                         fmt::format("'{}' has a count; only `connect` is for all", value));
+            }
         }
         if (const auto* named = place.field("node")) {
             check_node(place, place.message->GetReflection()->GetString(*place.message, named));
@@ -347,8 +371,18 @@ private:
                 return judge_acknowledgements(place.in("policy"), step.acknowledgements().policy());
             case Step::kCompletions:
                 return judge_acknowledgements(place.in("policy"), step.completions().policy());
-            case Step::kRaw: {
-                const auto& hex = step.raw().hex();
+            case Step::kResetAfter:
+                check_range(place, "bytes", 1, 0xFFFF'FFFF);
+                if (step.reset_after().bytes() == 0) {
+                    complain(place, "bytes", "is missing; at least 1");
+                }
+                if (step.reset_after().direction() == scenario::both) {
+                    complain(place, "direction", "is missing; to_broker or to_client");
+                }
+                return;
+            case Step::kRaw:
+            case Step::kRawToClient: {
+                const auto& hex = step.has_raw() ? step.raw().hex() : step.raw_to_client().hex();
                 const auto is_digit = [](char c) {
                     return std::isxdigit(static_cast<unsigned char>(c)) != 0;
                 };
@@ -372,6 +406,9 @@ private:
             case Step::kCrash:
             case Step::kStop:
             case Step::kSnapshot:
+            case Step::kCrashClient:
+            case Step::kLeaveApplication:
+            case Step::kReturnApplication:
             case Step::WHAT_NOT_SET: return;
         }
     }
@@ -471,6 +508,7 @@ private:
     std::vector<std::string>& problems_;
     std::vector<std::string> nodes_;
     std::vector<std::string> clients_;
+    std::vector<std::string> crowds_;              // clients with a count
     std::map<std::string, std::string> payloads_;  // → the field that has it
 };
 

@@ -29,6 +29,9 @@ NodeOptions node_options(const scenario::Node& node) {
         options.peer_delay_high = microseconds(node.shard_delay_us_high());
     }
     options.timer_resolution = milliseconds(node.timer_resolution_ms());
+    if (node.accepts_per_s() > 0) {
+        options.accept_interval = microseconds(1'000'000 / node.accepts_per_s());
+    }
     auto& settings = options.settings;
     const auto& given = node.settings();
     if (given.has_inflight_max()) settings.inflight_max = narrow(given.inflight_max());
@@ -49,6 +52,11 @@ NodeOptions node_options(const scenario::Node& node) {
         settings.connect_timeout = milliseconds(given.connect_timeout_ms());
     }
     if (given.has_keep_alive_s_max()) settings.keep_alive_s_max = narrow(given.keep_alive_s_max());
+    if (given.has_packet_size_bytes_max()) {
+        settings.packet_size_bytes_max = given.packet_size_bytes_max();
+    }
+    if (given.has_maximum_qos()) settings.maximum_qos = static_cast<QoS>(given.maximum_qos());
+    if (given.has_topic_alias_max()) settings.topic_alias_max = narrow(given.topic_alias_max());
     if (given.has_unwritten_bytes_max()) settings.unwritten_bytes_max = given.unwritten_bytes_max();
     return options;
 }
@@ -80,6 +88,12 @@ ClientOptions client_options(const scenario::Client& client) {
     if (reconnect.has_delay_ms_high()) {
         options.reconnect.delay_high = milliseconds(reconnect.delay_ms_high());
     }
+    if (reconnect.has_delay_ms_max()) {
+        options.reconnect.delay_max = milliseconds(reconnect.delay_ms_max());
+    }
+    options.topic_alias_max = narrow(client.topic_alias_max());
+    options.retry_interval = milliseconds(client.retry_interval_ms());
+    options.store = client.store() == scenario::memory ? Store::memory : Store::durable;
     if (client.has_restore_subscriptions()) {
         options.restore_subscriptions = client.restore_subscriptions();
     }
@@ -118,6 +132,9 @@ Publication publication(const scenario::Publication& publication) {
                        .qos = static_cast<QoS>(publication.qos()),
                        .retain = publication.retain(),
                        .expiry_s = std::nullopt};
+    if (publication.size_bytes() > result.payload.size()) {
+        result.payload.resize(publication.size_bytes(), '.');
+    }
     if (publication.has_expiry_s()) result.expiry_s = publication.expiry_s();
     return result;
 }

@@ -20,6 +20,9 @@ void fill_publish(TracedPacket& packet, const Trace& trace, const wire::Publish&
     packet.topic = publish.topic;
     if (publish.packet_id) packet.packet_id = publish.packet_id->raw();
     packet.message = trace.find_message(as_text(publish.payload));
+    if (const auto alias = publish.properties.integer(wire::PropertyId::topic_alias)) {
+        packet.topic_alias = static_cast<std::uint16_t>(*alias);
+    }
 }
 
 /// False when the packet cannot be decoded.

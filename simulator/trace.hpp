@@ -59,6 +59,7 @@ struct TracedPacket {
     bool session_present = false;             // CONNACK
     QoS qos = QoS::at_most_once;              // PUBLISH
     std::uint16_t packet_id = 0;              // 0: has none
+    std::uint16_t topic_alias = 0;            // PUBLISH; 0: has none
     ReasonCode reason = ReasonCode::success;  // CONNACK, PUBACK … PUBCOMP, DISCONNECT, AUTH
     std::uint32_t message = no_message;       // PUBLISH: index into Trace::messages
     std::string topic;                        // PUBLISH
@@ -85,6 +86,12 @@ struct TraceEntry {
         node_stopped,  // `actor` began to stop in order
         node_started,  // `actor` is up (again)
         settle_began,  // no faults from here on
+        // What follows concerns the client `actor`.
+        commanded,  // its application connected, disconnected, or gave the connection up
+        forgot,     // it lost its Session State, or dropped it since the server has none
+        crashed,    // its process went, with what its store does not keep
+        died,       // its process ended by a fault of its own
+        scripted,   // it sends what the scenario says, which is no doing of its own
     };
     Instant at;
     Kind kind{};
@@ -118,6 +125,16 @@ struct TracedNode {
     std::uint32_t queue_messages_max = 0;    // Settings::queue_messages_max
     Duration connect_timeout{};              // Settings::connect_timeout
     Duration retry_interval{};               // Settings::retry_interval
+    Duration accept_interval{};              // NodeOptions::accept_interval
+};
+
+/// What a client's settings promise, as far as an observer has to know it.
+struct TracedClient {
+    Actor actor;
+    std::uint16_t inflight_max = 65'535;        // ClientOptions::inflight_max
+    std::uint16_t packet_id_max = 65'535;       // ClientOptions::packet_id_max
+    Duration answer_timeout = Duration::max();  // ClientOptions::ping_timeout
+    bool has_durable_store = false;             // ClientOptions::store
 };
 
 /// A session at the end of a run, as its node tells.
@@ -154,6 +171,7 @@ class Trace {
 public:
     std::vector<std::string> actors;
     std::vector<TracedNode> nodes;
+    std::vector<TracedClient> clients;  // empty in a trace that was made by hand
     std::vector<TracedConnection> connections;
     std::vector<TracedMessage> messages;
     std::deque<TracedPacket> packets;
@@ -211,6 +229,16 @@ private:
     std::deque<Underway> underway_;
     bool unreadable_ = false;
 };
+
+/// The settings of that actor; the defaults where nothing is known.
+template <class Settings>
+[[nodiscard]] const Settings& settings_of(const std::vector<Settings>& all, Actor actor) {
+    static const Settings unknown{};
+    for (const auto& one : all) {
+        if (one.actor == actor) return one;
+    }
+    return unknown;
+}
 
 /// One line for people: `PUBLISH id=7 q1 dup t='a/b' "payload"`.
 [[nodiscard]] std::string describe(const Trace& trace, const TracedPacket& packet);

@@ -47,6 +47,11 @@ public:
     NodeIndex add_node(std::string name, const NodeOptions& options);
     ClientIndex add_client(std::string name, ClientOptions options, NodeIndex node,
                            const LinkModel& link);
+    /// The two are the ends of a bridge: what one receives the other publishes, with its QoS and
+    /// RETAIN. What the bridge has brought to a node itself does not go back from there.
+    void add_bridge(ClientIndex one, ClientIndex other);
+    /// The client belongs to the pool of that name: each is told when another loses its connection.
+    void add_to_pool(ClientIndex client, const std::string& pool);
 
     // Time.
 
@@ -68,6 +73,10 @@ public:
     void set_completions(ClientIndex client, const AckPolicy& policy);
     void acknowledge(ClientIndex client, std::uint64_t count);
     void send_raw(ClientIndex client, Bytes bytes);
+    /// The same bytes the other way: as if its server had sent them.
+    void send_raw_to(ClientIndex client, Bytes bytes);
+    /// While off nobody takes the client's messages.
+    void set_listening(ClientIndex client, bool on);
     /// While off the client takes nothing off its connection.
     void set_reading(ClientIndex client, bool on);
     /// Changes take effect with the next CONNECT.
@@ -83,6 +92,10 @@ public:
     /// Instantaneous: ended at once.
     void half_open(ClientIndex client, Directions directions);
     FaultNumber begin_slow_reading(ClientIndex client);
+    /// When so many more bytes have been sent in that direction, its connection is reset.
+    void reset_after(ClientIndex client, Direction direction, std::uint64_t size_bytes);
+    /// The client's process is gone until the fault is ended, which connects it.
+    FaultNumber begin_client_crash(ClientIndex client);
     /// The node is down until the fault is ended.
     FaultNumber begin_crash(NodeIndex node, bool is_silent);
     FaultNumber begin_stop(NodeIndex node);
@@ -114,7 +127,7 @@ private:
         std::uint64_t dropped_before_restart = 0;
     };
     struct Fault {
-        enum class Kind : std::uint8_t { stall, drop, cut, slow_reading, down };
+        enum class Kind : std::uint8_t { stall, drop, cut, slow_reading, client_down, down };
         Kind kind{};
         std::uint32_t subject = 0;  // client or node
         Directions directions = Directions::both;
@@ -124,6 +137,10 @@ private:
     [[nodiscard]] Host& host(ClientIndex client) { return *hosts_[client.raw()]; }
     FaultNumber begin(const Fault& fault, std::string kind, std::string where, std::string note);
     void set_on(const Fault& fault, bool on);
+    void note(TraceEntry::Kind kind, Actor client);
+    /// A fault of the client's link that is ended at once.
+    void note_fault(ClientIndex client, std::string kind, std::string note);
+    void tell_pool(const Host& lost);
 
     Engine engine_;
     Trace trace_;
@@ -131,6 +148,7 @@ private:
     std::vector<PlacedNode> nodes_;
     std::vector<std::unique_ptr<Host>> hosts_;
     std::vector<Fault> faults_;  // in step with Trace::faults
+    std::map<std::string, std::vector<Host*>> pools_;
 };
 
 }  // namespace touchstone::simulator

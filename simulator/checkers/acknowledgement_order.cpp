@@ -1,5 +1,5 @@
-// O3: the broker acknowledges in the order in which it received: PUBACKs as QoS 1 PUBLISHes,
-// PUBRECs as QoS 2 PUBLISHes, PUBCOMPs as PUBRELs, and its PUBRELs go out as PUBRECs came (v5
+// O3: who receives acknowledges in that order, broker and client alike: PUBACKs as QoS 1 PUBLISHes,
+// PUBRECs as QoS 2 PUBLISHes, PUBCOMPs as PUBRELs, and PUBRELs go out as PUBRECs came (v5
 // [MQTT-4.6.0-2] to [MQTT-4.6.0-4]).
 
 #include <fmt/format.h>
@@ -30,20 +30,23 @@ std::optional<PacketType> answer_to(const TracedPacket& packet) {
     return std::nullopt;
 }
 
-}  // namespace
-
-Failures check_acknowledgement_order(const Trace& trace, const History& history) {
+/// Answers in `direction`.
+void check(const Trace& trace, const History& history, Direction direction, Failures& failures) {
+    const bool is_of_broker = direction == Direction::to_client;
     // connection, type of the answer → identifiers in the order of their coming
     std::map<std::pair<ConnectionNumber, PacketType>, std::deque<std::uint16_t>> owed;
-    Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        if (const auto* packet = taken_by_broker(trace, trace.entries[index])) {
+        const auto& entry = trace.entries[index];
+        const auto* packet =
+            is_of_broker ? taken_by_broker(trace, entry) : taken_by_client(trace, entry);
+        if (packet != nullptr) {
             if (const auto answer = answer_to(*packet)) {
                 owed[{packet->connection, *answer}].push_back(packet->packet_id);
             }
             continue;
         }
-        const auto* answer = sent_by_broker(trace, trace.entries[index]);
+        const auto* answer =
+            is_of_broker ? sent_by_broker(trace, entry) : sent_by_client(trace, entry);
         if (answer == nullptr) continue;
         const auto list = owed.find({answer->connection, answer->type});
         if (list == owed.end()) continue;
@@ -53,13 +56,21 @@ Failures check_acknowledgement_order(const Trace& trace, const History& history)
         if (place == queue.end()) continue;
         if (place != queue.begin()) {
             failures.push_back(
-                {index, fmt::format("{} for id {} went to '{}' before the one for id {}, which is "
-                                    "owed longer",
+                {index, fmt::format("{} for id {} was sent {} '{}' before the one for id {}, which "
+                                    "is owed longer",
                                     wire::name_of(answer->type), answer->packet_id,
+                                    is_of_broker ? "to" : "by",
                                     history.of(answer->connection).client_id, queue.front())});
         }
         queue.erase(place);
     }
+}
+
+}  // namespace
+
+Failures check_acknowledgement_order(const Trace& trace, const History& history) {
+    Failures failures;
+    for (const auto direction : both_flow_directions) check(trace, history, direction, failures);
     return failures;
 }
 

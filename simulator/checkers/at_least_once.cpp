@@ -1,11 +1,64 @@
 // Q1: a QoS 1 or 2 message that the broker acknowledged, and that matched a session's subscription
 // when it did, reaches that session, unless the session or the subscription ended first, the
 // message expired, or it was dropped and counted (§4.3.2, §4.3.3). One that came with DUP 1 and was
-// never seen before is Q4's business.
+// never seen before is Q4's business. A client hands over what it acknowledged, and sends what its
+// application published although it crashed, if its store is durable.
 
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "simulator/checkers/client_backlog.hpp"
+#include "simulator/checkers/flows.hpp"
 #include "simulator/checkers/missing.hpp"
 
 namespace touchstone::simulator {
+
+using wire::PacketType;
+
+namespace {
+
+/// What clients acknowledged and never handed over; the end of a run is late enough for any
+/// application to have come.
+void check_handing_over(const Trace& trace, Failures& failures) {
+    std::map<std::pair<ConnectionNumber, std::uint16_t>, std::size_t> arrived;  // → entry
+    std::map<std::pair<Actor, std::uint32_t>, std::size_t> acknowledged;        // message → entry
+    std::set<std::pair<Actor, std::uint32_t>> delivered;
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        if (entry.kind == TraceEntry::Kind::crashed) {
+            std::erase_if(acknowledged,
+                          [&](const auto& one) { return one.first.first == entry.actor; });
+        }
+        if (entry.kind == TraceEntry::Kind::delivered) {
+            delivered.insert({entry.actor, trace.packets[entry.index].message});
+        }
+        if (const auto* packet = taken_by_client(trace, entry)) {
+            if (packet->type == PacketType::publish && packet->qos != QoS::at_most_once) {
+                arrived[{packet->connection, packet->packet_id}] = index;
+            }
+        } else if (const auto* answer = sent_by_client(trace, entry)) {
+            const bool takes_over =
+                (answer->type == PacketType::puback || answer->type == PacketType::pubrec) &&
+                !is_failure(answer->reason);
+            const auto found = arrived.find({answer->connection, answer->packet_id});
+            if (!takes_over || found == arrived.end()) continue;
+            const auto message = trace.packets[trace.entries[found->second].index].message;
+            if (message != no_message) acknowledged.try_emplace({entry.actor, message}, index);
+        }
+    }
+    if (!trace.end.known) return;
+    for (const auto& [key, entry] : acknowledged) {
+        if (delivered.contains(key)) continue;
+        failures.push_back(
+            {entry, fmt::format("'{}' acknowledged {} and never handed it to its "
+                                "application",
+                                trace.name_of(key.first), label_of(trace, key.second))});
+    }
+}
+
+}  // namespace
 
 Failures check_at_least_once(const Trace& trace, const History& history) {
     Failures failures;
@@ -13,6 +66,8 @@ Failures check_at_least_once(const Trace& trace, const History& history) {
         if (came_first_with_dup(trace, missing.accepted)) continue;
         failures.push_back(failure_of(trace, history, missing, ""));
     }
+    check_handing_over(trace, failures);
+    check_client_store(trace, history, failures);
     return failures;
 }
 

@@ -35,10 +35,10 @@ void check_queues(const Trace& trace, const History& history, Failures& failures
             return message == no_message || !trace.messages[message].retain;
         });
         if (static_cast<std::uint64_t>(waiting) <= node->queue_messages_max) continue;
-        failures.push_back({no_entry, fmt::format("{} messages wait for '{}'; its queue has room "
-                                                  "for {}",
-                                                  waiting, session.client_id,
-                                                  node->queue_messages_max)});
+        failures.push_back(
+            {no_entry, fmt::format("{} messages wait for '{}'; its queue has room "
+                                   "for {}",
+                                   waiting, session.client_id, node->queue_messages_max)});
     }
 }
 
@@ -52,8 +52,7 @@ void check_silence(const Trace& trace, const History& history, Failures& failure
         const auto& connection = history.of(number);
         const auto* node = node_of(trace, connection.node);
         const bool is_limited = node != nullptr && node->keep_alive_s_max != 0 &&
-                                connection.is_accepted &&
-                                connection.version == ProtocolVersion::v5;
+                                connection.is_accepted && connection.version == ProtocolVersion::v5;
         if (!is_limited) continue;
         const auto limit = std::chrono::milliseconds{1'500} * node->keep_alive_s_max + tolerance;
         const Instant heard_at = trace.entries[entry].at;

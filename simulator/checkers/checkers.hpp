@@ -32,10 +32,12 @@ struct Checker {
 Failures check_publisher_order(const Trace& trace, const History& history);           // O1
 Failures check_resend_order(const Trace& trace, const History& history);              // O2
 Failures check_acknowledgement_order(const Trace& trace, const History& history);     // O3
+Failures check_application_order(const Trace& trace, const History& history);         // O4
 Failures check_window(const Trace& trace, const History& history);                    // W1
 Failures check_progress(const Trace& trace, const History& history);                  // W3
 Failures check_packet_id_uniqueness(const Trace& trace, const History& history);      // P1
 Failures check_packet_id_stability(const Trace& trace, const History& history);       // P2
+Failures check_namespace_independence(const Trace& trace, const History& history);    // P3
 Failures check_at_least_once(const Trace& trace, const History& history);             // Q1
 Failures check_exactly_once(const Trace& trace, const History& history);              // Q2
 Failures check_duplicate_before_release(const Trace& trace, const History& history);  // Q3
@@ -54,10 +56,17 @@ Failures check_unsolicited_replay(const Trace& trace, const History& history);  
 Failures check_shared_dispatch(const Trace& trace, const History& history);           // H1
 Failures check_bounds(const Trace& trace, const History& history);                    // B1
 Failures check_keep_alive(const Trace& trace, const History& history);                // K1
+Failures check_alias_scope(const Trace& trace, const History& history);               // A1
+Failures check_survival(const Trace& trace, const History& history);                  // M1
 Failures check_dollar_rule(const Trace& trace, const History& history);               // D1
-Failures check_conservation(const Trace& trace, const History& history);  // conservation
-Failures check_delivery_qos(const Trace& trace, const History& history);              // qos
-Failures check_receive_maximum(const Trace& trace, const History& history);  // receive-maximum
-Failures check_resume(const Trace& trace, const History& history);           // resume
+// Promises that the catalogue has no id for.
+Failures check_delivery_qos(const Trace& trace, const History& history);       // qos
+Failures check_receive_maximum(const Trace& trace, const History& history);    // receive-maximum
+Failures check_resume(const Trace& trace, const History& history);             // resume
+Failures check_peer_limits(const Trace& trace, const History& history);        // limits
+Failures check_connection_causes(const Trace& trace, const History& history);  // causes
+Failures check_recovery(const Trace& trace, const History& history);           // recovery
+Failures check_bridge_once(const Trace& trace, const History& history);        // bridges
+Failures check_conservation(const Trace& trace, const History& history);       // conservation
 
 }  // namespace touchstone::simulator

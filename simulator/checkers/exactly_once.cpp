@@ -1,6 +1,6 @@
 // Q2: one QoS 2 publication is sent to a session once per matching subscription, however often it
 // was repeated by its publisher, and its application gets what arrives at QoS 2 once per such
-// sending (§4.3.3).
+// sending (§4.3.3). A client makes one flow of one publication.
 
 #include <fmt/format.h>
 
@@ -41,6 +41,28 @@ std::map<std::uint32_t, std::uint64_t> publications(const Trace& trace, const Hi
         counts[message] = std::max<std::uint64_t>(fresh[message], list.size());
     }
     return counts;
+}
+
+/// A client that makes two flows of one publication, without having lost the first with its state.
+void check_publishers(const Trace& trace, const History& history, Failures& failures) {
+    using What = FlowTracker::What;
+    FlowTracker tracker{Direction::to_broker};
+    std::map<Actor, std::set<std::uint32_t>> started;  // messages of unforgotten flows
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        if (entry.kind == TraceEntry::Kind::forgot) started.erase(entry.actor);
+        const auto seen = tracker.step(trace, history, entry);
+        const bool is_start = seen.what == What::started || seen.what == What::started_in_use ||
+                              seen.what == What::started_with_dup;
+        if (!is_start || seen.flow.message == no_message || seen.flow.qos != QoS::exactly_once) {
+            continue;
+        }
+        if (started[entry.actor].insert(seen.flow.message).second) continue;
+        failures.push_back(
+            {index, fmt::format("{}, published once at QoS 2, was sent by '{}' as "
+                                "another message",
+                                label_of(trace, seen.flow.message), trace.name_of(entry.actor))});
+    }
 }
 
 }  // namespace
@@ -95,6 +117,7 @@ Failures check_exactly_once(const Trace& trace, const History& history) {
             count(delivered, session, handed.message, index, "handed to the application of");
         }
     }
+    check_publishers(trace, history, failures);
     return failures;
 }
 

@@ -27,30 +27,47 @@ const TracedPacket* taken_by_broker(const Trace& trace, const TraceEntry& entry)
     return packet_of(trace, entry, TraceEntry::Kind::arrived, Direction::to_broker);
 }
 
+const TracedPacket* sent_by_client(const Trace& trace, const TraceEntry& entry) {
+    return packet_of(trace, entry, TraceEntry::Kind::sent, Direction::to_broker);
+}
+
 const TracedPacket* taken_by_client(const Trace& trace, const TraceEntry& entry) {
     return packet_of(trace, entry, TraceEntry::Kind::arrived, Direction::to_client);
 }
 
 FlowTracker::Observation FlowTracker::step(const Trace& trace, const History& history,
                                            const TraceEntry& entry) {
-    if (const auto* packet = sent_by_broker(trace, entry)) {
-        const auto session = history.session_of(*packet);
-        const bool is_flow =
-            packet->type == PacketType::publish && packet->qos != QoS::at_most_once;
-        if (session != no_session && is_flow) return on_publish(session, *packet);
-    } else if (const auto* answer = taken_by_broker(trace, entry)) {
-        const auto session = history.session_of(*answer);
-        const bool is_answer = answer->type == PacketType::puback ||
-                               answer->type == PacketType::pubrec ||
-                               answer->type == PacketType::pubcomp;
-        if (session != no_session && is_answer) return on_answer(session, *answer);
+    const bool is_of_client = direction_ == Direction::to_broker;
+    // A broker's Session State goes with the session, a client's when it says so.
+    if (is_of_client && entry.kind == TraceEntry::Kind::forgot) flows_.erase(entry.actor.raw());
+    if (entry.kind == TraceEntry::Kind::scripted) scripted_.insert(entry.actor);
+    if (is_of_client && scripted_.contains(entry.actor)) return {};
+    if (entry.kind == TraceEntry::Kind::opening) newest_[entry.actor] = entry.connection;
+    const auto* packet = packet_of(trace, entry, TraceEntry::Kind::sent, direction_);
+    const auto* answer = packet_of(trace, entry, TraceEntry::Kind::arrived, opposite(direction_));
+    const auto* either = packet != nullptr ? packet : answer;
+    if (either == nullptr) return {};
+    const auto session = history.session_of(*either);
+    if (session == no_session) return {};
+    const auto newest = newest_.find(entry.actor);
+    if (is_of_client && newest != newest_.end() && newest->second != entry.connection) return {};
+    const auto sender = is_of_client ? entry.actor.raw() : session;
+    Observation seen;
+    if (packet != nullptr && packet->type == PacketType::publish &&
+        packet->qos != QoS::at_most_once) {
+        seen = on_publish(sender, *packet);
     }
-    return {};
+    const bool is_answer = answer != nullptr && (answer->type == PacketType::puback ||
+                                                 answer->type == PacketType::pubrec ||
+                                                 answer->type == PacketType::pubcomp);
+    if (is_answer) seen = on_answer(sender, *answer);
+    seen.session = session;
+    seen.sender = sender;
+    return seen;
 }
 
-FlowTracker::Observation FlowTracker::on_publish(std::uint32_t session,
-                                                 const TracedPacket& packet) {
-    auto& flows = flows_[session];
+FlowTracker::Observation FlowTracker::on_publish(std::uint32_t sender, const TracedPacket& packet) {
+    auto& flows = flows_[sender];
     auto known = std::ranges::find(flows, packet.packet_id, &Flow::packet_id);
     const bool is_same = known != flows.end() && known->message == packet.message;
     if (is_same || (known != flows.end() && packet.dup)) {
@@ -60,7 +77,7 @@ FlowTracker::Observation FlowTracker::on_publish(std::uint32_t session,
         const What what = known->is_released ? What::resent_released
                           : packet.dup       ? What::resent
                                              : What::resent_without_dup;
-        return {what, session, *known, &packet};
+        return {what, no_session, sender, *known, &packet};
     }
     What what = packet.dup ? What::started_with_dup : What::started;
     if (known != flows.end()) {
@@ -80,23 +97,31 @@ FlowTracker::Observation FlowTracker::on_publish(std::uint32_t session,
                      .is_released = false,
                      .connection = packet.connection,
                      .sends = 1});
-    return {what, session, flows.back(), &packet};
+    return {what, no_session, sender, flows.back(), &packet};
 }
 
-FlowTracker::Observation FlowTracker::on_answer(std::uint32_t session, const TracedPacket& packet) {
-    auto& flows = flows_[session];
+FlowTracker::Observation FlowTracker::on_answer(std::uint32_t sender, const TracedPacket& packet) {
+    auto& flows = flows_[sender];
     const auto known = std::ranges::find(flows, packet.packet_id, &Flow::packet_id);
     if (known == flows.end()) return {};
     const bool is_qos_2 = known->qos == QoS::exactly_once;
     if ((packet.type == PacketType::puback) == is_qos_2) return {};
     if (packet.type == PacketType::pubrec && !is_failure(packet.reason)) {
         known->is_released = true;
-        return {What::released, session, *known, &packet};
+        return {What::released, no_session, sender, *known, &packet};
     }
     if (packet.type == PacketType::pubcomp && !known->is_released) return {};
-    Observation finished{What::finished, session, *known, &packet};
+    Observation finished{What::finished, no_session, sender, *known, &packet};
     flows.erase(known);
     return finished;
+}
+
+std::string whose(const History& history, const FlowTracker::Observation& seen) {
+    const bool is_to_broker =
+        seen.packet->direction ==
+        (seen.packet->type == PacketType::publish ? Direction::to_broker : Direction::to_client);
+    return fmt::format("{} '{}'", is_to_broker ? "by" : "to",
+                       history.sessions[seen.session].client_id);
 }
 
 std::string label_of(const Trace& trace, std::uint32_t message) {

@@ -1,9 +1,11 @@
-// The QoS 1 and 2 flows from the broker to its clients, followed packet by packet: what several
-// checkers have to know in the same way.
+// The QoS 1 and 2 flows of one direction, from the broker to its clients or from clients to it,
+// followed packet by packet: what several checkers have to know in the same way.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,8 @@ namespace touchstone::simulator {
 [[nodiscard]] const TracedPacket* sent_by_broker(const Trace& trace, const TraceEntry& entry);
 /// The well-formed packet that the broker took with this entry.
 [[nodiscard]] const TracedPacket* taken_by_broker(const Trace& trace, const TraceEntry& entry);
+/// The well-formed packet that a client sent with this entry.
+[[nodiscard]] const TracedPacket* sent_by_client(const Trace& trace, const TraceEntry& entry);
 /// The well-formed packet that a client took with this entry.
 [[nodiscard]] const TracedPacket* taken_by_client(const Trace& trace, const TraceEntry& entry);
 
@@ -28,8 +32,14 @@ struct Flow {
     std::uint32_t sends = 0;      // PUBLISHes on that connection
 };
 
+/// Both directions in which PUBLISHes go: what holds for one sender holds for the other.
+inline constexpr std::array both_flow_directions{Direction::to_client, Direction::to_broker};
+
 class FlowTracker {
 public:
+    /// `direction`: where the PUBLISHes go.
+    explicit FlowTracker(Direction direction = Direction::to_client) : direction_{direction} {}
+
     enum class What : std::uint8_t {
         nothing,
         started,             // first transmission
@@ -44,7 +54,8 @@ public:
     struct Observation {
         What what = What::nothing;
         std::uint32_t session = no_session;
-        Flow flow;  // as it is after the packet, or was when it finished
+        std::uint32_t sender = 0;  // whose Packet Identifiers they are: a session, or a client
+        Flow flow;                 // as it is after the packet, or was when it finished
         const TracedPacket* packet = nullptr;
     };
 
@@ -52,18 +63,24 @@ public:
     /// returns.
     Observation step(const Trace& trace, const History& history, const TraceEntry& entry);
 
-    /// Of the session, in the order of the first transmission.
-    [[nodiscard]] const std::vector<Flow>& unfinished(std::uint32_t session) {
-        return flows_[session];
+    /// Of the sender (to clients: the session's number, to the broker: the client's actor), in the
+    /// order of the first transmission.
+    [[nodiscard]] const std::vector<Flow>& unfinished(std::uint32_t sender) {
+        return flows_[sender];
     }
 
 private:
-    Observation on_publish(std::uint32_t session, const TracedPacket& packet);
-    Observation on_answer(std::uint32_t session, const TracedPacket& packet);
+    Observation on_publish(std::uint32_t sender, const TracedPacket& packet);
+    Observation on_answer(std::uint32_t sender, const TracedPacket& packet);
 
+    Direction direction_;
+    std::map<Actor, ConnectionNumber> newest_;  // what a client hears on an older one is nothing
+    std::set<Actor> scripted_;                  // clients that are told what to send: not followed
     std::map<std::uint32_t, std::vector<Flow>> flows_;
 };
 
+/// "to 'subscriber'" for a flow of the broker, "by 'publisher'" for a client's.
+[[nodiscard]] std::string whose(const History& history, const FlowTracker::Observation& seen);
 /// "3 (id 7)" for messages: their label and Packet Identifier.
 [[nodiscard]] std::string describe(const Trace& trace, const Flow& flow);
 /// The message's label; "a message" for one that nobody published.

@@ -13,12 +13,6 @@ namespace {
 
 constexpr std::uint32_t expires_never = 0xFFFF'FFFF;
 
-const TracedNode& settings_of(const Trace& trace, Actor node) {
-    static const TracedNode unknown{};
-    const auto found = std::ranges::find(trace.nodes, node, &TracedNode::actor);
-    return found == trace.nodes.end() ? unknown : *found;
-}
-
 }  // namespace
 
 History::History(const Trace& trace) {
@@ -49,23 +43,32 @@ History::History(const Trace& trace) {
             case Kind::aborted:
                 if (entry.direction == Direction::to_broker) {
                     on_broker_end(index, entry.connection, ConnectionHistory::End::by_broker);
+                } else {
+                    on_client_end(index, entry.connection);
                 }
                 break;
             case Kind::ended:
                 if (entry.direction == Direction::to_broker) {
                     on_broker_end(index, entry.connection, ConnectionHistory::End::by_peer);
+                } else {
+                    on_client_end(index, entry.connection);
                 }
                 break;
             case Kind::node_crashed:
             case Kind::node_stopped: on_node_down(index, entry.actor); break;
-            case Kind::opening:
+            case Kind::opening: on_opening(index, entry.actor, entry.connection); break;
             case Kind::opened:
             case Kind::published:
             case Kind::delivered:
             case Kind::fault_began:
             case Kind::fault_ended:
             case Kind::node_started:
-            case Kind::settle_began: break;
+            case Kind::settle_began:
+            case Kind::commanded:
+            case Kind::forgot:
+            case Kind::crashed:
+            case Kind::died:
+            case Kind::scripted: break;
         }
     }
 }
@@ -85,8 +88,8 @@ void History::on_taken_by_broker(const Trace& trace, std::size_t entry, const Tr
                 wire::decode_disconnect(trace.frame_of(packet), connection.version).value();
             if (const auto expiry_s =
                     disconnect.properties.integer(PropertyId::session_expiry_interval)) {
-                connection.session_expiry_s =
-                    std::min(*expiry_s, settings_of(trace, connection.node).session_expiry_s_max);
+                connection.session_expiry_s = std::min(
+                    *expiry_s, settings_of(trace.nodes, connection.node).session_expiry_s_max);
             }
             return;
         }
@@ -118,7 +121,7 @@ void History::on_connect(const Trace& trace, std::size_t entry, const TracedPack
     auto& connection = connections[packet.connection.raw()];
     if (++connection.connect_count > 1) return;
     const auto connect = wire::decode_connect(trace.frame_of(packet)).value();
-    const auto& node = settings_of(trace, connection.node);
+    const auto& node = settings_of(trace.nodes, connection.node);
     const bool is_v5 = connect.version == ProtocolVersion::v5;
     connection.connect_entry = entry;
     connection.version = connect.version;
@@ -152,6 +155,10 @@ void History::on_connack(const Trace& trace, std::size_t entry, const TracedPack
     connection.is_accepted = true;
     connection.session_present = packet.session_present;
     const auto connack = wire::decode_connack(trace.frame_of(packet), connection.version).value();
+    connection.client_window = settings_of(trace.clients, connection.client).inflight_max;
+    if (const auto maximum = connack.properties.integer(PropertyId::receive_maximum)) {
+        connection.client_window = std::min(connection.client_window, *maximum);
+    }
     if (const auto keep_alive_s = connack.properties.integer(PropertyId::server_keep_alive)) {
         connection.keep_alive_s = static_cast<std::uint16_t>(*keep_alive_s);
     }
@@ -240,6 +247,18 @@ void History::on_broker_end(std::size_t entry, ConnectionNumber number,
     connection.end = end;
 }
 
+void History::on_client_end(std::size_t entry, ConnectionNumber number) {
+    auto& connection = connections[number.raw()];
+    if (connection.client_end_entry == no_entry) connection.client_end_entry = entry;
+}
+
+void History::on_opening(std::size_t entry, Actor client, ConnectionNumber number) {
+    const auto [known, is_first] = newest_.try_emplace(client, number);
+    if (is_first) return;
+    on_client_end(entry, known->second);
+    known->second = number;
+}
+
 void History::on_node_down(std::size_t entry, Actor node) {
     for (std::uint32_t number = 0; number < connections.size(); ++number) {
         if (connections[number].node != node) continue;
@@ -264,6 +283,15 @@ bool History::lives_on(const Trace& trace, ConnectionNumber number, Instant sinc
     const auto& connection = of(number);
     const Instant end = connection.end_entry == no_entry ? end_of_run(trace)
                                                          : trace.entries[connection.end_entry].at;
+    return end - since >= span;
+}
+
+bool History::client_stays(const Trace& trace, ConnectionNumber number, Instant since,
+                           Duration span) const {
+    const auto& connection = of(number);
+    const Instant end = connection.client_end_entry == no_entry
+                            ? end_of_run(trace)
+                            : trace.entries[connection.client_end_entry].at;
     return end - since >= span;
 }
 

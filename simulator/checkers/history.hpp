@@ -43,15 +43,17 @@ struct ConnectionHistory {
     std::uint16_t keep_alive_s = 0;      // as it is in force
     std::uint32_t session_expiry_s = 0;  // as it is in force when the connection ends
     std::uint32_t window = 0;            // most QoS 1 and 2 PUBLISHes the broker may have in flight
-    std::uint16_t packet_id_max = 0;     // the largest Packet Identifier of the broker
+    std::uint32_t client_window = 65'535;  // the same for the client
+    std::uint16_t packet_id_max = 0;       // the largest Packet Identifier of the broker
     std::optional<WillHistory> will;
     bool is_accepted = false;
     bool session_present = false;
     /// DISCONNECT of the client, with its Reason Code.
     std::optional<ReasonCode> disconnect;
-    std::size_t connect_entry = no_entry;  // CONNECT arrived at the broker
-    std::size_t connack_entry = no_entry;  // CONNACK sent by the broker
-    std::size_t end_entry = no_entry;      // the broker's end was over
+    std::size_t connect_entry = no_entry;     // CONNECT arrived at the broker
+    std::size_t connack_entry = no_entry;     // CONNACK sent by the broker
+    std::size_t end_entry = no_entry;         // the broker's end was over
+    std::size_t client_end_entry = no_entry;  // the client's end was over, or given up for another
     End end = End::none;
     std::uint32_t connect_count = 0;
     bool has_malformed = false;          // the client sent bytes that are no packet
@@ -98,6 +100,9 @@ public:
     /// of itself, counted from `since`.
     [[nodiscard]] bool lives_on(const Trace& trace, ConnectionNumber number, Instant since,
                                 Duration span) const;
+    /// The same for the client's end, which may be over earlier.
+    [[nodiscard]] bool client_stays(const Trace& trace, ConnectionNumber number, Instant since,
+                                    Duration span) const;
     /// Subscriptions of the session, not shared ones, that match and were granted before `entry`
     /// and not ended by then.
     [[nodiscard]] std::vector<const SubscriptionHistory*>
@@ -124,10 +129,13 @@ private:
     void on_suback(const Trace& trace, std::size_t entry, const TracedPacket& packet);
     void on_unsubscribe(const Trace& trace, std::size_t entry, const TracedPacket& packet);
     void on_broker_end(std::size_t entry, ConnectionNumber number, ConnectionHistory::End end);
+    void on_client_end(std::size_t entry, ConnectionNumber number);
+    void on_opening(std::size_t entry, Actor client, ConnectionNumber number);
     void on_node_down(std::size_t entry, Actor node);
 
     std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> current_session_;  // node, id
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Request> subscribes_;
+    std::map<Actor, ConnectionNumber> newest_;  // of each client
 };
 
 }  // namespace touchstone::simulator

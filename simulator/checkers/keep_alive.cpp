@@ -1,5 +1,6 @@
 // K1: a client that is silent for one and a half times its Keep Alive is disconnected, and none is
-// earlier (v5 [MQTT-3.1.2-22], v3.1.1 [MQTT-3.1.2-24]).
+// earlier (v5 [MQTT-3.1.2-22], v3.1.1 [MQTT-3.1.2-24]). A client that gets no PINGRESP within its
+// time for answers gives the connection up (§3.1.2.10, §3.12.4).
 
 #include <fmt/format.h>
 
@@ -40,11 +41,8 @@ bool has_other_cause(const Trace& trace, const History& history, ConnectionNumbe
     return false;
 }
 
-}  // namespace
-
-Failures check_keep_alive(const Trace& trace, const History& history) {
+void check_servers(const Trace& trace, const History& history, Failures& failures) {
     std::map<ConnectionNumber, Instant> last_heard;
-    Failures failures;
     const auto limit_of = [&](ConnectionNumber number) {
         return std::chrono::milliseconds{1'500} * history.of(number).keep_alive_s;
     };
@@ -87,6 +85,38 @@ Failures check_keep_alive(const Trace& trace, const History& history) {
                          connection.client_id, (until - heard_at).count() / 1'000,
                          connection.keep_alive_s)});
     }
+}
+
+void check_clients(const Trace& trace, const History& history, Failures& failures) {
+    std::map<ConnectionNumber, std::size_t> asked;  // connection → entry of the PINGREQ
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        if (const auto* packet = sent_by_client(trace, entry)) {
+            if (packet->type == wire::PacketType::pingreq) {
+                asked.try_emplace(packet->connection, index);
+            }
+        } else if (const auto* answer = taken_by_client(trace, entry)) {
+            if (answer->type == wire::PacketType::pingresp) asked.erase(answer->connection);
+        }
+    }
+    for (const auto& [number, entry] : asked) {
+        const auto timeout = settings_of(trace.clients, trace.client_of(number)).answer_timeout;
+        if (timeout == Duration::max()) continue;
+        const Instant since = trace.entries[entry].at;
+        if (!history.client_stays(trace, number, since, timeout + tolerance)) continue;
+        failures.push_back(
+            {entry, fmt::format("'{}' got no PINGRESP within {} ms and kept the "
+                                "connection",
+                                trace.name_of(trace.client_of(number)), timeout.count() / 1'000)});
+    }
+}
+
+}  // namespace
+
+Failures check_keep_alive(const Trace& trace, const History& history) {
+    Failures failures;
+    check_servers(trace, history, failures);
+    check_clients(trace, history, failures);
     return failures;
 }
 

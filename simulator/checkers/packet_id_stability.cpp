@@ -8,26 +8,34 @@
 
 namespace touchstone::simulator {
 
-Failures check_packet_id_stability(const Trace& trace, const History& history) {
+namespace {
+
+void check(const Trace& trace, const History& history, Direction direction, Failures& failures) {
     using What = FlowTracker::What;
-    FlowTracker tracker;
-    Failures failures;
+    FlowTracker tracker{direction};
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto seen = tracker.step(trace, history, trace.entries[index]);
         const auto complain = [&](std::string_view what) {
-            failures.push_back({index, fmt::format("{} {} '{}'", describe(trace, seen.flow), what,
-                                                   history.sessions[seen.session].client_id)});
+            failures.push_back({index, fmt::format("{} {} {}", describe(trace, seen.flow), what,
+                                                   whose(history, seen))});
         };
         if (seen.what == What::started_with_dup) {
-            complain("has DUP 1, but no unfinished flow with this identifier, to");
+            complain("was sent with DUP 1, but has no unfinished flow with this identifier,");
         }
-        if (seen.what == What::resent_without_dup) complain("was sent again with DUP 0 to");
+        if (seen.what == What::resent_without_dup) complain("was sent again with DUP 0");
         const bool is_other_message =
             seen.what == What::resent && seen.packet->message != seen.flow.message;
         if (is_other_message) {
-            complain(fmt::format("was sent again as {} to", label_of(trace, seen.packet->message)));
+            complain(fmt::format("was sent again as {}", label_of(trace, seen.packet->message)));
         }
     }
+}
+
+}  // namespace
+
+Failures check_packet_id_stability(const Trace& trace, const History& history) {
+    Failures failures;
+    for (const auto direction : both_flow_directions) check(trace, history, direction, failures);
     return failures;
 }
 

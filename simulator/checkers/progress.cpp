@@ -1,6 +1,6 @@
 // W3: what is due is sent. Every packet that asks for an answer gets one within progress_time on a
 // connection that lasts, and at the end of an undisturbed time no session has messages waiting
-// while its window has room.
+// while its window has room; neither has a client.
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <deque>
 #include <map>
 
-#include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/client_backlog.hpp"
 #include "simulator/checkers/flows.hpp"
 
 namespace touchstone::simulator {
@@ -120,6 +120,7 @@ Failures check_progress(const Trace& trace, const History& history) {
     Failures failures;
     check_answers(trace, history, failures);
     check_backlog(trace, history, failures);
+    check_client_backlog(trace, history, failures);
     return failures;
 }
 

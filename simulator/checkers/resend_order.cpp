@@ -10,16 +10,17 @@
 
 namespace touchstone::simulator {
 
-Failures check_resend_order(const Trace& trace, const History& history) {
+namespace {
+
+void check(const Trace& trace, const History& history, Direction direction, Failures& failures) {
     using What = FlowTracker::What;
-    FlowTracker tracker;
-    Failures failures;
+    FlowTracker tracker{direction};
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto seen = tracker.step(trace, history, trace.entries[index]);
         const bool is_new = seen.what == What::started;
         const bool is_resent = seen.what == What::resent || seen.what == What::resent_without_dup;
         if (!is_new && !is_resent) continue;
-        for (const auto& older : tracker.unfinished(seen.session)) {
+        for (const auto& older : tracker.unfinished(seen.sender)) {
             if (older.packet_id == seen.flow.packet_id) break;
             if (older.is_released) continue;
             const auto sends = older.connection == seen.flow.connection ? older.sends : 0;
@@ -27,13 +28,20 @@ Failures check_resend_order(const Trace& trace, const History& history) {
             if (is_new && (older.topic != seen.flow.topic || older.qos != seen.flow.qos)) continue;
             failures.push_back(
                 {index,
-                 fmt::format("{} was {} '{}' before {}, which was first sent earlier and is not "
+                 fmt::format("{} was sent {}{} before {}, which was first sent earlier and is not "
                              "acknowledged",
-                             describe(trace, seen.flow), is_new ? "sent to" : "sent again to",
-                             history.sessions[seen.session].client_id, describe(trace, older))});
+                             describe(trace, seen.flow), is_new ? "" : "again ",
+                             whose(history, seen), describe(trace, older))});
             break;
         }
     }
+}
+
+}  // namespace
+
+Failures check_resend_order(const Trace& trace, const History& history) {
+    Failures failures;
+    for (const auto direction : both_flow_directions) check(trace, history, direction, failures);
     return failures;
 }
 

@@ -38,10 +38,10 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
             wire::decode_publish(trace.frame_of(*packet), connection.version).value();
         auto& last = all.try_emplace(packet->topic, Last{entry.actor, {}, {}}).first->second;
         // A duplicate may have gone on or not, and what expires is gone some time.
-        const bool is_clear =
-            last.publisher == entry.actor && !packet->dup && connection.is_accepted &&
-            !publish.properties.has(wire::PropertyId::message_expiry_interval) &&
-            !publish.properties.has(wire::PropertyId::topic_alias);
+        const bool is_clear = last.publisher == entry.actor && !packet->dup &&
+                              connection.is_accepted &&
+                              !publish.properties.has(wire::PropertyId::message_expiry_interval) &&
+                              !publish.properties.has(wire::PropertyId::topic_alias);
         last.is_known &= is_clear;
         last.payload = as_text(publish.payload);
         last.at = entry.at;
@@ -69,9 +69,9 @@ Failures check_retained_convergence(const Trace& trace, const History& history) 
         for (std::size_t shard = 0; shard < per_shard.size(); ++shard) {
             if (is_known && per_shard[shard] != last->second.payload) {
                 failures.push_back(
-                    {no_entry, fmt::format("shard {} retains {} for '{}', but {} was published last",
-                                           shard, shown(per_shard[shard]), topic,
-                                           shown(last->second.payload))});
+                    {no_entry,
+                     fmt::format("shard {} retains {} for '{}', but {} was published last", shard,
+                                 shown(per_shard[shard]), topic, shown(last->second.payload))});
                 break;
             }
             if (per_shard[shard] == per_shard[0]) continue;

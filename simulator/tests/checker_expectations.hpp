@@ -1,4 +1,5 @@
-// What tests of checkers ask: that a promise is kept in a trace made by hand, or broken in one place.
+// What tests of checkers ask: that a promise is kept in a trace made by hand, or broken in one
+// place.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -26,6 +27,12 @@ inline void expect_broken(Check check, TraceBuilder& builder, const std::string&
     const auto failures = failures_of(check, builder);
     ASSERT_EQ(failures.size(), 1U);
     EXPECT_THAT(failures.front().explanation, testing::HasSubstr(part));
+}
+
+inline void expect_kept_or_broken(bool is_kept, Check check, TraceBuilder& builder,
+                                  const std::string& part) {
+    if (is_kept) return expect_kept(check, builder);
+    expect_broken(check, builder, part);
 }
 
 /// A publisher on connection 0 and a subscriber to "t" on connection 1.

@@ -165,12 +165,12 @@ TEST(H1, a_message_does_not_wait_for_a_member_that_is_away) {
 TEST(H1, who_has_left_gets_nothing) {
     Sharing sharing;
     constexpr std::array unsubscribe{
-        std::byte{0xA2}, std::byte{15},   // UNSUBSCRIBE, Remaining Length
-        std::byte{0},    std::byte{7},    // Packet Identifier
-        std::byte{0},                     // no Properties
-        std::byte{0},    std::byte{10},   // Topic Filter
-        std::byte{'$'},  std::byte{'s'},  std::byte{'h'}, std::byte{'a'}, std::byte{'r'},
-        std::byte{'e'},  std::byte{'/'},  std::byte{'g'}, std::byte{'/'}, std::byte{'t'}};
+        std::byte{0xA2}, std::byte{15},  // UNSUBSCRIBE, Remaining Length
+        std::byte{0},    std::byte{7},   // Packet Identifier
+        std::byte{0},                    // no Properties
+        std::byte{0},    std::byte{10},  // Topic Filter
+        std::byte{'$'},  std::byte{'s'}, std::byte{'h'}, std::byte{'a'}, std::byte{'r'},
+        std::byte{'e'},  std::byte{'/'}, std::byte{'g'}, std::byte{'/'}, std::byte{'t'}};
     sharing.to_broker(sharing.first, Bytes{unsubscribe});
     sharing.pass(seconds{2});
     sharing.accept("a");
@@ -222,8 +222,7 @@ TEST(Resume, a_full_window_may_hold_it_up) {
     pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1});
     pair.deliver(pair.subscriber, "t", "b", {.packet_id = 2});
     pair.lost_by_client(pair.subscriber);
-    const auto again =
-        pair.connect("subscriber", {.receive_maximum = 1, .session_present = true});
+    const auto again = pair.connect("subscriber", {.receive_maximum = 1, .session_present = true});
     pair.deliver(again, "t", "a", {.packet_id = 1, .dup = true});
     pair.pass(progress_time);
     expect_kept(check_resume, pair);

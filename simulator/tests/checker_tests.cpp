@@ -70,7 +70,7 @@ TEST(O3, acknowledgements_leave_in_the_order_of_what_they_answer) {
             expect_kept(check_acknowledgement_order, builder);
         } else {
             expect_broken(check_acknowledgement_order, builder,
-                          "PUBACK for id 2 went to 'publisher' before the one for id 1");
+                          "PUBACK for id 2 was sent to 'publisher' before the one for id 1");
         }
     }
 }
@@ -114,8 +114,8 @@ TEST(W3, a_backlog_does_not_stand_still_while_the_window_has_room) {
 TEST(P1, an_identifier_in_use_is_not_given_out) {
     TraceBuilder builder;
     const auto subscriber = builder.connect("s");
-    builder.publish(subscriber, "t", "a", {});
-    builder.publish(subscriber, "t", "b", {});
+    builder.publish(subscriber, "t", "a", {.packet_id = 1});
+    builder.publish(subscriber, "t", "b", {.packet_id = 2});
     builder.deliver(subscriber, "t", "a", {.packet_id = 1});
     expect_kept(check_packet_id_uniqueness, builder);
     builder.deliver(subscriber, "t", "b", {.packet_id = 1});

@@ -26,9 +26,13 @@ public:
     }
     void close(ConnectionNumber) override { sent.emplace_back("close"); }
     void abort(ConnectionNumber) override { sent.emplace_back("abort"); }
-    void deliver(ConnectionNumber, const wire::Publish& publish) override {
-        delivered.emplace_back(as_text(publish.payload));
+    std::uint32_t receive(ConnectionNumber, const wire::Publish& publish) override {
+        received.emplace_back(as_text(publish.payload));
+        return static_cast<std::uint32_t>(received.size() - 1);
     }
+    void deliver(std::uint32_t number) override { delivered.push_back(received[number]); }
+    void forgot() override { ++losses_of_state; }
+    void died() override { is_dead = true; }
     void register_will(const Publication& will) override { wills.push_back(will.payload); }
     RandomStream& random(Purpose) override { return stream; }
 
@@ -37,16 +41,21 @@ public:
     ProtocolVersion version = ProtocolVersion::v5;
     std::uint32_t opened = 0;
     std::vector<std::string> sent;
+    std::vector<std::string> topics;
+    std::vector<std::string> received;
     std::vector<std::string> delivered;
+    unsigned losses_of_state = 0;
+    bool is_dead = false;
     std::vector<std::string> wills;
     RandomStream stream{1, Domain::client, 0, Purpose::reconnect};
 
 private:
-    std::string word(const wire::Frame& frame) const {
+    std::string word(const wire::Frame& frame) {
         switch (frame.type) {
             case PacketType::connect: return "CONNECT";
             case PacketType::publish: {
                 const auto publish = wire::decode_publish(frame, version).value();
+                topics.emplace_back(publish.topic);
                 std::string text = publish.dup ? "DUP " : "PUBLISH ";
                 if (publish.packet_id) text += std::to_string(publish.packet_id->raw()) + " ";
                 return text + std::string{as_text(publish.payload)};
@@ -308,6 +317,113 @@ TEST_F(ClientTest, leaves_a_server_that_sends_no_packets) {
     make({.client_id = "c"}).connect(now);
     hand_in(Buffer(10, std::byte{0xFF}));
     EXPECT_EQ(port.take_sent(), (Words{"CONNECT", "abort"}));
+}
+
+TEST_F(ClientTest, a_crash_keeps_what_the_store_keeps) {
+    for (const auto store : {Store::durable, Store::memory}) {
+        auto& one =
+            make({.client_id = "c", .clean_start = false, .session_expiry_s = 60, .store = store});
+        one.publish(message("a", QoS::at_least_once), now);
+        one.connect(now);
+        connack(true);
+        one.publish(message("b", QoS::at_least_once), now);
+        one.crash(now);
+        one.publish(message("lost", QoS::at_least_once), now);
+        port.take_sent();
+        one.connect(now);
+        connack(true);
+        const Words kept{"CONNECT", "DUP 1 a", "DUP 2 b"};
+        EXPECT_EQ(port.take_sent(), store == Store::durable ? kept : Words{"CONNECT"});
+    }
+}
+
+TEST_F(ClientTest, messages_wait_for_an_application_and_are_acknowledged) {
+    auto& one = make({.client_id = "c"});
+    one.connect(now);
+    connack(false);
+    one.set_listening(false);
+    port.take_sent();
+    publish_to_client(QoS::at_least_once, 1, "a");
+    publish_to_client(QoS::exactly_once, 2, "b");
+    EXPECT_EQ(port.take_sent(), (Words{"PUBACK 1", "PUBREC 2"}));
+    EXPECT_TRUE(port.delivered.empty());
+    one.set_listening(true);
+    EXPECT_EQ(port.delivered, (Words{"a", "b"}));
+}
+
+TEST_F(ClientTest, pauses_double_with_failed_attempts_up_to_their_bound) {
+    auto& one =
+        make({.client_id = "c",
+              .reconnect = {
+                  .delay_low = seconds{1}, .delay_high = seconds{1}, .delay_max = seconds{3}}});
+    one.connect(now);
+    connack(false);
+    for (const int pause_s : {1, 2, 3, 3}) {
+        lose_connection();
+        EXPECT_EQ(one.next_tick(), now + seconds{pause_s});
+        tick_after(seconds{pause_s});
+    }
+    connack(false);
+    lose_connection();
+    EXPECT_EQ(one.next_tick(), now + seconds{1});
+}
+
+TEST_F(ClientTest, an_alias_replaces_the_topic_from_the_second_message_on) {
+    auto& one = make({.client_id = "c", .topic_alias_max = 1});
+    one.connect(now);
+    wire::PropertiesWriter properties;
+    properties.put_integer(wire::PropertyId::topic_alias_maximum, 9);
+    Buffer bytes;
+    wire::encode(bytes, wire::Connack{.properties = properties.view()}, port.version);
+    hand_in(bytes);
+    one.publish(message("a", QoS::at_least_once), now);
+    one.publish(message("b", QoS::at_least_once), now);
+    one.publish({.topic = "u", .payload = "c", .qos = QoS::at_least_once}, now);
+    EXPECT_EQ(port.topics, (Words{"t", "", "u"}));
+}
+
+TEST_F(ClientTest, what_the_server_does_not_take_is_not_sent) {
+    auto& one = make({.client_id = "c"});
+    one.publish(message("two", QoS::exactly_once), now);
+    one.publish(message(std::string(100, 'x'), QoS::at_least_once), now);
+    one.publish(message("one", QoS::at_least_once), now);
+    one.connect(now);
+    wire::PropertiesWriter properties;
+    properties.put_integer(wire::PropertyId::maximum_qos, 1);
+    properties.put_integer(wire::PropertyId::maximum_packet_size, 64);
+    Buffer bytes;
+    wire::encode(bytes, wire::Connack{.properties = properties.view()}, port.version);
+    hand_in(bytes);
+    EXPECT_EQ(port.take_sent(), (Words{"CONNECT", "PUBLISH 1 one"}));
+    EXPECT_EQ(one.unfinished_publications(), 1U);
+}
+
+TEST_F(ClientTest, a_retry_repeats_the_packet_that_is_owed) {
+    auto& one = make({.client_id = "c",
+                      .version = ProtocolVersion::v3_1_1,
+                      .keep_alive_s = 0,
+                      .retry_interval = seconds{1}});
+    one.connect(now);
+    connack(false);
+    one.publish(message("a", QoS::exactly_once), now);
+    one.publish(message("b", QoS::exactly_once), now);
+    answer(PacketType::pubrec, 1);
+    port.take_sent();
+    EXPECT_EQ(one.next_tick(), now + seconds{1});
+    tick_after(seconds{1});
+    EXPECT_EQ(port.take_sent(), (Words{"PUBREL 1", "DUP 2 b"}));
+}
+
+TEST_F(ClientTest, gives_up_a_connection_on_which_nonsense_comes) {
+    auto& one = make({.client_id = "c"});
+    one.connect(now);
+    connack(false);
+    port.take_sent();
+    // PUBLISH whose Topic Name is longer than the packet.
+    hand_in({std::byte{0x30}, std::byte{0x03}, std::byte{0xFF}, std::byte{0xFF}, std::byte{'a'}});
+    EXPECT_EQ(port.take_sent(), (Words{"abort"}));
+    EXPECT_FALSE(port.is_dead);
+    EXPECT_TRUE(one.has_process());
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 class RecordingEnd final : public Acceptor {
 public:
     RecordingEnd(Links& links, Direction direction) : links_{links}, direction_{direction} {}
-    [[nodiscard]] bool is_listening() const override { return listens; }
+    [[nodiscard]] bool accepts() override { return listens; }
     void on_opened(ConnectionNumber) override { log += "opened;"; }
     void on_bytes_ready(ConnectionNumber number) override {
         if (takes) log += std::string{as_text(links_.take(number, direction_))} + ";";
@@ -199,6 +199,23 @@ TEST_F(LinksTest, an_end_that_does_not_look_does_not_notice_an_orderly_end) {
     links.set_reading(number, Direction::to_broker, true);
     run(Duration::zero());
     EXPECT_EQ(node.take_log(), "closed;");
+}
+
+TEST_F(LinksTest, a_reset_at_a_chosen_byte_lets_everything_up_to_it_arrive) {
+    const auto number = opened();
+    links.reset_after(link, Direction::to_broker, 7);
+    send(number, Direction::to_broker, "abcd");
+    send(number, Direction::to_broker, "efgh");
+    send(number, Direction::to_broker, "ijkl");
+    run(milliseconds{0});
+    EXPECT_EQ(client.take_log(), "reset;");
+    run(milliseconds{11});
+    EXPECT_EQ(node.take_log(), "abcdefg;reset;");
+    // The next connection is as any other.
+    const auto next = opened();
+    send(next, Direction::to_broker, "abcdefgh");
+    run(milliseconds{10});
+    EXPECT_EQ(node.take_log(), "abcdefgh;");
 }
 
 }  // namespace

@@ -121,6 +121,23 @@ TEST(Scenario, knows_who_may_have_a_defect) {
                 ElementsAre(HasSubstr("names no client; write qos2_client_no_dedupe@CLIENT")));
 }
 
+TEST(Scenario, knows_the_rules_of_its_clients_and_their_faults) {
+    EXPECT_THAT(problems_of("clients { name: \"c\" retry_interval_ms: 5 }"),
+                ElementsAre(HasSubstr("retry_interval_ms: is MQTT 3.1.1 only; use version: 3")));
+    EXPECT_THAT(problems_of("clients { name: \"c\" version: 3 topic_alias_max: 5 }"),
+                ElementsAre(HasSubstr("topic_alias_max: is MQTT 5.0 only; use version: 5")));
+    EXPECT_THAT(problems_of("bridges { one: \"subscriber\" other: \"subscriber\" }"),
+                ElementsAre(HasSubstr("bridges[0].other: is the same client")));
+    EXPECT_THAT(problems_of("steps { reset_after { link: \"subscriber\" } }"),
+                ElementsAre(HasSubstr("bytes: is missing; at least 1"),
+                            HasSubstr("direction: is missing; to_broker or to_client")));
+    EXPECT_THAT(
+        problems_of("clients { name: \"c\" count: 3 }\nsteps { vanish { client: \"c\" } }"),
+        ElementsAre(HasSubstr(":9: steps[0].vanish.client: 'c' has a count; only `connect`")));
+    EXPECT_THAT(problems_of("steps { raw_to_client { client: \"subscriber\" hex: \"3\" } }"),
+                ElementsAre(HasSubstr("hex: pairs of hexadecimal digits")));
+}
+
 TEST(Scenario, of_the_catalogue_has_story_reference_and_proof) {
     EXPECT_THAT(problems_of("catalogue: \"QX-01\""),
                 ElementsAre(HasSubstr("story: is missing"), HasSubstr("references: is missing"),

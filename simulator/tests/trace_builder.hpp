@@ -12,6 +12,9 @@ namespace touchstone::simulator {
 
 /// One node and any number of clients, one packet after the other, 10 ms apart. What a client sends
 /// arrives at once, and so does what the broker sends.
+/// Packet Identifier of every SUBSCRIBE.
+inline constexpr std::uint16_t request_id = 999;
+
 class TraceBuilder {
 public:
     struct ConnectOptions {
@@ -22,12 +25,16 @@ public:
         bool session_present = false;
         std::string will_payload;  // topic "will"; empty: none
         std::uint16_t server_receive_maximum = 65'535;
+        std::uint32_t server_packet_size_bytes_max = 0;  // 0: not announced
+        std::uint16_t server_topic_alias_max = 0;
+        bool has_server_qos_2 = true;
     };
     struct PublishOptions {
         QoS qos = QoS::at_least_once;
         std::uint16_t packet_id = 1;
         bool dup = false;
         bool retain = false;
+        std::uint16_t topic_alias = 0;  // 0: none
     };
 
     TraceBuilder() {
@@ -45,6 +52,7 @@ public:
     ConnectionNumber connect(const std::string& client_id, const ConnectOptions& options) {
         const auto number = trace_.add_connection(actor(client_id), node_);
         recorders_.resize(recorders_.size() + 2);
+        note(TraceEntry::Kind::opening, Direction::to_client, number);
         note(TraceEntry::Kind::opened, Direction::to_broker, number);
         wire::PropertiesWriter properties;
         properties.put_integer(wire::PropertyId::session_expiry_interval, options.session_expiry_s);
@@ -70,48 +78,88 @@ public:
         Buffer connack;
         wire::PropertiesWriter granted;
         granted.put_integer(wire::PropertyId::receive_maximum, options.server_receive_maximum);
-        wire::encode(connack,
-                     wire::Connack{.session_present = options.session_present,
-                                   .properties = granted.view()},
-                     ProtocolVersion::v5);
+        granted.put_integer(wire::PropertyId::topic_alias_maximum, options.server_topic_alias_max);
+        if (options.server_packet_size_bytes_max != 0) {
+            granted.put_integer(wire::PropertyId::maximum_packet_size,
+                                options.server_packet_size_bytes_max);
+        }
+        if (!options.has_server_qos_2) granted.put_integer(wire::PropertyId::maximum_qos, 1);
+        wire::encode(
+            connack,
+            wire::Connack{.session_present = options.session_present, .properties = granted.view()},
+            ProtocolVersion::v5);
         to_client(number, connack);
         return number;
     }
 
     /// SUBSCRIBE and the SUBACK that grants what was asked for.
     void subscribe(ConnectionNumber number, std::string_view filter, QoS qos = QoS::exactly_once) {
+        ask_for(number, filter, qos);
+        Buffer suback;
+        const std::array codes{static_cast<std::byte>(qos)};
+        wire::encode_suback(suback, {.packet_id = id(request_id), .reasons = codes},
+                            ProtocolVersion::v5);
+        to_client(number, suback);
+    }
+
+    /// SUBSCRIBE without an answer.
+    void ask_for(ConnectionNumber number, std::string_view filter, QoS qos = QoS::exactly_once) {
         Buffer entries;
         wire::put_subscription(entries, {.filter = filter, .options = {.qos = qos}},
                                ProtocolVersion::v5);
         Buffer bytes;
-        wire::encode(bytes,
-                     wire::Subscribe{.packet_id = id(999), .entries = entries, .entry_count = 1},
-                     ProtocolVersion::v5);
+        wire::encode(
+            bytes,
+            wire::Subscribe{.packet_id = id(request_id), .entries = entries, .entry_count = 1},
+            ProtocolVersion::v5);
         to_broker(number, bytes);
-        Buffer suback;
-        const std::array codes{static_cast<std::byte>(qos)};
-        wire::encode_suback(suback, {.packet_id = id(999), .reasons = codes}, ProtocolVersion::v5);
-        to_client(number, suback);
     }
 
     /// A client's PUBLISH; a payload that is new is a new message of its.
     void publish(ConnectionNumber number, std::string_view topic, std::string_view payload,
                  const PublishOptions& options) {
-        if (trace_.find_message(payload) == no_message) {
-            trace_.add_message({.payload = std::string{payload},
-                                .topic = std::string{topic},
-                                .qos = options.qos,
-                                .retain = options.retain,
-                                .publisher = trace_.client_of(number),
-                                .sequence = ++sequence_});
-        }
+        add_message(number, topic, payload, options);
         to_broker(number, encoded(topic, payload, options));
     }
 
-    /// The broker's PUBLISH, handed to the application.
-    void deliver(ConnectionNumber number, std::string_view topic, std::string_view payload,
+    /// The application's call, on topic "t": nothing is sent yet.
+    void call_publish(ConnectionNumber number, std::string_view payload,
+                      QoS qos = QoS::at_least_once) {
+        add_message(number, "t", payload, {.qos = qos});
+        note(TraceEntry::Kind::published, Direction::to_client, number,
+             trace_.find_message(payload));
+    }
+
+    /// Something that concerns the client of the connection, or its end of it.
+    void note_client(TraceEntry::Kind kind, ConnectionNumber number) {
+        note(kind, Direction::to_client, number);
+    }
+
+    /// What the client's settings promise; `actor` is filled in.
+    void set_client(ConnectionNumber number, TracedClient settings) {
+        settings.actor = trace_.client_of(number);
+        trace_.clients.push_back(settings);
+    }
+    void note_node(TraceEntry::Kind kind) {
+        note(kind, Direction::to_broker, ConnectionNumber{~std::uint32_t{0}});
+        trace_.entries.back().actor = node_;
+    }
+    /// A message that somebody else has published, elsewhere.
+    void add_bridged(ConnectionNumber bridge, std::string_view payload) {
+        add_message(bridge, "t", payload, {});
+        trace_.messages.back().publisher = actor("elsewhere");
+    }
+    TracedNode& node_settings() { return trace_.nodes.front(); }
+
+    /// The broker's PUBLISH, which the client takes.
+    void send_to(ConnectionNumber number, std::string_view topic, std::string_view payload,
                  const PublishOptions& options) {
         to_client(number, encoded(topic, payload, options));
+    }
+    /// The same, handed to the application.
+    void deliver(ConnectionNumber number, std::string_view topic, std::string_view payload,
+                 const PublishOptions& options) {
+        send_to(number, topic, payload, options);
         note(TraceEntry::Kind::delivered, Direction::to_client, number,
              static_cast<std::uint32_t>(trace_.packets.size() - 1));
     }
@@ -167,9 +215,25 @@ private:
                               .topic = topic,
                               .payload = as_bytes(payload)};
         if (options.qos != QoS::at_most_once) publish.packet_id = id(options.packet_id);
+        wire::PropertiesWriter properties;
+        if (options.topic_alias != 0) {
+            properties.put_integer(wire::PropertyId::topic_alias, options.topic_alias);
+        }
+        publish.properties = properties.view();
         Buffer bytes;
         wire::encode(bytes, publish, ProtocolVersion::v5);
         return bytes;
+    }
+
+    void add_message(ConnectionNumber number, std::string_view topic, std::string_view payload,
+                     const PublishOptions& options) {
+        if (trace_.find_message(payload) != no_message) return;
+        trace_.add_message({.payload = std::string{payload},
+                            .topic = std::string{topic},
+                            .qos = options.qos,
+                            .retain = options.retain,
+                            .publisher = trace_.client_of(number),
+                            .sequence = ++sequence_});
     }
 
     Actor actor(const std::string& name) {

@@ -1,0 +1,176 @@
+// The world's part that breaks things: faults of links, clients and nodes, begun and ended.
+
+#include <array>
+#include <utility>
+
+#include "broker/base/check.hpp"
+#include "simulator/world_host.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+constexpr std::array both_directions{Direction::to_broker, Direction::to_client};
+
+bool concerns(Directions directions, Direction direction) {
+    switch (directions) {
+        case Directions::both: return true;
+        case Directions::to_broker: return direction == Direction::to_broker;
+        case Directions::to_client: return direction == Direction::to_client;
+    }
+    UNREACHABLE();
+}
+
+std::string text_of(Directions directions) {
+    switch (directions) {
+        case Directions::both: return "both directions";
+        case Directions::to_broker: return "to the broker";
+        case Directions::to_client: return "to the client";
+    }
+    UNREACHABLE();
+}
+
+}  // namespace
+
+World::FaultNumber World::begin_stall(ClientIndex client, Directions directions) {
+    return begin({.kind = Fault::Kind::stall, .subject = client.raw(), .directions = directions},
+                 "stall", name_of(client), text_of(directions));
+}
+
+World::FaultNumber World::begin_drop(ClientIndex client, Directions directions) {
+    return begin({.kind = Fault::Kind::drop, .subject = client.raw(), .directions = directions},
+                 "drop", name_of(client), text_of(directions));
+}
+
+World::FaultNumber World::begin_cut(ClientIndex client) {
+    const auto number =
+        begin({.kind = Fault::Kind::cut, .subject = client.raw()}, "cut", name_of(client), "");
+    links_.cut(host(client).link());
+    return number;
+}
+
+void World::note_fault(ClientIndex client, std::string kind, std::string note) {
+    const auto number = static_cast<FaultNumber>(trace_.faults.size());
+    trace_.faults.push_back({std::move(kind), name_of(client), std::move(note), now(), now()});
+    faults_.push_back({.subject = client.raw(), .is_on = false});
+    trace_.add({now(), TraceEntry::Kind::fault_began, Direction::to_client, host(client).actor(),
+                ConnectionNumber{}, number});
+}
+
+void World::half_open(ClientIndex client, Directions directions) {
+    note_fault(client, "half_open", text_of(directions));
+    for (const auto direction : both_directions) {
+        if (concerns(directions, direction)) links_.black_hole(host(client).link(), direction);
+    }
+}
+
+void World::reset_after(ClientIndex client, Direction direction, std::uint64_t size_bytes) {
+    note_fault(client, "reset_after",
+               std::to_string(size_bytes) + " bytes " +
+                   text_of(direction == Direction::to_broker ? Directions::to_broker
+                                                             : Directions::to_client));
+    links_.reset_after(host(client).link(), direction, size_bytes);
+}
+
+World::FaultNumber World::begin_client_crash(ClientIndex client) {
+    const auto number = begin({.kind = Fault::Kind::client_down, .subject = client.raw()}, "crash",
+                              name_of(client), "");
+    note(TraceEntry::Kind::crashed, host(client).actor());
+    host(client).act([](Client& one, Instant now) { one.crash(now); });
+    return number;
+}
+
+World::FaultNumber World::begin_slow_reading(ClientIndex client) {
+    return begin({.kind = Fault::Kind::slow_reading, .subject = client.raw()}, "stop_reading",
+                 name_of(client), "");
+}
+
+World::FaultNumber World::begin_crash(NodeIndex node, bool is_silent) {
+    auto& placed = nodes_[node.raw()];
+    const auto number = begin({.kind = Fault::Kind::down, .subject = node.raw()}, "crash",
+                              trace_.name_of(placed.actor), is_silent ? "silent" : "");
+    trace_.add({now(), TraceEntry::Kind::node_crashed, Direction::to_broker, placed.actor,
+                ConnectionNumber{}, number});
+    if (!placed.node->is_up()) return number;  // it is down already
+    placed.dropped_before_restart += lost_messages(placed.node->counters());
+    placed.node->crash(is_silent);
+    return number;
+}
+
+World::FaultNumber World::begin_stop(NodeIndex node) {
+    auto& placed = nodes_[node.raw()];
+    const auto number = begin({.kind = Fault::Kind::down, .subject = node.raw()}, "stop",
+                              trace_.name_of(placed.actor), "");
+    trace_.add({now(), TraceEntry::Kind::node_stopped, Direction::to_broker, placed.actor,
+                ConnectionNumber{}, number});
+    if (!placed.node->is_up()) return number;  // it is down already
+    placed.dropped_before_restart += lost_messages(placed.node->counters());
+    placed.node->stop();
+    return number;
+}
+
+void World::end_fault(FaultNumber number) {
+    auto& fault = faults_[number];
+    if (!fault.is_on) return;
+    fault.is_on = false;
+    trace_.faults[number].ended_at = now();
+    const bool is_node = fault.kind == Fault::Kind::down;
+    const Actor actor = is_node ? nodes_[fault.subject].actor : hosts_[fault.subject]->actor();
+    trace_.add({now(), TraceEntry::Kind::fault_ended,
+                is_node ? Direction::to_broker : Direction::to_client, actor, ConnectionNumber{},
+                number});
+    set_on(fault, false);
+}
+
+void World::settle() {
+    for (FaultNumber number = 0; number < faults_.size(); ++number) end_fault(number);
+    trace_.add({now(), TraceEntry::Kind::settle_began, Direction::to_broker, Actor{},
+                ConnectionNumber{}, 0});
+}
+
+World::FaultNumber World::begin(const Fault& fault, std::string kind, std::string where,
+                                std::string note) {
+    const auto number = static_cast<FaultNumber>(faults_.size());
+    const bool is_node = fault.kind == Fault::Kind::down;
+    const Actor actor = is_node ? nodes_[fault.subject].actor : hosts_[fault.subject]->actor();
+    faults_.push_back(fault);
+    trace_.faults.push_back({std::move(kind), std::move(where), std::move(note), now(), never});
+    trace_.add({now(), TraceEntry::Kind::fault_began,
+                is_node ? Direction::to_broker : Direction::to_client, actor, ConnectionNumber{},
+                number});
+    set_on(fault, true);
+    return number;
+}
+
+void World::set_on(const Fault& fault, bool on) {
+    switch (fault.kind) {
+        case Fault::Kind::stall:
+        case Fault::Kind::drop:
+            for (const auto direction : both_directions) {
+                if (!concerns(fault.directions, direction)) continue;
+                const LinkIndex link = hosts_[fault.subject]->link();
+                if (fault.kind == Fault::Kind::stall) {
+                    links_.set_stalled(link, direction, on);
+                } else {
+                    links_.set_dropping(link, direction, on);
+                }
+            }
+            return;
+        case Fault::Kind::cut: return links_.set_refusing(hosts_[fault.subject]->link(), on);
+        case Fault::Kind::slow_reading: return hosts_[fault.subject]->set_reading(!on);
+        case Fault::Kind::client_down:
+            if (!on) connect(ClientIndex{fault.subject});  // begin_client_crash ends it itself
+            return;
+        case Fault::Kind::down: {
+            if (on) return;  // begin_crash and begin_stop bring it down themselves
+            auto& placed = nodes_[fault.subject];
+            if (placed.node->is_up()) return;
+            trace_.add({now(), TraceEntry::Kind::node_started, Direction::to_broker, placed.actor,
+                        ConnectionNumber{}, 0});
+            return placed.node->start();
+        }
+    }
+    UNREACHABLE();
+}
+
+}  // namespace touchstone::simulator

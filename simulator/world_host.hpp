@@ -1,0 +1,199 @@
+// What the files of World share, and nobody else includes.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/base/check.hpp"
+#include "simulator/world.hpp"
+
+namespace touchstone::simulator {
+
+/// Messages that a session was to get and did not, although it lasted.
+inline std::uint64_t lost_messages(const Counters& counters) {
+    return counters.of(Counter::dropped_queue_full) + counters.of(Counter::dropped_expired) +
+           counters.of(Counter::dropped_too_large);
+}
+
+/// A client's place in the world: its end of connections, its timer, its random streams.
+class World::Host final : public ConnectionEnd, public ClientPort, private EventHandler {
+public:
+    Host(World& world, std::string name, ClientOptions options, LinkIndex link, Actor actor)
+        : world_{world},
+          name_{std::move(name)},
+          link_{link},
+          actor_{actor},
+          owner_{world.engine_.add_handler(*this)},
+          reconnects_{world.engine_.stream(Domain::client, actor.raw(), Purpose::reconnect)},
+          acknowledges_{world.engine_.stream(Domain::client, actor.raw(), Purpose::acknowledge)},
+          client_{std::move(options), *this} {}
+    Host(const Host&) = delete;
+    Host& operator=(const Host&) = delete;
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] LinkIndex link() const { return link_; }
+    [[nodiscard]] Actor actor() const { return actor_; }
+    [[nodiscard]] const std::vector<std::string>& received() const { return received_; }
+    [[nodiscard]] Client& client() { return client_; }
+    [[nodiscard]] const Client& client() const { return client_; }
+
+    std::uint64_t next_sequence() { return ++sequence_; }
+
+    /// Calls the client and arms its timer for what it then waits for.
+    template <class Call>
+    void act(Call call) {
+        call(client_, world_.engine_.now());
+        for (const auto number : std::exchange(unwritten_, {})) {
+            world_.links_.flush(number, Direction::to_broker);
+        }
+        const auto next = client_.next_tick();
+        if (!next) return;
+        const Instant at = std::max(*next, world_.engine_.now());
+        if (tick_at_ && *tick_at_ <= at) return;
+        tick_at_ = at;
+        world_.engine_.schedule(at, {owner_, 0, actor_.raw(), 0});
+    }
+
+    void set_reading(bool on) {
+        if (on) {
+            CHECK(not_reading_ > 0);
+            if (--not_reading_ > 0) return;
+            for (const auto number : std::exchange(unread_, {})) on_bytes_ready(number);
+        } else {
+            ++not_reading_;
+        }
+    }
+
+    void set_bridge(Host& other) { other_end_ = &other; }
+    void set_pool(std::string pool) { pool_ = std::move(pool); }
+    [[nodiscard]] const std::string& pool() const { return pool_; }
+    /// As the end of a bridge: publishes what the other end received.
+    void bring(const Publication& publication) {
+        brought_.insert(publication.payload);
+        act([&](Client& client, Instant now) { client.publish(publication, now); });
+    }
+
+    // ConnectionEnd
+    void on_bytes_ready(ConnectionNumber number) override {
+        if (not_reading_ > 0) {
+            if (std::ranges::find(unread_, number) == unread_.end()) unread_.push_back(number);
+            return;
+        }
+        arrivals_begin_ = world_.trace_.entries.size();
+        const Buffer bytes = world_.links_.take(number, Direction::to_client);
+        if (bytes.empty()) return;
+        act([&](Client& client, Instant now) { client.on_bytes(number, bytes, now); });
+    }
+    void on_written(ConnectionNumber, std::size_t) override {}
+    void on_ended(ConnectionNumber number, Ending) override {
+        const bool is_loss = client_.connection() == number;
+        act([&](Client& client, Instant now) { client.on_ended(number, now); });
+        if (is_loss) world_.tell_pool(*this);
+    }
+
+    // ClientPort
+    ConnectionNumber open() override { return world_.links_.open(link_, *this, actor_); }
+    void send(ConnectionNumber number, Bytes bytes) override {
+        world_.links_.put(number, Direction::to_broker, bytes);
+        unwritten_.push_back(number);
+    }
+    void close(ConnectionNumber number) override {
+        world_.links_.close(number, Direction::to_broker);
+    }
+    void abort(ConnectionNumber number) override {
+        world_.links_.abort(number, Direction::to_broker);
+    }
+    std::uint32_t receive(ConnectionNumber number, const wire::Publish& publish) override {
+        inbound_.push_back({number,
+                            packet_of(publish),
+                            {.topic = std::string{publish.topic},
+                             .payload = std::string{as_text(publish.payload)},
+                             .qos = publish.qos,
+                             .retain = publish.retain,
+                             .expiry_s = std::nullopt}});
+        return static_cast<std::uint32_t>(inbound_.size() - 1);
+    }
+    void deliver(std::uint32_t received) override {
+        const auto& inbound = inbound_[received];
+        const auto& publication = inbound.publication;
+        received_.push_back(label_of(publication.payload));
+        world_.trace_.add({world_.engine_.now(), TraceEntry::Kind::delivered, Direction::to_client,
+                           actor_, inbound.connection, inbound.packet});
+        if (other_end_ == nullptr) return;
+        // What this end has brought comes back as a subscriber's copy, or as a Retained Message.
+        const bool is_own = brought_.contains(publication.payload);
+        const bool has_echo = client_.options().defects.has(ClientDefect::bridge_echo_retained);
+        if (is_own && !(has_echo && publication.retain)) return;
+        other_end_->bring(publication);
+    }
+    void forgot() override { world_.note(TraceEntry::Kind::forgot, actor_); }
+    void died() override { world_.note(TraceEntry::Kind::died, actor_); }
+    void register_will(const Publication& will) override {
+        world_.trace_.add_message({.payload = will.payload,
+                                   .topic = will.topic,
+                                   .qos = will.qos,
+                                   .retain = will.retain,
+                                   .is_will = true,
+                                   .publisher = actor_,
+                                   .sequence = next_sequence()});
+    }
+    RandomStream& random(Purpose purpose) override {
+        return purpose == Purpose::reconnect ? reconnects_ : acknowledges_;
+    }
+
+private:
+    /// The packet of the trace that is being handled: among those that came with the last take, the
+    /// first that was not handled before.
+    [[nodiscard]] std::uint32_t packet_of(const wire::Publish& publish) {
+        const auto& trace = world_.trace_;
+        const auto packet_id = publish.packet_id ? publish.packet_id->raw() : 0;
+        for (auto& index = arrivals_begin_;;) {
+            CHECK(index < trace.entries.size());
+            const auto& entry = trace.entries[index++];
+            if (entry.kind != TraceEntry::Kind::arrived || entry.actor != actor_) continue;
+            const auto& packet = trace.packets[entry.index];
+            if (packet.direction == Direction::to_client && packet.topic == publish.topic &&
+                packet.type == wire::PacketType::publish && packet.packet_id == packet_id) {
+                return entry.index;
+            }
+        }
+    }
+
+    void on_event(const Event&) override {
+        if (tick_at_ != world_.engine_.now()) return;
+        tick_at_.reset();
+        act([](Client& client, Instant now) { client.on_tick(now); });
+    }
+
+    struct Inbound {
+        ConnectionNumber connection;
+        std::uint32_t packet;  // index into Trace::packets
+        Publication publication;
+    };
+
+    World& world_;
+    std::string name_;
+    LinkIndex link_;
+    Actor actor_;
+    std::uint16_t owner_;
+    RandomStream reconnects_;
+    RandomStream acknowledges_;
+    std::uint64_t sequence_ = 0;
+    unsigned not_reading_ = 0;
+    std::size_t arrivals_begin_ = 0;  // entries of the trace from here on: what is being handled
+    std::vector<ConnectionNumber> unread_;
+    std::vector<ConnectionNumber> unwritten_;
+    std::vector<std::string> received_;
+    std::vector<Inbound> inbound_;
+    Host* other_end_ = nullptr;      // of the bridge
+    std::set<std::string> brought_;  // payloads that this end of it has published
+    std::string pool_;
+    std::optional<Instant> tick_at_;
+    Client client_;
+};
+
+}  // namespace touchstone::simulator
