@@ -66,6 +66,10 @@ Gauges Broker::gauges() const {
     return core_->gauges();
 }
 
+bool Broker::has_crashed() const {
+    return core_->has_crashed();
+}
+
 std::optional<SessionView> Broker::session(std::string_view client_id) const {
     return core_->session(client_id);
 }

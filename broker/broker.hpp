@@ -122,6 +122,9 @@ public:
 
     [[nodiscard]] const Counters& counters() const;
     [[nodiscard]] Gauges gauges() const;
+    /// Only with a defect switch that stands for what would end a process: it would be gone now.
+    /// Nothing but the destructor may follow.
+    [[nodiscard]] bool has_crashed() const;
     /// Nothing when this shard has no session of that client.
     [[nodiscard]] std::optional<SessionView> session(std::string_view client_id) const;
     /// The Client Identifiers of this shard's sessions, sorted.

@@ -86,11 +86,16 @@ Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
         const auto frame = wire::take_frame(rest, settings_of(connection).packet_size_bytes_max,
                                             version_of(connection));
         if (!frame) {
+            if (options_.defects.has(Defect::alloc_by_announced_len) &&
+                frame.error() == ReasonCode::packet_too_large)
+                return {taken(), Intake::Next::more_bytes,
+                        wire::announced_size_bytes(rest).value_or(0)};
             fail(id, frame.error());
             return {taken(), Intake::Next::gone, 0};
         }
         if (!frame.value()) {
-            if (options_.defects.has(Defect::keepalive_by_bytes)) connection.last_packet_at = now;
+            if (options_.defects.any() && spoil_wait(id, rest))
+                return {taken(), Intake::Next::gone, 0};
             return {taken(), Intake::Next::more_bytes,
                     wire::announced_size_bytes(rest).value_or(0)};
         }
@@ -99,7 +104,9 @@ Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
             case Handled::done:
                 counters_.add(Counter::bytes_received, frame.value()->size_bytes);
                 break;
-            case Handled::gone: return {taken(), Intake::Next::gone, 0};
+            case Handled::gone:
+                if (options_.defects.any()) spoil_refused(*frame.value());
+                return {taken(), Intake::Next::gone, 0};
             case Handled::moved: rest = before; return {taken(), Intake::Next::gone, 0};
             case Handled::stalled: rest = before; return {taken(), Intake::Next::stalled, 0};
         }
@@ -353,12 +360,23 @@ Gauges Broker::Core::gauges() const {
                   .subscriptions = router_.subscription_count(),
                   .retained_messages = retained_.size()};
     gauges.queued_bytes = context_.queues.size_bytes();
+    gauges.intake_bytes = intake_bytes();
     for (const auto* const client : slots_) {
         if (client == nullptr || client->session.outbox() == nullptr) continue;
         gauges.queued_messages += client->session.outbox()->waiting().size();
         gauges.inflight_messages += client->session.outbox()->flows().size();
     }
     return gauges;
+}
+
+std::uint64_t Broker::Core::intake_bytes() const {
+    std::uint64_t bytes = defect_memory_ ? defect_memory_->leaked_bytes : 0;
+    for (const auto& connection : connections_)
+        if (connection.admission) bytes += connection.admission->connect.size();
+    for (const auto* const client : slots_)
+        if (client != nullptr && client->session.inbox() != nullptr)
+            bytes += client->session.inbox()->unreleased().size() * sizeof(std::uint16_t);
+    return bytes;
 }
 
 std::optional<SessionView> Broker::Core::session(std::string_view client_id) const {

@@ -43,6 +43,7 @@ public:
 
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] Gauges gauges() const;
+    [[nodiscard]] bool has_crashed() const { return defect_memory_ && defect_memory_->has_crashed; }
     [[nodiscard]] std::optional<SessionView> session(std::string_view client_id) const;
     [[nodiscard]] std::vector<std::string> client_ids() const;
     [[nodiscard]] MessageRef retained(std::string_view topic) const {
@@ -102,6 +103,7 @@ private:
     }
     void resume_waiting_subscribes();
     static void obey(Client& client, const access::Zone& zone);
+    [[nodiscard]] std::uint64_t intake_bytes() const;
 
     // core_connect.cpp
     Handled on_connect(ConnectionId id, const wire::Frame& frame);
@@ -247,6 +249,14 @@ private:
 
     // core_defects.cpp, core_defects_messages.cpp: what a defect switch asks for. Nothing of it is
     // used without one.
+    /// The process would be gone now.
+    void crash() { defect_memory().has_crashed = true; }
+    /// Of a packet whose connection has ended for it.
+    void spoil_refused(const wire::Frame& frame);
+    /// Of the beginning of a packet. Whether its connection is gone.
+    bool spoil_wait(ConnectionId id, Bytes beginning);
+    void spoil_unsubscribe(const Client& client, const FilterName& name);
+    Handled refuse_and_stay(ConnectionId id);
     using Postponed = std::function<void()>;
     void postpone(Duration by, Postponed what);
     void take_postponed(std::uint32_t number);

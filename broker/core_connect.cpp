@@ -267,6 +267,7 @@ Broker::Core::Handled Broker::Core::refuse(ConnectionId id, ProtocolVersion vers
     built_.clear();
     wire::encode(built_, wire::Connack{.reason = reason}, version);
     network_.send(id, built_);
+    if (options_.defects.has(Defect::reject_keeps_state)) return refuse_and_stay(id);
     network_.close(id);
     forget_connection(id, disconnect_reason_of(reason));
     return Handled::gone;

@@ -51,6 +51,8 @@ std::optional<Broker::Core::Handled> Broker::Core::spoil_duplicate(ConnectionId 
         client.session.acknowledge(context_, packet, ReasonCode::packet_identifier_in_use);
         return Handled::done;
     }
+    if (defects.has(Defect::qos2_same_id_leak))
+        defect_memory().leaked_bytes += packet.payload.size();
     const auto count =
         ++defect_memory().duplicates[{client.session.client_id(), packet.packet_id->raw()}];
     if (defects.has(Defect::qos2_dup_limit) && count > 1)

@@ -87,6 +87,7 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
     if (is_server_topic(client, packet.topic) ||
         !is_allowed(client, access::Action::publish, packet.topic))
         return deny_publish(id, client, packet, ReasonCode::not_authorized);
+    if (packet.topic.starts_with('$') && options_.defects.has(Defect::assert_on_dollar)) crash();
     std::string mounted_topic;
     if (const auto* const mountpoint = client.mountpoint()) {
         auto topic = mountpoint->mount_name(packet.topic);
@@ -386,8 +387,10 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
         const auto refuse_entry = [&](ReasonCode reason) {
             reasons_.push_back(suback_code(reason, version));
         };
-        if (has_too_many_levels(name.filter, settings))
+        if (has_too_many_levels(name.filter, settings)) {
+            if (options_.defects.has(Defect::deep_topic_recursion)) crash();
             return refuse_entry(ReasonCode::topic_filter_invalid);
+        }
         // Rules see the filter as the client wrote it, behind the ShareName.
         if (!is_allowed(client, access::Action::subscribe, parsed(entry.filter, v5)->filter)) {
             counters_.add(Counter::subscribe_denied);
@@ -492,6 +495,7 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
         auto name = parsed(filter, client.session.is_v5());
         if (name) name = mounted(client.mountpoint(), *name);
         const bool existed = name && router_.is_subscribed(client, *name);
+        if (existed && options_.defects.any()) spoil_unsubscribe(client, *name);
         if (existed && !(options_.defects.has(Defect::share_membership_race) && stays_behind(*name)))
             unsubscribe(client, *name);
         reasons_.push_back(static_cast<std::byte>(

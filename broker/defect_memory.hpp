@@ -25,6 +25,8 @@ struct DefectMemory {
     std::map<std::string, Instant, std::less<>> taken_over_at;   // client
     std::map<std::string, Instant, std::less<>> left_at;         // Shared Subscription
     std::map<std::pair<std::string, std::uint16_t>, unsigned> duplicates;
+    bool has_crashed = false;
+    std::uint64_t leaked_bytes = 0;
     std::size_t unwritten_retained = 0;  // that wait for their writer
     std::set<std::string, std::less<>> deleted_topics;
     std::set<std::string, std::less<>> mirrored_topics;

@@ -33,6 +33,7 @@ void Client::connect(Instant now) {
     phase_ = Phase::connecting;
     was_taken_over_ = false;
     connection_ = port_.open();
+    if (options_.only_raw) return;
     answer_deadline_ = now + options_.connect_timeout;
     send_connect(now);
 }
@@ -163,7 +164,7 @@ void Client::send_raw(Bytes bytes) {
 }
 
 void Client::on_bytes(ConnectionNumber connection, Bytes bytes, Instant now) {
-    if (connection_ != connection) return;
+    if (connection_ != connection || options_.only_raw) return;
     append(partial_, bytes);
     const Buffer whole = std::exchange(partial_, {});
     Bytes rest = whole;

@@ -85,6 +85,8 @@ struct ClientOptions {
     bool republish_unacknowledged = false;
     /// Whether QoS 0 messages published while away wait for the connection.
     bool queue_qos_0_offline = false;
+    /// Sends nothing by itself and listens to nothing: what it sends is send_raw().
+    bool only_raw = false;
     /// Topic Aliases the client uses at most; the server's Topic Alias Maximum lowers it. v5.
     std::uint16_t topic_alias_max = 0;
     /// 3.1.1 only: repeats what was not acknowledged for so long on a live connection; zero never.

@@ -80,6 +80,14 @@ void Links::put(ConnectionNumber connection, Direction to, Bytes bytes) {
     }
 }
 
+std::size_t Links::room_bytes(ConnectionNumber connection, Direction to) const {
+    const auto& outgoing = pipe(connection, to);
+    const auto used_bytes = outgoing.held_bytes + outgoing.waiting.size();
+    const auto link = connections_[connection.raw()].link;
+    const auto capacity_bytes = links_[link.raw()].model.buffer_bytes;
+    return capacity_bytes - std::min(capacity_bytes, used_bytes);
+}
+
 std::size_t Links::flush(ConnectionNumber connection, Direction to) {
     auto& outgoing = pipe(connection, to);
     const auto capacity_bytes = link_of(connection).model.buffer_bytes;

@@ -82,6 +82,8 @@ public:
     /// Puts bytes into the sender's buffer; they start at flush(). Without effect once this end is
     /// over.
     void put(ConnectionNumber connection, Direction to, Bytes bytes);
+    /// How many bytes that are put now could enter the link at once.
+    [[nodiscard]] std::size_t room_bytes(ConnectionNumber connection, Direction to) const;
     /// Lets what was put enter the link as far as there is room. Returns the bytes that entered;
     /// for those that enter later on_written is called.
     std::size_t flush(ConnectionNumber connection, Direction to);

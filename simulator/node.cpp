@@ -104,7 +104,11 @@ public:
 
     // Network
     void send(ConnectionId connection, Bytes bytes) override {
-        node_.links_.put(number_of(connection), Direction::to_client, bytes);
+        if (node_.options_.defects.has(Defect::congested_tail_reorder)) {
+            put_before_tail(number_of(connection), bytes);
+        } else {
+            node_.links_.put(number_of(connection), Direction::to_client, bytes);
+        }
         if (std::exchange(slots_[connection.raw()].is_unwritten, true)) return;
         unwritten_.push_back(connection);
     }
@@ -168,7 +172,17 @@ private:
         bool is_unwritten = false;
     };
 
+    /// What the connection does not take at once comes behind the next packet.
+    void put_before_tail(ConnectionNumber number, Bytes bytes) {
+        Buffer all{bytes.begin(), bytes.end()};
+        append(all, std::exchange(tails_[number], {}));
+        const auto size_bytes =
+            std::min(all.size(), node_.links_.room_bytes(number, Direction::to_client));
+        node_.links_.put(number, Direction::to_client, Bytes{all}.first(size_bytes));
+        tails_[number].assign(all.begin() + static_cast<std::ptrdiff_t>(size_bytes), all.end());
+    }
     void detach(ConnectionId connection) {
+        tails_.erase(number_of(connection));
         node_.attachments_.erase(number_of(connection));
         leave(connection);
     }
@@ -179,6 +193,7 @@ private:
     std::vector<Slot> slots_;  // by ConnectionId
     std::vector<std::uint32_t> free_;
     std::vector<ConnectionId> unwritten_;
+    std::map<ConnectionNumber, Buffer> tails_;  // by the defect congested_tail_reorder
     Broker broker_;
 };
 
@@ -264,6 +279,7 @@ Gauges Node::gauges() const {
         sum.sessions += one.sessions;
         sum.subscriptions += one.subscriptions;
         sum.queued_messages += one.queued_messages;
+        sum.intake_bytes += one.intake_bytes;
         sum.inflight_messages += one.inflight_messages;
         // Every shard has a copy.
         sum.retained_messages = std::max(sum.retained_messages, one.retained_messages);
@@ -366,6 +382,7 @@ void Node::deliver(ConnectionNumber number) {
     // A move takes along all from the CONNECT on; how much that is only the return value tells.
     const Intake intake = shards_[shard]->broker().on_bytes(attachment.id, bytes, engine_.now());
     CHECK(intake.consumed_bytes <= bytes.size());
+    wanted_bytes_max_ = std::max(wanted_bytes_max_, intake.wanted_bytes);
     if (const auto still = attachments_.find(number); still != attachments_.end()) {
         bytes.erase(bytes.begin(),
                     bytes.begin() + static_cast<std::ptrdiff_t>(intake.consumed_bytes));
@@ -436,6 +453,10 @@ void Node::put(unsigned from, unsigned to, Item item) {
 
 void Node::finish_turn(unsigned index) {
     auto& shard = *shards_[index];
+    if (shard.broker().has_crashed()) {
+        options_.on_death();
+        return crash(false);
+    }
     // What on_written lets the core send is written in the same turn.
     for (auto unwritten = shard.take_unwritten(); !unwritten.empty();
          unwritten = shard.take_unwritten()) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +44,8 @@ struct NodeOptions {
     Duration authentication_delay = std::chrono::milliseconds{1};
     unsigned shard_count = 1;  // 1 or more
     Defects defects;
+    /// Called when the process ends by a fault of its own, before it is gone.
+    std::function<void()> on_death{};
     /// Delay of a message between two shards, uniform; messages of one pair keep their order.
     Duration peer_delay_low = std::chrono::microseconds{5};
     Duration peer_delay_high = std::chrono::microseconds{500};
@@ -81,6 +84,8 @@ public:
     /// Of all shards together; zeros when the node is down.
     [[nodiscard]] Counters counters() const;
     [[nodiscard]] Gauges gauges() const;
+    /// The most bytes for which the core wanted room on one connection, since the beginning.
+    [[nodiscard]] std::size_t wanted_bytes_max() const { return wanted_bytes_max_; }
     /// Of messages between shards.
     [[nodiscard]] std::size_t peer_messages_underway() const;
 
@@ -145,6 +150,7 @@ private:
     std::uint16_t owner_;
     RandomStream accepts_;
     Instant next_accept_at_ = run_begin;
+    std::size_t wanted_bytes_max_ = 0;
     std::uint32_t incarnation_ = 0;               // tells events of an earlier process apart
     std::vector<std::unique_ptr<Shard>> shards_;  // empty: the process is down
     std::vector<Channel> channels_;

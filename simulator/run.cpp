@@ -189,8 +189,7 @@ private:
             case Step::kCompletions:
                 return world_.set_completions(client(what.completions().client()),
                                               ack_policy(what.completions().policy()));
-            case Step::kRaw:
-                return world_.send_raw(client(what.raw().client()), bytes_of(what.raw().hex()));
+            case Step::kRaw: return send_raw(what.raw());
             case Step::kRawToClient:
                 return world_.send_raw_to(client(what.raw_to_client().client()),
                                           bytes_of(what.raw_to_client().hex()));
@@ -283,6 +282,13 @@ private:
     void lasting(World::FaultNumber fault, std::uint32_t for_ms) {
         if (for_ms == 0) return;
         world_.engine().schedule_in(milliseconds(for_ms), {owner_, end_fault, fault, 0});
+    }
+
+    void send_raw(const scenario::Raw& raw) {
+        const auto piece = bytes_of(raw.hex());
+        Buffer bytes;
+        for (std::uint32_t i = 0; i < std::max(1U, raw.times()); ++i) append(bytes, piece);
+        world_.send_raw(client(raw.client()), bytes);
     }
 
     static Buffer bytes_of(const std::string& hex) {

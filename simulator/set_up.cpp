@@ -99,6 +99,7 @@ ClientOptions client_options(const scenario::Client& client) {
     }
     options.republish_unacknowledged = client.republish_unacknowledged();
     options.queue_qos_0_offline = client.queue_qos_0_offline();
+    options.only_raw = client.only_raw();
     return options;
 }
 

@@ -112,6 +112,7 @@ struct TracedFault {
 struct TracedConnection {
     Actor client;
     Actor node;
+    bool is_forged = false;  // bytes were sent to the client in its node's place
 };
 
 /// What a node's settings promise, as far as an observer has to know it.
@@ -123,6 +124,7 @@ struct TracedNode {
     std::uint32_t session_expiry_s_max = 0;  // Settings::session_expiry_s_max
     std::uint16_t keep_alive_s_max = 0;      // Settings::keep_alive_s_max
     std::uint32_t queue_messages_max = 0;    // Settings::queue_messages_max
+    std::uint32_t packet_size_bytes_max = 0;  // Settings::packet_size_bytes_max
     Duration connect_timeout{};              // Settings::connect_timeout
     Duration retry_interval{};               // Settings::retry_interval
     Duration accept_interval{};              // NodeOptions::accept_interval
@@ -154,6 +156,13 @@ struct TracedBalance {
     std::uint64_t in_flight = 0;
 };
 
+/// What a node keeps for what its clients have begun.
+struct TracedMemory {
+    Actor node;
+    std::uint64_t wanted_bytes_max = 0;  // of one connection, for a packet that is not complete
+    std::uint64_t intake_bytes = 0;      // Gauges::intake_bytes
+};
+
 /// What the nodes say about themselves at the end of a run.
 struct TracedEnd {
     Instant at{};  // end of the run
@@ -162,6 +171,7 @@ struct TracedEnd {
     /// expired, too large), over all nodes and restarts.
     std::uint64_t dropped_messages = 0;
     std::vector<TracedBalance> balances;  // of the nodes that are up
+    std::vector<TracedMemory> memory;
     /// Per topic with a Retained Message on any shard: the payload on each shard, "" for none.
     std::map<std::string, std::vector<std::string>> retained;
     bool known = false;  // false in a trace that was made by hand or broken off

@@ -56,10 +56,13 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
                             .session_expiry_s_max = settings.session_expiry_s_max,
                             .keep_alive_s_max = settings.keep_alive_s_max,
                             .queue_messages_max = settings.queue_messages_max,
+                            .packet_size_bytes_max = settings.packet_size_bytes_max,
                             .connect_timeout = settings.connect_timeout,
                             .retry_interval = settings.retry_interval,
                             .accept_interval = options.accept_interval});
-    nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, options), actor});
+    NodeOptions placed = options;
+    placed.on_death = [this, entity] { on_death(nodes_[entity]); };
+    nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, std::move(placed)), actor});
     nodes_.back().node->start();
     return NodeIndex{static_cast<std::uint32_t>(entity)};
 }
@@ -166,6 +169,7 @@ void World::send_raw(ClientIndex client, Bytes bytes) {
 void World::send_raw_to(ClientIndex client_index, Bytes bytes) {
     const auto number = client(client_index).connection();
     if (!number) return;
+    trace_.connections[number->raw()].is_forged = true;
     links_.put(*number, Direction::to_client, bytes);
     links_.flush(*number, Direction::to_client);
 }
@@ -237,9 +241,12 @@ void World::finish() {
             }
             end.sessions.push_back(std::move(session));
         }
+        const Gauges gauges = node.gauges();
+        end.memory.push_back({.node = placed.actor,
+                              .wanted_bytes_max = node.wanted_bytes_max(),
+                              .intake_bytes = gauges.intake_bytes});
         if (!node.is_up()) continue;
         const Counters counters = node.counters();
-        const Gauges gauges = node.gauges();
         end.balances.push_back({.node = placed.actor,
                                 .matched = counters.of(Counter::messages_matched),
                                 .completed = counters.of(Counter::publish_sent_qos_0) +

@@ -135,6 +135,8 @@ private:
     };
 
     [[nodiscard]] Host& host(ClientIndex client) { return *hosts_[client.raw()]; }
+    /// The node ends by a fault of its own.
+    void on_death(PlacedNode& placed);
     FaultNumber begin(const Fault& fault, std::string kind, std::string where, std::string note);
     void set_on(const Fault& fault, bool on);
     void note(TraceEntry::Kind kind, Actor client);

@@ -97,6 +97,13 @@ World::FaultNumber World::begin_crash(NodeIndex node, bool is_silent) {
     return number;
 }
 
+void World::on_death(PlacedNode& placed) {
+    for (const auto kind : {TraceEntry::Kind::died, TraceEntry::Kind::node_crashed}) {
+        trace_.add({now(), kind, Direction::to_broker, placed.actor, ConnectionNumber{}, 0});
+    }
+    placed.dropped_before_restart += lost_messages(placed.node->counters());
+}
+
 World::FaultNumber World::begin_stop(NodeIndex node) {
     auto& placed = nodes_[node.raw()];
     const auto number = begin({.kind = Fault::Kind::down, .subject = node.raw()}, "stop",

@@ -12,6 +12,7 @@ Gauges& Gauges::operator+=(const Gauges& other) {
     queued_messages += other.queued_messages;
     queued_bytes += other.queued_bytes;
     inflight_messages += other.inflight_messages;
+    intake_bytes += other.intake_bytes;
     return *this;
 }
 

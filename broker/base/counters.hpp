@@ -99,6 +99,9 @@ struct Gauges {
     std::uint64_t queued_messages = 0;
     std::uint64_t queued_bytes = 0;
     std::uint64_t inflight_messages = 0;
+    /// Of what clients began and have not finished: CONNECTs put aside, and the Packet Identifiers
+    /// of their QoS 2 messages that are not released.
+    std::uint64_t intake_bytes = 0;
 
     /// Of several shards together; the retained messages, of which each has all, are the most that
     /// any has.

@@ -14,6 +14,12 @@ namespace touchstone {
 // name, what the broker does wrong; by name
 #define TOUCHSTONE_DEFECTS(X)                                                                      \
     X(ack_type_confusion, "PUBACK ends a QoS 2 flow")                                              \
+    X(alloc_by_announced_len,                                                                      \
+      "room is made for what a Remaining Length announces, before any limit")                      \
+    X(assert_on_dollar, "a topic that begins with $ and is not $SYS ends the process")             \
+    X(congested_tail_reorder,                                                                      \
+      "what a congested connection did not take goes behind later packets")                        \
+    X(deep_topic_recursion, "a Topic Filter of very many levels ends the process")                 \
     X(dollar_matched, "wildcards match topics that begin with $")                                  \
     X(drop_inflight_on_disconnect, "what is in flight goes with the connection")                   \
     X(dup_flag_missing, "DUP stays 0 on a resend")                                                 \
@@ -27,6 +33,8 @@ namespace touchstone {
     X(keepalive_uncapped, "the Keep Alive that a client asks for is not limited")                  \
     X(late_unregister_wins,                                                                        \
       "the end of a connection that was taken over removes the newer one's entry")                 \
+    X(leak_on_bad_property,                                                                        \
+      "what was decoded of a CONNECT stays in memory when its Will is malformed")                  \
     X(live_bypasses_backlog, "a new message overtakes the session's queue")                        \
     X(new_before_retransmit, "after a resume queued messages go before the resends")               \
     X(no_conn_epoch, "the end of a connection that was taken over closes the newer one")           \
@@ -36,8 +44,10 @@ namespace touchstone {
     X(overflow_silent, "messages that a full queue drops are not counted")                         \
     X(pid_alloc_restart_on_resume,                                                                 \
       "after a resume Packet Identifiers are given out from 1 again")                              \
+    X(pid_bytes_unchecked, "a PUBLISH that ends before its Packet Identifier ends the process")    \
     X(pid_fresh_on_redelivery, "a resend gets a new Packet Identifier")                            \
     X(pid_no_in_use_check, "Packet Identifiers are given out while in use")                        \
+    X(prop_len_unchecked, "Properties longer than their packet end the process")                   \
     X(puback_missing, "QoS 1 publications are never acknowledged")                                 \
     X(qos2_drop_unseen_dup, "a QoS 2 PUBLISH with DUP 1 that never came before goes nowhere")      \
     X(qos2_dup_limit, "the second duplicate of an unreleased QoS 2 message is a Protocol Error")   \
@@ -49,6 +59,7 @@ namespace touchstone {
       "PUBREL sends on what the connection's last PUBLISH was, not the stored one")                \
     X(qos2_rx_not_in_session, "identifiers of received QoS 2 messages go with the connection")     \
     X(qos2_rx_ttl, "identifiers of received QoS 2 messages are forgotten after 300 s")             \
+    X(qos2_same_id_leak, "each duplicate of an unreleased QoS 2 message is stored again")          \
     X(qos2_window_drop, "after a resume every second stored QoS 2 message is missing at PUBREL")   \
     X(qos_not_lowered, "delivered with the QoS of the publication")                                \
     X(quota_carried_over, "a new connection begins with the send quota that was left")             \
@@ -57,6 +68,7 @@ namespace touchstone {
     X(recvmax_overwritten_on_takeover,                                                             \
       "a resumed session keeps the Receive Maximum of its former connection")                      \
     X(redeliver_unordered, "resends go in another order than the first transmission")              \
+    X(reject_keeps_state, "a refused connection stays open")                                       \
     X(reject_tears_incumbent,                                                                      \
       "refusing a client ends the connection of the one that has its name")                        \
     X(resend_only_by_timer, "after a resume unacknowledged messages wait for a timer")             \
@@ -73,6 +85,7 @@ namespace touchstone {
     X(retain_snapshot_after_live, "Retained Messages are read at SUBSCRIBE and sent later")        \
     X(rx_counts_in_tx_window, "QoS 2 messages that come in take places of the outgoing window")    \
     X(sei_ignored, "the Session Expiry Interval of DISCONNECT is ignored")                         \
+    X(server_only_packet_path, "a packet that only servers send ends the process")                 \
     X(session_present_lies, "CONNACK says Session Present without a session")                      \
     X(share_ack_on_write, "shared messages count as delivered when they are written")              \
     X(share_credit_leak, "a member of a Shared Subscription does not get its credit back")         \
@@ -83,11 +96,15 @@ namespace touchstone {
     X(share_redispatch_on_takeover, "a takeover sends shared messages to another member as well")  \
     X(share_sub_needs_subscribe,                                                                   \
       "a resumed member of a Shared Subscription gets nothing before SUBSCRIBE")                   \
+    X(sub_list_race, "a message that meets an UNSUBSCRIBE of its topic ends the process")          \
+    X(subopts_unchecked, "a SUBSCRIBE that ends before its options ends the process")              \
     X(takeover_gap_drop, "messages that arrive during a takeover are lost")                        \
     X(takeover_ignores_sei0, "a session that ends with its connection is taken over")              \
     X(takeover_lazy_map_cleanup,                                                                   \
       "a quick second takeover hits the connection that the first one made")                       \
+    X(topic_len_underflow, "a Topic Name longer than its packet ends the process")                 \
     X(unbounded_inflight, "a queue has no limit")                                                  \
+    X(varint4_rejected, "a Remaining Length of four bytes is refused")                             \
     X(will_delay_not_capped,                                                                       \
       "a Will Delay Interval longer than the session loses the Will Message")                      \
     X(will_dropped_delay_sei0, "a takeover drops a delayed Will Message though the session ends")  \
@@ -98,7 +115,8 @@ namespace touchstone {
     X(will_timer_hits_successor,                                                                   \
       "the end of a Will Delay Interval takes the subscriptions of a newer connection")            \
     X(will_twice, "a Will Message is published twice")                                             \
-    X(window_not_enforced, "more in flight than the peer's Receive Maximum")
+    X(window_not_enforced, "more in flight than the peer's Receive Maximum")                       \
+    X(zero_len_topic_crash, "a PUBLISH without a topic ends the process")
 
 enum class Defect : std::uint8_t {
 #define TOUCHSTONE_DEFECT(name, story) name,

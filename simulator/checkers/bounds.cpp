@@ -1,5 +1,5 @@
 // B1: what one client makes the broker keep has a bound that the operator sets, whatever the client
-// does: the messages that wait for it, and the time that it may say nothing.
+// does: the messages that wait for it, the time that it may say nothing, and what it has begun to send.
 
 #include <fmt/format.h>
 
@@ -63,12 +63,47 @@ void check_silence(const Trace& trace, const History& history, Failures& failure
     }
 }
 
+/// What clients have begun and not finished costs an identifier for each QoS 2 message that is not
+/// released, and a packet for each connection without CONNACK.
+void check_intake(const Trace& trace, const History& history, Failures& failures) {
+    std::map<std::pair<std::uint32_t, std::uint16_t>, Actor> unreleased;  // session, identifier
+    for (const auto& entry : trace.entries) {
+        const auto* packet = taken_by_broker(trace, entry);
+        if (packet == nullptr) continue;
+        const auto session = history.session_of(*packet);
+        if (session == no_session || history.sessions[session].end_entry != no_entry) continue;
+        const std::pair key{session, packet->packet_id};
+        if (packet->type == wire::PacketType::pubrel) unreleased.erase(key);
+        const bool is_qos_2 =
+            packet->type == wire::PacketType::publish && packet->qos == QoS::exactly_once;
+        if (is_qos_2) unreleased[key] = history.sessions[session].node;
+    }
+    for (const auto& memory : trace.end.memory) {
+        std::uint64_t bound_bytes = 0;
+        for (const auto& [key, node] : unreleased) {
+            bound_bytes += node == memory.node ? sizeof(std::uint16_t) : 0;
+        }
+        const auto* node = node_of(trace, memory.node);
+        for (const auto& connection : history.connections) {
+            const bool is_waiting = connection.node == memory.node &&
+                                    connection.end_entry == no_entry && !connection.is_accepted;
+            bound_bytes += is_waiting && node != nullptr ? node->packet_size_bytes_max : 0;
+        }
+        if (memory.intake_bytes <= bound_bytes) continue;
+        failures.push_back(
+            {no_entry, fmt::format("'{}' keeps {} bytes for what its clients have not finished, "
+                                   "which is {} bytes",
+                                   trace.name_of(memory.node), memory.intake_bytes, bound_bytes)});
+    }
+}
+
 }  // namespace
 
 Failures check_bounds(const Trace& trace, const History& history) {
     Failures failures;
     check_queues(trace, history, failures);
     check_silence(trace, history, failures);
+    check_intake(trace, history, failures);
     return failures;
 }
 

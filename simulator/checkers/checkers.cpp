@@ -10,6 +10,7 @@ std::span<const Checker> all_checkers() {
         {"O2", "resend order", check_resend_order},
         {"O3", "acknowledgement order", check_acknowledgement_order},
         {"O4", "application order", check_application_order},
+        {"O5", "what the broker sends can be read", check_byte_order},
         {"W1", "window", check_window},
         {"W3", "progress", check_progress},
         {"P1", "Packet Identifiers are unique", check_packet_id_uniqueness},
@@ -35,6 +36,7 @@ std::span<const Checker> all_checkers() {
         {"K1", "Keep Alive", check_keep_alive},
         {"A1", "Topic Aliases belong to a connection", check_alias_scope},
         {"M1", "no bytes end a process", check_survival},
+        {"M2", "no room before the limits", check_intake_room},
         {"D1", "only what matches", check_dollar_rule},
         {"limits", "what the server announced is kept", check_peer_limits},
         {"causes", "no connection is given up without a reason", check_connection_causes},
@@ -44,6 +46,8 @@ std::span<const Checker> all_checkers() {
         {"qos", "delivered at the lower QoS, no lower", check_delivery_qos},
         {"receive-maximum", "the server's Receive Maximum holds", check_receive_maximum},
         {"resume", "what is unacknowledged is sent again", check_resume},
+        {"reading", "what is well-formed is understood", check_reading},
+        {"refusal", "who is refused is let go", check_refusal},
     });
     return checkers;
 }

@@ -278,5 +278,64 @@ TEST(B1, nobody_is_silent_for_longer_than_the_server_allows) {
     expect_broken(check_bounds, builder, "'c' was silent");
 }
 
+TEST(B1, what_a_client_has_begun_costs_its_identifiers) {
+    TraceBuilder builder;
+    const auto client = builder.connect("c");
+    builder.publish(client, "t", "a", {.qos = QoS::exactly_once, .packet_id = 1});
+    builder.publish(client, "t", "a", {.qos = QoS::exactly_once, .packet_id = 1, .dup = true});
+    auto& end = builder.finished().end;
+    end.memory.push_back({.node = builder.node(), .intake_bytes = 2});
+    expect_kept(check_bounds, builder);
+    end.memory.front().intake_bytes = 4;
+    expect_broken(check_bounds, builder, "keeps 4 bytes");
+    end.memory.front().intake_bytes = 2;
+    builder.to_broker(client, PacketType::pubrel, 1);
+    expect_broken(check_bounds, builder, "which is 0 bytes");
+}
+
+TEST(M2, no_more_room_is_wanted_than_a_packet_may_have) {
+    TraceBuilder builder;
+    auto& trace = builder.finished();
+    trace.nodes.front().packet_size_bytes_max = 1'000;
+    trace.end.memory.push_back({.node = builder.node(), .wanted_bytes_max = 1'000});
+    expect_kept(check_intake_room, builder);
+    trace.end.memory.front().wanted_bytes_max = 268'435'460;
+    expect_broken(check_intake_room, builder, "wanted room for 268435460 bytes");
+}
+
+TEST(O5, what_the_broker_sends_can_be_read) {
+    Pair pair;
+    pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1});
+    expect_kept(check_byte_order, pair);
+    constexpr std::array rest_of_a_packet{std::byte{0x00}, std::byte{0x61}};
+    pair.to_client(pair.subscriber, Bytes{rest_of_a_packet});
+    expect_broken(check_byte_order, pair, "2 bytes that the broker sent to 'subscriber'");
+}
+
+TEST(Reading, who_sends_packets_is_not_told_that_they_are_malformed) {
+    TraceBuilder builder;
+    const auto good = builder.connect("good");
+    const auto bad = builder.connect("bad");
+    constexpr std::array no_packet{std::byte{0x00}};
+    builder.to_broker(bad, Bytes{no_packet});
+    Buffer disconnect;
+    wire::encode(disconnect, wire::Disconnect{.reason = ReasonCode::malformed_packet},
+                 ProtocolVersion::v5);
+    builder.to_client(bad, disconnect);
+    expect_kept(check_reading, builder);
+    builder.to_client(good, disconnect);
+    expect_broken(check_reading, builder, "'good' was told");
+}
+
+TEST(Refusal, is_followed_by_the_end_of_the_connection) {
+    TraceBuilder builder;
+    const auto first = builder.connect("first", {.reason = ReasonCode::not_authorized});
+    builder.closed_by_broker(first);
+    builder.connect("second", {.reason = ReasonCode::not_authorized});
+    expect_kept(check_refusal, builder);
+    builder.pass(progress_time);
+    expect_broken(check_refusal, builder, "'second' was refused");
+}
+
 }  // namespace
 }  // namespace touchstone::simulator

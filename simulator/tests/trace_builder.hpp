@@ -25,6 +25,7 @@ public:
         bool session_present = false;
         std::string will_payload;  // topic "will"; empty: none
         std::uint16_t server_receive_maximum = 65'535;
+        ReasonCode reason = ReasonCode::success;  // of CONNACK
         std::uint32_t server_packet_size_bytes_max = 0;  // 0: not announced
         std::uint16_t server_topic_alias_max = 0;
         bool has_server_qos_2 = true;
@@ -86,7 +87,9 @@ public:
         if (!options.has_server_qos_2) granted.put_integer(wire::PropertyId::maximum_qos, 1);
         wire::encode(
             connack,
-            wire::Connack{.session_present = options.session_present, .properties = granted.view()},
+            wire::Connack{.session_present = options.session_present,
+                          .reason = options.reason,
+                          .properties = granted.view()},
             ProtocolVersion::v5);
         to_client(number, connack);
         return number;
