@@ -151,6 +151,21 @@ CASE("v5/MQTT-4.1.0-1 v3.1.1/MQTT-4.1.0-2",
     subscriber.expect_message({.topic = "t", .payload = "after"});
 }
 
+CASE("v5/MQTT-3.3.1-12:resume v3.1.1/MQTT-3.3.1-9:resume",
+     "Retained Messages are for new subscriptions: who resumes a Session is not sent them again",
+     needs.retain().session_expiry()) {
+    peer("publisher").connect().publish({.topic = "t", .payload = "kept", .retain = Retain::yes});
+    auto client = peer("client").connect(kept_session()).subscribe("t");
+    client.expect_publish({.topic = "t", .payload = "kept", .retain = Retain::yes});
+    client.disconnect();
+    client.connect_expecting_session(true, kept_session());
+    for (const auto& packet : client.collect()) {
+        // With RETAIN 0 it breaks no statement, and is still one message too many.
+        demand(!packet.retain, "no Retained Message without a SUBSCRIBE", describe(packet));
+        non_strict("without a SUBSCRIBE comes " + describe(packet));
+    }
+}
+
 CASE("v5/X5-86 v3.1.1/X3-06", "the broker closes the connection after DISCONNECT") {
     auto client = peer("client").connect();
     client.send(build_disconnect(client.version()));

@@ -267,10 +267,10 @@ CASE("v5/MQTT-3.10.4-4 v5/MQTT-3.10.4-5 v5/X5-66 v3.1.1/MQTT-3.10.4-5",
 CASE("v5/MQTT-3.10.4-6 v5/MQTT-3.11.3-1 v5/MQTT-3.11.3-2 v3.1.1/MQTT-3.10.4-6",
      "an UNSUBSCRIBE with several filters is like several, with one UNSUBACK") {
     auto client = peer("client").connect().subscribe("a").subscribe("b").subscribe("c");
-    const auto unsuback = client.unsubscribe({"a", "nope", "a", "b"});
+    const auto unsuback = client.unsubscribe({"a", "nope", "b", "a"});
     if (is_v5()) {
-        demand(unsuback.reason_codes == std::vector<std::uint8_t>{0x00, 0x11, 0x11, 0x00},
-               "codes 0x00 0x11 0x11 0x00", describe(unsuback));
+        demand(unsuback.reason_codes == std::vector<std::uint8_t>{0x00, 0x11, 0x00, 0x11},
+               "codes 0x00 0x11 0x00 0x11", describe(unsuback));
     }
     client.expect_nothing_by_ping();
     auto publisher = peer("publisher").connect();
