@@ -8,7 +8,7 @@
 #include "conformance/generated/fuzz.hpp"
 #include "conformance/generated/search.hpp"
 #include "conformance/targets/sim.hpp"
-#include "conformance/tests/mutants.hpp"
+#include "conformance/tests/mutants/mutant.hpp"
 
 namespace touchstone::conformance::generated {
 namespace {

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "conformance/tests/mutants.hpp"
+#include "conformance/tests/mutants/mutant.hpp"
 
 namespace touchstone::conformance {
 
