@@ -8,13 +8,13 @@ namespace touchstone::conformance::generated {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> topics{"~/t", "~/t/1", "~/t/2", "~/a/b",       "~/will",
-                                                 "~/T", "~//t",  "$~/t",  "%EF%BB%BF~/t"};
+constexpr std::array<std::string_view, 10> topics{"~/t", "~/t/1", "~/t/2", "~/a/b",        "~/will",
+                                                  "~/T", "~//t",  "$~/t",  "%EF%BB%BF~/t", "/~/t"};
 constexpr std::array<std::string_view, 13> filters{
     "~/t",   "~/t",    "~/#", "~/+", "~/t/#", "~/t/+",       "~/a/b",
     "~/a/+", "~/will", "#",   "+/t", "~//t",  "%EF%BB%BF~/t"};
-constexpr std::array<std::string_view, 3> shared_filters{"$share/g/~/t", "$share/g/~/#",
-                                                         "$share/h/~/t"};
+constexpr std::array<std::string_view, 4> shared_filters{"$share/g/~/t", "$share/g/~/#",
+                                                         "$share/h/~/t", "$share/g//~/t"};
 
 /// What a script is about.
 struct Features {
@@ -107,10 +107,10 @@ private:
             std::uint32_t weight;
         };
         const std::array<Choice, 9> choices{{
-            {Verb::subscribe, 22},
-            {Verb::unsubscribe, 5},
+            {Verb::subscribe, features_.is_about_flows ? 8U : 22U},
+            {Verb::unsubscribe, features_.is_about_flows ? 1U : 5U},
             {Verb::publish, 40},
-            {Verb::acknowledge, client.is_manual ? 22U : 0U},
+            {Verb::acknowledge, client.is_manual ? (features_.is_about_flows ? 35U : 22U) : 0U},
             {Verb::ping, 2},
             {Verb::disconnect, 6},
             {Verb::cut, features_.loses ? 7U : 2U},
@@ -164,6 +164,8 @@ private:
         } else if (dice_.chance(5)) {
             const char upper = static_cast<char>('A' + dice_.below(features_.clients));
             step.with("id", dice_.chance(50) ? "-" : std::string{upper});
+        } else if (dice_.chance(3)) {
+            step.with("id", dice_.chance(50) ? "*" : "+");
         }
         if (dice_.chance(features_.keeps_sessions ? 15 : 70)) step.with("clean");
         if (features_.keeps_sessions && !is_v3 && dice_.chance(85))
@@ -286,6 +288,7 @@ private:
     Step make_acknowledge(char name, Client& client) {
         Step step{.client = name, .verb = Verb::acknowledge};
         if (dice_.chance(40)) step.with("count", 1 + dice_.below(4));
+        if (features_.is_about_flows && dice_.chance(40)) step.with("q", 1 + dice_.below(2));
         if (dice_.chance(10)) step.with("code", 0x80U);
         if (features_.loses && dice_.chance(10)) {
             step.with("lose");
@@ -297,12 +300,19 @@ private:
     Step make_wrong(char name, bool is_first) {
         const auto& kinds = wrong_kinds();
         for (;;) {
-            const auto& kind = kinds[dice_.below(static_cast<std::uint32_t>(kinds.size()))];
+            auto kind = kinds[dice_.below(static_cast<std::uint32_t>(kinds.size()))];
+            // Whether an alias is forgotten shows where there was one.
+            if (features_.uses_aliases && !is_first && dice_.chance(30)) {
+                kind = *std::ranges::find(kinds, "publish-bad-alias", &WrongKind::name);
+            }
             if (kind.is_first_packet != is_first) continue;
             if (!is_first && kind.name != "ping-frame") {
                 clients_[static_cast<std::size_t>(name - 'a')].is_open = false;
             }
-            return Step{.client = name, .verb = Verb::wrong}.with("kind", std::string{kind.name});
+            Step step{.client = name, .verb = Verb::wrong};
+            step.with("kind", std::string{kind.name});
+            if (is_first && features_.has_v3 && dice_.chance(50)) step.with("version", "3.1.1");
+            return step;
         }
     }
 

@@ -12,6 +12,10 @@ namespace {
 constexpr std::uint16_t subscribe_id = 1'000;
 constexpr std::uint16_t unsubscribe_id = 1'001;
 constexpr std::uint16_t wrong_id = 1'002;
+/// A broker whose Maximum Packet Size is larger is sent nothing above it: that would only take
+/// time.
+constexpr std::uint32_t too_large_bytes_max = 100'000;
+constexpr std::size_t long_id_bytes = 120;
 constexpr std::uint32_t never_expires = 0xFFFF'FFFF;
 
 namespace rule {
@@ -138,10 +142,11 @@ std::optional<Outgoing> Model::begin(const Step& step, std::size_t number, Insta
     constexpr unsigned steps_max = 3;
     std::erase_if(late_, [this](Late& late) {
         if (++late.steps <= steps_max) return false;
+        if (!late.is_certain) return true;
         late.message->is_late = false;
         auto& candidates = retained_[late.message->topic];
         const bool is_last = !candidates.empty() && candidates.back().source == late.message;
-        if (is_last && late.is_certain && late.message->is_place_known) {
+        if (is_last && late.message->is_place_known) {
             candidates = {candidates.back()};
         }
         return true;
@@ -217,6 +222,12 @@ std::optional<Outgoing> Model::begin_connect(const Step& step, std::size_t numbe
     const auto id = step.text("id", std::string{step.client});
     const bool is_anonymous = id == "-";
     one.client_id = is_anonymous ? std::string{} : "c" + settings_.token + id;
+    // One character, or very many: for the length of a Client Identifier alone.
+    if (id == "*") one.client_id = settings_.token.substr(settings_.token.size() - 1);
+    if (id == "+") {
+        one.client_id.pop_back();
+        one.client_id.resize(long_id_bytes, step.client);
+    }
     one.session = is_anonymous ? "?" + std::to_string(++anonymous_) : one.client_id;
     // 3.1.1 [MQTT-3.1.3-7]: without a Client Identifier there is nothing to come back to.
     // The standard says nothing about a Session that is resumed in another version.
@@ -548,18 +559,24 @@ Buffer Model::acknowledge(Link& link, const Pending& pending, std::uint8_t code,
 
 std::optional<Outgoing> Model::begin_acknowledge(const Step& step, Instant now) {
     auto& one = link(step.client);
-    const auto count = std::min<std::size_t>(step.number("count", 1), one.pending.size());
-    if (count == 0) return std::nullopt;
+    // A client keeps the order among those of one QoS (v5, v3.1.1 [MQTT-4.6.0-2], [MQTT-4.6.0-3]).
+    const auto wanted = step.number_if("q");
+    const auto is_wanted = [wanted](const Pending& pending) {
+        return !wanted.has_value() || (*wanted == 1) == (pending.type == PacketType::puback);
+    };
     const bool is_v5 = one.version == ProtocolVersion::v5;
     Outgoing outgoing;
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto pending = one.pending.front();
-        one.pending.pop_front();
+    for (auto left = step.number("count", 1); left > 0; --left) {
+        const auto found = std::ranges::find_if(one.pending, is_wanted);
+        if (found == one.pending.end()) break;
+        const auto pending = *found;
+        one.pending.erase(found);
         const bool may_refuse =
             is_v5 && (pending.type == PacketType::puback || pending.type == PacketType::pubrec);
         const auto code = may_refuse ? static_cast<std::uint8_t>(step.number("code")) : 0;
         outgoing.packets.push_back(acknowledge(one, pending, static_cast<std::uint8_t>(code), now));
     }
+    if (outgoing.packets.empty()) return std::nullopt;
     if (step.has("lose")) outgoing.ends = Ending::finish;
     return outgoing;
 }
@@ -591,7 +608,8 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
     const auto& known = settings_.capabilities;
     if (kind.is_first_packet) {
         if (one.is_open) return std::nullopt;
-        const bool is_old = name == "connect-empty-id" || !known.speaks_v5;
+        const bool is_old = name == "connect-empty-id" || name == "connect-will-wildcard" ||
+                            step.text("version") == "3.1.1" || !known.speaks_v5;
         if (is_old && !known.speaks_v3_1_1) return std::nullopt;
         one = Link{};
         one.is_open = true;
@@ -622,8 +640,14 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
         one.must_not_accept =
             divergence(rule, version, "accepted " + name, std::string{kind.story} + " is accepted");
     };
+    /// 3.1.1 demands more of a malformed CONNECT than a refusal.
+    const auto not_answered = [&] {
+        if (is_v5) return;
+        one.must_not_answer = divergence({"", "MQTT-3.1.4-1"}, version, "CONNACK for " + name,
+                                         std::string{kind.story} + " is answered with CONNACK");
+    };
     const auto publish = [&](PublishFields fields) {
-        fields.payload = payload;
+        fields.payload = payload + fields.payload;
         return build_publish(version, fields);
     };
     const auto connect = [&] {
@@ -671,6 +695,27 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
     } else if (name == "publish-response-wildcard" && is_v5) {
         sends(publish(
             {.topic = topic, .properties = {text_property(PropertyId::response_topic, "a/+")}}));
+    } else if (name == "publish-identifier" && is_v5) {
+        sends(publish({.topic = topic,
+                       .properties = {number_property(PropertyId::subscription_identifier, 9)}}));
+        // A broker need not notice, but may not pass the identifier on.
+        auto message = make_message(topic, payload, 0, false, one.session, now);
+        message->is_ordered = false;
+        accept(message, false, now);
+    } else if (name == "publish-property-utf8" && is_v5) {
+        sends(publish({.topic = topic, .properties = {pair_property("a", "\xC0\xAF")}}));
+    } else if (name == "publish-above-qos" && is_v5 && one.server_maximum_qos < 2) {
+        sends(publish({.topic = topic,
+                       .qos = static_cast<QoS>(one.server_maximum_qos + 1),
+                       .packet_id = wrong_id}));
+        binding({"MQTT-3.2.2-11", ""});
+    } else if (name == "publish-retain" && is_v5 && !one.has_retain) {
+        sends(publish({.topic = topic, .retain = true}));
+        binding({"MQTT-3.2.2-14", ""});
+    } else if (name == "publish-too-large" && is_v5 &&
+               one.server_packet_size.value_or(too_large_bytes_max) < too_large_bytes_max) {
+        sends(publish({.topic = topic, .payload = std::string(*one.server_packet_size, 'x')}));
+        binding({"MQTT-3.2.2-15", ""});
     } else if (name == "publish-bad-alias" && is_v5) {
         std::uint32_t alias = 1;
         while (one.aliases.contains(alias)) ++alias;
@@ -711,19 +756,33 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
     } else if (name == "connect-flag") {
         sends(connect().set("connect_flags", hex("03")));
         not_accepted({"MQTT-3.1.2-3", "MQTT-3.1.2-3"});
+        not_answered();
     } else if (name == "connect-name") {
         sends(connect().set("protocol_name", "MQTZ"));
         not_accepted({"MQTT-3.1.2-1", ""});  // 3.1.1: SHOULD NOT be processed
         one.may_close = true;
+        one.may_be_any_connack = true;
     } else if (name == "connect-version") {
         sends(connect().set("protocol_version", hex("09")));
         not_accepted({"MQTT-3.1.2-2", "MQTT-3.1.2-2"});
+        one.may_be_any_connack = true;
     } else if (name == "connect-will-qos-3") {
         auto draft = build_connect({.version = version,
                                     .client_id = "c" + settings_.token + "w",
                                     .will = WillFields{.topic = topic, .payload = payload}});
         sends(draft.set("connect_flags", hex("1e")));
         not_accepted({"MQTT-3.1.4-1", "MQTT-3.1.4-1"});
+        not_answered();
+    } else if (name == "connect-will-empty") {
+        sends(build_connect({.version = version,
+                             .client_id = "c" + settings_.token + "w",
+                             .will = WillFields{.payload = payload}}));
+        not_accepted({"MQTT-4.7.3-1", "MQTT-4.7.3-1"});
+    } else if (name == "connect-will-wildcard") {
+        sends(build_connect({.version = version,
+                             .client_id = "c" + settings_.token + "w",
+                             .will = WillFields{.topic = topic + "/+", .payload = payload}}));
+        not_accepted({"", "MQTT-4.7.1-1"});
     } else if (name == "connect-empty-id") {
         sends(build_connect({.version = version, .clean_start = false}));
         not_accepted({"", "MQTT-3.1.3-8"});

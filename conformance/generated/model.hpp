@@ -232,6 +232,8 @@ private:
         bool may_close = false;                       // the broker is free to
         std::optional<Divergence> must_close{};       // why, and what it breaks when it does not
         std::optional<Divergence> must_not_accept{};  // a CONNECT that has to be refused
+        std::optional<Divergence> must_not_answer{};  // one that has to be refused without CONNACK
+        bool may_be_any_connack = false;              // in the format of whichever version
         std::string refused_filter_rule{};            // a SUBACK that grants would break this
         ProtocolVersion version = ProtocolVersion::v5;
         std::string client_id{};
@@ -318,6 +320,11 @@ private:
     [[nodiscard]] std::optional<Divergence> judge(const Link& link, const Session& session,
                                                   const Copy& copy, const Packet& packet,
                                                   bool is_shared, Instant now) const;
+    [[nodiscard]] static std::vector<std::uint32_t> own_identifier(const Match& match);
+    [[nodiscard]] static std::vector<std::uint32_t> all_identifiers(const Copy& copy);
+    /// Whether the broker sends a copy per subscription, each with its own Subscription Identifier.
+    [[nodiscard]] static bool is_one_of_several(const Link& link, const Session& session,
+                                                const Copy& copy, const Packet& packet);
     [[nodiscard]] std::optional<Divergence>
     judge_properties(const Message& message, const Packet& packet, Instant now) const;
     void check_order(Link& link, const Message& message, const Packet& packet);

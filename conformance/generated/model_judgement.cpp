@@ -10,6 +10,7 @@ namespace {
 
 namespace rule {
 constexpr Rule connect_refused{"MQTT-3.1.4-5", "MQTT-3.1.4-4"};
+constexpr Rule refusal_closes{"MQTT-3.2.2-7", "MQTT-3.2.2-5"};
 constexpr Rule session_lost{"MQTT-3.2.2-3", "MQTT-3.2.2-2"};
 constexpr Rule session_invented{"MQTT-3.2.2-3", "MQTT-3.2.2-3"};
 constexpr Rule not_resent_as_dup{"MQTT-3.3.1-1", "MQTT-3.3.1-1"};
@@ -34,6 +35,9 @@ constexpr Rule unsuback_code{"X5-66", ""};
 constexpr Rule hop_by_hop{"X5-54", ""};
 constexpr Rule none{"", ""};
 }  // namespace rule
+
+/// Longer Client Identifiers may be refused (v5, v3.1.1 [MQTT-3.1.3-5]).
+constexpr std::size_t accepted_id_bytes_max = 23;
 
 /// A broker may refuse a client for reasons of its own (v5 §3.2.2.2, v3.1.1 §3.2.2.3).
 bool is_own_refusal(ProtocolVersion version, std::uint8_t code) {
@@ -83,6 +87,30 @@ std::uint8_t Model::highest_qos(const Copy& copy) {
     return highest;
 }
 
+std::vector<std::uint32_t> Model::own_identifier(const Match& match) {
+    const auto identifier = match.subscription.identifier;
+    return identifier.has_value() ? std::vector{*identifier} : std::vector<std::uint32_t>{};
+}
+
+std::vector<std::uint32_t> Model::all_identifiers(const Copy& copy) {
+    std::vector<std::uint32_t> together;
+    for (const auto& match : copy.matches) {
+        const auto own = own_identifier(match);
+        together.insert(together.end(), own.begin(), own.end());
+    }
+    std::ranges::sort(together);
+    return together;
+}
+
+bool Model::is_one_of_several(const Link& link, const Session& session, const Copy& copy,
+                              const Packet& packet) {
+    // Nothing to tell by, when only one of the subscriptions has an identifier.
+    const auto together = all_identifiers(copy);
+    return link.version == ProtocolVersion::v5 && link.has_identifiers && copy.needed > 0 &&
+           is_unchanged(session, copy) && together.size() > 1 &&
+           identifiers_of(packet.properties) != together;
+}
+
 bool Model::is_unchanged(const Session& session, const Copy& copy) {
     return !copy.is_mixed && std::ranges::all_of(copy.matches, [&](const Match& match) {
         const auto current = session.subscriptions.find(match.filter);
@@ -104,8 +132,7 @@ std::vector<Buffer> Model::on_received(char client, Packet& packet, Instant now)
         }
     };
     // The refusal of a Protocol Version may come in the format of another one.
-    const bool may_be_any_connack =
-        packet.type == PacketType::connack && one.must_not_accept.has_value();
+    const bool may_be_any_connack = packet.type == PacketType::connack && one.may_be_any_connack;
     if (!may_be_any_connack) {
         add(packet.faults);
         add(faults_of_connection);
@@ -138,6 +165,7 @@ std::vector<Buffer> Model::on_connack(char client, const Packet& packet, Instant
     auto& one = link(client);
     const bool is_v5 = one.version == ProtocolVersion::v5;
     if (one.must_not_accept.has_value()) {
+        if (one.must_not_answer.has_value()) divergences_.push_back(*one.must_not_answer);
         if (packet.reason_code == 0) divergences_.push_back(*one.must_not_accept);
         return {};
     }
@@ -146,6 +174,10 @@ std::vector<Buffer> Model::on_connack(char client, const Packet& packet, Instant
     if (packet.reason_code != 0) {
         const auto code = describe_code(packet.reason_code, one.version);
         one.may_close = true;
+        one.must_close = divergence(rule::refusal_closes, one.version, "refused, not closed",
+                                    "the connection stays open after CONNACK " + code);
+        // A Client Identifier that long may be refused.
+        if (one.client_id.size() > accepted_id_bytes_max) return {};
         if (is_own_refusal(one.version, packet.reason_code)) {
             inconclusive_ = "CONNECT is refused with " + code;
         } else {
@@ -375,6 +407,9 @@ std::optional<Model::Taken> Model::take_copy(Link& link, Session& session, const
     }
     if (chosen == nullptr) return std::nullopt;
     ++chosen->arrived;
+    if (is_one_of_several(link, session, *chosen, packet)) {
+        chosen->needed = std::max(chosen->needed, static_cast<unsigned>(chosen->matches.size()));
+    }
     if (packet.qos >= highest_qos(*chosen)) chosen->has_highest_qos = true;
     const bool is_single = chosen->matches.size() == 1 && !chosen->is_retained;
     return Taken{.message = chosen->message,
@@ -463,18 +498,12 @@ std::optional<Divergence> Model::judge(const Link& link, const Session& session,
     if (!is_v5) return std::nullopt;
     if (is_strict && link.has_identifiers) {
         const auto seen = identifiers_of(packet.properties);
-        std::vector<std::uint32_t> together;
-        bool fits = false;
-        for (const auto& match : copy.matches) {
-            const auto identifier = match.subscription.identifier;
-            if (identifier.has_value()) together.push_back(*identifier);
-            const auto alone =
-                identifier.has_value() ? std::vector{*identifier} : std::vector<std::uint32_t>{};
-            fits = fits || seen == alone;
-        }
-        std::ranges::sort(together);
+        const bool is_of_one = std::ranges::any_of(
+            copy.matches, [&seen](const Match& match) { return seen == own_identifier(match); });
+        const auto together = all_identifiers(copy);
         // A broker that sends one copy names all of them, one that sends several its own.
-        fits = (fits && (copy.maximum > 1 || copy.matches.size() == 1)) || seen == together;
+        const bool fits =
+            (is_of_one && (copy.maximum > 1 || copy.matches.size() == 1)) || seen == together;
         if (!fits && !is_shared) {
             return says(rule::identifiers, "wrong Subscription Identifiers",
                         " has other Subscription Identifiers than its subscriptions");
@@ -652,6 +681,8 @@ std::vector<Buffer> Model::on_acknowledgement(char client, const Packet& packet,
     }
     if (outbound.is_forgetful) return {};
     outbound.is_recorded = true;
+    // A broker that passes it on at PUBLISH may still be at it, in another of its parts.
+    if (!settings_.is_of_one_part) late_.push_back({.message = message});
     return answer(one, PacketType::pubrel, packet.packet_id, now);
 }
 

@@ -78,12 +78,14 @@ constexpr auto word_rules = std::to_array<WordRule>({
     {Verb::publish, "lose", flag},
     {Verb::publish, "forget", flag},
     {Verb::acknowledge, "count", number, 1, 100},
+    {Verb::acknowledge, "q", number, 1, 2},
     {Verb::acknowledge, "code", number, 0, 255},
     {Verb::acknowledge, "lose", flag},
     {Verb::disconnect, "code", number, 0, 255},
     {Verb::disconnect, "expiry", number, 0, u32_max},
     {Verb::wait, "seconds", number, 1, wait_s_max, true},
     {Verb::wrong, "kind", text, 0, 0, true},
+    {Verb::wrong, "version", text},
 });
 
 const WordRule* find_rule(Verb verb, std::string_view key) {
@@ -314,6 +316,11 @@ const std::vector<WrongKind>& wrong_kinds() {
         {"publish-id-0", false, "PUBLISH at QoS 1 with Packet Identifier 0"},
         {"publish-no-topic", false, "PUBLISH without Topic Name and Topic Alias"},
         {"publish-response-wildcard", false, "PUBLISH whose Response Topic has a wildcard"},
+        {"publish-identifier", false, "PUBLISH with a Subscription Identifier"},
+        {"publish-property-utf8", false, "PUBLISH with a User Property that is no UTF-8"},
+        {"publish-above-qos", false, "PUBLISH above the Maximum QoS of the broker"},
+        {"publish-retain", false, "PUBLISH with RETAIN 1 to a broker that retains nothing"},
+        {"publish-too-large", false, "PUBLISH above the Maximum Packet Size of the broker"},
         {"publish-bad-alias", false, "PUBLISH with a Topic Alias that has no mapping"},
         {"subscribe-empty", false, "SUBSCRIBE without a Topic Filter"},
         {"subscribe-bad-filter", false, "SUBSCRIBE with misplaced wildcards"},
@@ -330,6 +337,8 @@ const std::vector<WrongKind>& wrong_kinds() {
         {"connect-name", true, "CONNECT with the Protocol Name MQTZ"},
         {"connect-version", true, "CONNECT with Protocol Version 9"},
         {"connect-will-qos-3", true, "CONNECT with Will QoS 3"},
+        {"connect-will-empty", true, "CONNECT with an empty Will Topic"},
+        {"connect-will-wildcard", true, "3.1.1: CONNECT whose Will Topic has a wildcard"},
         {"connect-empty-id", true, "3.1.1: no Client Identifier and CleanSession 0"},
     };
     return kinds;

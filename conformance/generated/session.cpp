@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "conformance/generated/small_limits.hpp"
 #include "conformance/suite/report.hpp"
 #include "conformance/targets/sim.hpp"
 #include "reports/result_directory.hpp"
@@ -19,17 +20,6 @@ std::atomic<bool> interrupted{false};
 
 extern "C" void on_signal(int /*signal*/) {
     interrupted = true;
-}
-
-/// Few enough that a script of thirty steps reaches every bound.
-Settings small_limits() {
-    Settings settings;
-    settings.packet_id_max = 5;
-    settings.inflight_max = 3;
-    settings.receive_maximum = 3;
-    settings.topic_alias_max = 2;
-    settings.topic_alias_max_outgoing = 1;
-    return settings;
 }
 
 }  // namespace
@@ -84,7 +74,9 @@ std::unique_ptr<TargetSource> make_played_source(const TargetOptions& options) {
     // Refuses options that do not fit.
     auto source = make_source(options, read_broker_file(options.broker_file));
     if (!is_simulated) return source;
-    return make_sim_source({.shards = options.shards, .settings = small_limits()});
+    SimOptions small{.shards = options.shards};
+    set_small_limits(small.settings);
+    return make_sim_source(small);
 }
 
 CommandSession::CommandSession(std::string subcommand, const CommonArguments& arguments,

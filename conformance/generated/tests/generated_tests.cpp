@@ -9,6 +9,7 @@
 #include "conformance/generated/explore.hpp"
 #include "conformance/generated/report.hpp"
 #include "conformance/generated/search.hpp"
+#include "conformance/generated/small_limits.hpp"
 #include "conformance/targets/sim.hpp"
 
 namespace touchstone::conformance::generated {
@@ -16,11 +17,7 @@ namespace {
 
 SimOptions small() {
     SimOptions options;
-    options.settings.packet_id_max = 5;
-    options.settings.inflight_max = 3;
-    options.settings.receive_maximum = 3;
-    options.settings.topic_alias_max = 2;
-    options.settings.topic_alias_max_outgoing = 1;
+    set_small_limits(options.settings);
     return options;
 }
 
@@ -172,11 +169,31 @@ TEST(Model, names_the_statement_that_is_broken) {
     EXPECT_EQ(with_new_id.divergence->statement, "v5/MQTT-4.4.0-1");
 
     const auto will = play_on(with(Defect::will_never_published), "a connect will=~/w will-q=1\n"
-                                                                    "b connect\n"
-                                                                    "b subscribe filter=~/w,q1\n"
-                                                                    "a cut\n");
+                                                                  "b connect\n"
+                                                                  "b subscribe filter=~/w,q1\n"
+                                                                  "a cut\n");
     ASSERT_TRUE(will.divergence.has_value());
     EXPECT_EQ(will.divergence->statement, "v5/MQTT-4.5.0-1");
+}
+
+TEST(Model, sees_a_packet_identifier_that_is_given_out_while_in_use) {
+    // The first message stays open while the identifiers behind it wrap around.
+    std::string text = "a connect manual\n"
+                       "a subscribe filter=~/t,q2\n"
+                       "b connect\n"
+                       "b publish topic=~/t q=1\n";
+    for (int i = 0; i < 3; ++i) {
+        text += "b publish topic=~/t q=2\n"
+                "b publish topic=~/t q=2\n"
+                "a acknowledge q=2 count=2\n"
+                "a acknowledge q=2 count=2\n";
+    }
+    EXPECT_FALSE(play_on(small(), text).divergence.has_value());
+    auto reusing = small();
+    reusing.defects.turn_on(Defect::pid_no_in_use_check);
+    const auto played = play_on(reusing, text);
+    ASSERT_TRUE(played.divergence.has_value());
+    EXPECT_EQ(played.divergence->statement, "v5/MQTT-2.2.1-4");
 }
 
 TEST(Search, plays_the_same_again) {

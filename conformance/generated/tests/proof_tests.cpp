@@ -7,8 +7,9 @@
 #include <string>
 
 #include "conformance/generated/search.hpp"
+#include "conformance/generated/small_limits.hpp"
 #include "conformance/targets/sim.hpp"
-#include "conformance/tests/mutants.hpp"
+#include "conformance/tests/mutants/mutant.hpp"
 
 namespace touchstone::conformance::generated {
 namespace {
@@ -18,21 +19,22 @@ constexpr std::uint64_t seeds_per_mutant = 3'000;
 
 /// What no script can show, and why.
 const std::set<std::string> out_of_reach{
-    // Clients of a script know no Client Identifiers but those of their own run.
-    "short_identifiers_refused", "long_identifiers_refused_badly",
-    // Clients keep the limits that a broker announces.
-    "announced_limits_not_kept", "low_quotas_not_kept",
-    // They are impatient, and have no User Name.
-    "connect_awaited_for_ever", "password_needs_user_name", "any_password",
-    "forbidden_publish_ignored", "forbidden_filter_left_out", "refused_identifier_remembered",
+    // Clients have no User Name, and are impatient.
+    "password_needs_user_name", "any_password", "forbidden_publish_ignored",
+    "forbidden_filter_left_out", "refused_identifier_remembered", "connect_awaited_for_ever",
     // Handshakes are the transport's, and of enhanced authentication.
-    "mqtt_always_selected", "first_offered_selected", "nothing_selected", "auth_with_code_0",
-    "connack_without_method", "auth_with_any_method", "auth_with_any_code", "any_proof",
-    "serves_before_authentication", "auth_too_large", "any_proof_again",
+    "mqtt_always_selected", "first_offered_selected", "nothing_selected",
+    "authentication_data_ignored", "auth_with_code_0", "connack_without_method",
+    "auth_with_any_method", "auth_with_any_code", "any_proof", "serves_before_authentication",
+    "auth_too_large", "auth_with_long_user_property", "any_proof_again",
     // The standard leaves it open, or asks with a SHOULD.
-    "disconnect_without_code", "connack_unknown_code", "connack_for_malformed_3_1_1",
+    "disconnect_without_code", "recvmax_overrun_unchecked",
     // The model allows a broker what it adds to a PUBLISH, and no refusal is that long.
-    "too_large_goes_to_nobody", "connack_with_long_reason"};
+    "too_large_goes_to_nobody", "connack_with_long_reason", "connack_with_long_user_property"};
+
+/// Of what a script can show, so many seeds may miss some: a change of the broker or of the
+/// generator gives other scripts to each seed. (Now: pid_no_in_use_check, share_ack_on_write.)
+constexpr std::size_t unlucky_max = 5;
 
 struct Found {
     std::uint64_t seed = 0;
@@ -43,11 +45,15 @@ struct Found {
 SearchSettings settings_of(const Mutant& mutant) {
     // Most hide behind the CONNACK of the reference broker.
     const bool shows_itself = mutant.announces_limits || mutant.frames.has_value();
-    const auto source = shows_itself ? make_mutant_source(mutant) : make_sim_source({});
+    SimOptions sound;
+    set_small_limits(sound.settings);
+    const auto source = shows_itself ? make_mutant_source(mutant) : make_sim_source(sound);
     return {.play = survey(*source, 1, 0, 1.0, nullptr).play};
 }
 
-std::optional<Found> search(const Mutant& mutant) {
+std::optional<Found> search(Mutant mutant) {
+    // As on the target `sim`.
+    set_small_limits(mutant.options.settings);
     const auto settings = settings_of(mutant);
     const auto source = make_mutant_source(mutant);
     const GenerateSettings generate{.capabilities = settings.play.capabilities};
@@ -82,7 +88,7 @@ TEST(Proof, most_broken_brokers_are_found_and_what_finds_them_is_short) {
     std::printf("found %zu of %zu, packets: median %zu, at most %zu\n", sizes.size(),
                 sizes.size() + survivors.size(), median, sizes.back());
     EXPECT_LE(median, 10U);
-    EXPECT_LE(survivors.size(), out_of_reach.size() + 4);
+    EXPECT_LE(survivors.size(), out_of_reach.size() + unlucky_max);
 }
 
 }  // namespace
