@@ -81,6 +81,7 @@ void Client::crash(Instant now) {
     forget();
     queue_.clear();
     inbox_.clear();
+    must_start_clean_ = true;
 }
 
 void Client::set_listening(bool is_listening) {
@@ -300,6 +301,7 @@ void Client::on_connack(const wire::Connack& connack, Instant now) {
     if (phase_ != Phase::connecting || is_failure(connack.reason)) return;
     phase_ = Phase::connected;
     failed_attempts_ = 0;
+    must_start_clean_ = false;
     answer_deadline_.reset();
     const auto& properties = connack.properties;
     quota_ = options_.inflight_max;

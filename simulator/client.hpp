@@ -141,7 +141,7 @@ public:
     /// Loses the Session State, as a device whose memory is not durable.
     void forget();
     /// The process goes without a word; what Store keeps is there for the next connect(). Until
-    /// then the application publishes nothing.
+    /// then the application publishes nothing. It says Clean Start when nothing was kept.
     void crash(Instant now);
     /// Whether there is an application that takes messages. While there is none they are kept.
     void set_listening(bool is_listening);
@@ -287,6 +287,8 @@ private:
     std::uint16_t last_packet_id_ = 0;
     std::uint32_t wills_ = 0;  // registered so far
     bool is_listening_ = true;
+    /// After a crash without a store: what the server still has is of no use [MQTT-3.2.2-4].
+    bool must_start_clean_ = false;
     std::optional<Publication> stash_;   // of pid_collision_stash_stuck: waits for an identifier
     std::uint32_t leaked_quota_ = 0;     // of inflight_counter_leak
     std::uint32_t failed_attempts_ = 0;  // to connect, since the last that worked

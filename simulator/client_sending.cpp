@@ -37,7 +37,7 @@ void Client::send_connect(Instant now) {
     }
     wire::PropertiesWriter will_properties;
     wire::Connect connect{.version = options_.version,
-                          .clean_start = options_.clean_start,
+                          .clean_start = options_.clean_start || must_start_clean_,
                           .keep_alive_s = options_.keep_alive_s,
                           .client_id = client_id_,
                           .will = std::nullopt,

@@ -179,6 +179,9 @@ void describe_scenario(const LoadedScenario& loaded) {
     const auto& scenario = loaded.scenario;
     fmt::print("{}: {}\n", loaded.path, scenario.description());
     fmt::print("{}", story_of(text));
+    if (!scenario.catalogue().empty()) {
+        fmt::print("published as {}: {}\n", scenario.catalogue(), scenario.story());
+    }
     if (scenario.statements_size() > 0) {
         fmt::print("statements: {}\n", fmt::join(scenario.statements(), ", "));
     }
@@ -366,7 +369,7 @@ int simulate_command(int argument_count, char** arguments) {
     app.add_option("--seed", options.seed, "Seed of the run; default: the scenario's");
     app.add_option("--seeds", options.seeds, "Run with each seed from A to B: A..B");
     app.add_option("--defect", options.defects,
-                   "Switch a published defect on, NAME or NAME@CLIENT; may be repeated")
+                   "Switch a published defect on, NAME, NAME@CLIENT or NAME@*; may be repeated")
         ->allow_extra_args(false);
     app.add_option("--shards", options.shards, "Shards of every node; default: the scenario's")
         ->check(CLI::Range(1U, 64U));

@@ -12,6 +12,9 @@ namespace touchstone::simulator {
 
 namespace {
 
+/// In place of a client's name.
+constexpr std::string_view everybody = "*";
+
 /// NAME@CLIENT in two; the client is empty where none is named.
 std::pair<std::string_view, std::string_view> split(std::string_view text) {
     const auto at = text.find('@');
@@ -69,6 +72,9 @@ std::optional<std::string> problem_of_defect(std::string_view text) {
 
 DefectChoice choose_defect(const scenario::Scenario& scenario, std::string_view text) {
     const auto [name, client] = split(text);
+    if (client == everybody) {
+        return {.name = std::string{name}, .is_in_all_clients = true, .clients = {}};
+    }
     if (!client.empty()) {
         return {.name = std::string{name}, .clients = {std::string{client}}};
     }

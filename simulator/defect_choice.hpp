@@ -27,8 +27,9 @@ struct DefectChoice {
 /// a switch. Whether there is such a client is not asked.
 [[nodiscard]] std::optional<std::string> problem_of_defect(std::string_view text);
 
-/// NAME@CLIENT: that client has it. NAME: those that the scenario's proof of that name says; else
-/// every node, if nodes have such a switch; else every client. `text` has no problem.
+/// NAME@CLIENT: that client has it; NAME@*: every client. NAME: those that the scenario's proof of
+/// that name says; else every node, if nodes have such a switch; else every client. `text` has no
+/// problem.
 [[nodiscard]] DefectChoice choose_defect(const scenario::Scenario& scenario, std::string_view text);
 
 /// What the proof says.

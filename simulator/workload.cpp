@@ -173,6 +173,19 @@ void Workload::disturb_now(scenario::Disturbance disturbance, ClientIndex client
             trouble.kind = Trouble::Kind::no_acknowledgements;
             break;
         case scenario::crash_node: trouble.fault = world_.begin_crash(NodeIndex{0}, false); break;
+        case scenario::crash_client: trouble.fault = world_.begin_client_crash(client); break;
+        case scenario::reset_at_byte: {
+            constexpr std::uint64_t bytes_max = 200;
+            const auto bytes = 1 + disturbs_.below(bytes_max);
+            return world_.reset_after(client,
+                                      directions == Directions::to_client ? Direction::to_client
+                                                                          : Direction::to_broker,
+                                      bytes);
+        }
+        case scenario::application_away:
+            world_.set_listening(client, false);
+            trouble.kind = Trouble::Kind::no_application;
+            break;
         default: UNREACHABLE();  // Protobuf adds sentinels to its enumerations.
     }
     troubles_.push_back(trouble);
@@ -188,6 +201,7 @@ void Workload::end_trouble(const Trouble& trouble) {
         case Trouble::Kind::no_acknowledgements:
             return world_.set_acknowledgements(
                 trouble.client, world_.client(trouble.client).options().acknowledgements);
+        case Trouble::Kind::no_application: return world_.set_listening(trouble.client, true);
     }
     UNREACHABLE();
 }

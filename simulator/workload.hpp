@@ -28,7 +28,7 @@ private:
     enum EventKind : std::uint16_t { begin, publish, disturb, end_disturbance, end, reassure };
 
     struct Trouble {
-        enum class Kind : std::uint8_t { fault, absence, no_acknowledgements };
+        enum class Kind : std::uint8_t { fault, absence, no_acknowledgements, no_application };
         Kind kind{};
         World::FaultNumber fault = 0;
         ClientIndex client;

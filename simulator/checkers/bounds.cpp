@@ -1,5 +1,6 @@
 // B1: what one client makes the broker keep has a bound that the operator sets, whatever the client
-// does: the messages that wait for it, the time that it may say nothing, and what it has begun to send.
+// does: the messages that wait for it, the time that it may say nothing, and what it has begun to
+// send.
 
 #include <fmt/format.h>
 

@@ -57,10 +57,10 @@ Failures check_shared_dispatch(const Trace& trace, const History& history);     
 Failures check_bounds(const Trace& trace, const History& history);                    // B1
 Failures check_keep_alive(const Trace& trace, const History& history);                // K1
 Failures check_alias_scope(const Trace& trace, const History& history);               // A1
-Failures check_byte_order(const Trace& trace, const History& history);   // O5
-Failures check_intake_room(const Trace& trace, const History& history);  // M2
-Failures check_reading(const Trace& trace, const History& history);      // reading
-Failures check_refusal(const Trace& trace, const History& history);      // refusal
+Failures check_byte_order(const Trace& trace, const History& history);                // O5
+Failures check_intake_room(const Trace& trace, const History& history);               // M2
+Failures check_reading(const Trace& trace, const History& history);                   // reading
+Failures check_refusal(const Trace& trace, const History& history);                   // refusal
 Failures check_survival(const Trace& trace, const History& history);                  // M1
 Failures check_dollar_rule(const Trace& trace, const History& history);               // D1
 // Promises that the catalogue has no id for.

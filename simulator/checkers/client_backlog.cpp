@@ -97,8 +97,8 @@ private:
         const auto qos_max = properties.integer(PropertyId::maximum_qos).value_or(2);
         const auto size_max = properties.integer(PropertyId::maximum_packet_size)
                                   .value_or(wire::packet_size_bytes_max);
-        // Fixed header, length of the topic, Packet Identifier, no properties: at most 10 bytes.
-        constexpr std::size_t header_size_bytes = 10;
+        // Fixed header, length of the topic, Packet Identifier, an expiry and a Topic Alias.
+        constexpr std::size_t header_size_bytes = 18;
         return static_cast<std::uint32_t>(what.qos) <= qos_max &&
                what.payload.size() + what.topic.size() + header_size_bytes <= size_max;
     }

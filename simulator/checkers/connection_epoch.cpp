@@ -57,7 +57,8 @@ Failures check_connection_epoch(const Trace& trace, const History& history) {
         if (reason != reasons.end() && reason->second != ReasonCode::session_taken_over) continue;
         const auto took_over = [&](const ConnectionHistory& other) {
             // The one that came first may be accepted last, when a shard hands it over to another.
-            return is_same_client(other, connection) && other.is_accepted &&
+            return is_same_client(other, connection) &&
+                   (other.is_accepted || other.is_unanswered()) &&
                    other.connect_entry < connection.end_entry &&
                    (connection.connect_entry < other.connect_entry ||
                     connection.end_entry < other.connack_entry);

@@ -58,6 +58,12 @@ struct ConnectionHistory {
     std::uint32_t connect_count = 0;
     bool has_malformed = false;          // the client sent bytes that are no packet
     std::uint32_t session = no_session;  // index into History::sessions, once accepted
+
+    /// CONNECT came and the connection ended before it could be answered. Whether it was carried
+    /// out, a takeover or a new session included, is not to be seen.
+    [[nodiscard]] bool is_unanswered() const {
+        return connect_entry != no_entry && connack_entry == no_entry && end == End::by_peer;
+    }
 };
 
 struct SubscriptionHistory {

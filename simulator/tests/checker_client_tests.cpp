@@ -242,6 +242,30 @@ TEST(Q5, a_client_that_resumes_owes_its_pubrel) {
     expect_broken(check_release_resume, client, "PUBREL for id 1 was owed by 'c'");
 }
 
+TEST(S3, a_connect_whose_answer_was_lost_may_have_made_a_session) {
+    for (const bool is_lost : {true, false}) {
+        TraceBuilder client;
+        const auto lost = client.connect("c", {.is_answered = false});
+        if (is_lost) client.lost_by_client(lost);
+        client.connect("c", {.session_present = true});
+        expect_kept_or_broken(is_lost, check_session_present, client,
+                              "was told Session Present 1, but there was no session");
+    }
+}
+
+TEST(S4, a_connect_whose_answer_was_lost_may_have_taken_the_session_over) {
+    for (const bool is_lost : {true, false}) {
+        TraceBuilder client;
+        client.lost_by_client(client.connect("c"));
+        const auto present = client.connect("c", {.session_present = true});
+        const auto newer = client.connect("c", {.is_answered = false});
+        if (is_lost) client.lost_by_client(newer);
+        client.closed_by_broker(present);
+        expect_kept_or_broken(is_lost, check_connection_epoch, client,
+                              "was closed although its client gave no reason");
+    }
+}
+
 TEST(K1, a_client_gives_up_when_no_pingresp_comes) {
     for (const bool is_good : {true, false}) {
         TraceBuilder client;

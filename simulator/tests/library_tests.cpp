@@ -10,6 +10,7 @@
 #include <string>
 
 #include "broker/base/defects.hpp"
+#include "simulator/client_defects.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/library.hpp"
 #include "simulator/results.hpp"
@@ -211,6 +212,40 @@ TEST(Sweep, finds_every_defect) {
         for (std::uint64_t seed = 1; seed <= seeds_max && !is_found; ++seed) {
             is_found = !run_scenario(scenario, {.seed = seed, .defects = {std::string{one.name}}})
                             .has_passed();
+        }
+        EXPECT_TRUE(is_found) << one.name << " was not found with seeds 1.." << seeds_max;
+    }
+}
+
+TEST(Sweep, clients_that_crash) {
+    sweep("scenarios/sweep/clients.textproto", 1, 100, 2);
+}
+
+TEST(Sweep, clients_of_a_limited_server) {
+    sweep("scenarios/sweep/limits.textproto", 1, 100, 1);
+}
+
+// What random clients do not meet: a bridge, bytes that no server sends, a crowd that is accepted
+// slowly, a retry timer.
+constexpr std::array<std::string_view, 5> client_defects_beyond_the_sweeps{
+    "bridge_echo_retained", "prop_len_unchecked", "qos2_go_back_n", "reconnect_no_jitter",
+    "topic_len_underflow"};
+
+TEST(Sweep, finds_the_defects_of_clients) {
+    const std::array scenarios{load("scenarios/sweep/clients.textproto"),
+                               load("scenarios/sweep/limits.textproto")};
+    constexpr std::uint64_t seeds_max = 60;
+    for (const auto& one : client_defect_switches) {
+        const bool is_beyond = std::ranges::find(client_defects_beyond_the_sweeps, one.name) !=
+                               client_defects_beyond_the_sweeps.end();
+        bool is_found = is_beyond;
+        for (std::uint64_t seed = 1; seed <= seeds_max && !is_found; ++seed) {
+            for (const auto& scenario : scenarios) {
+                const RunOptions options{.seed = seed,
+                                         .shard_count = std::nullopt,
+                                         .defects = {std::string{one.name} + "@*"}};
+                is_found |= !run_scenario(scenario, options).has_passed();
+            }
         }
         EXPECT_TRUE(is_found) << one.name << " was not found with seeds 1.." << seeds_max;
     }

@@ -25,10 +25,11 @@ public:
         bool session_present = false;
         std::string will_payload;  // topic "will"; empty: none
         std::uint16_t server_receive_maximum = 65'535;
-        ReasonCode reason = ReasonCode::success;  // of CONNACK
+        ReasonCode reason = ReasonCode::success;         // of CONNACK
         std::uint32_t server_packet_size_bytes_max = 0;  // 0: not announced
         std::uint16_t server_topic_alias_max = 0;
         bool has_server_qos_2 = true;
+        bool is_answered = true;  // false: no CONNACK
     };
     struct PublishOptions {
         QoS qos = QoS::at_least_once;
@@ -76,6 +77,7 @@ public:
         Buffer bytes;
         wire::encode(bytes, connect);
         to_broker(number, bytes);
+        if (!options.is_answered) return number;
         Buffer connack;
         wire::PropertiesWriter granted;
         granted.put_integer(wire::PropertyId::receive_maximum, options.server_receive_maximum);
@@ -85,12 +87,11 @@ public:
                                 options.server_packet_size_bytes_max);
         }
         if (!options.has_server_qos_2) granted.put_integer(wire::PropertyId::maximum_qos, 1);
-        wire::encode(
-            connack,
-            wire::Connack{.session_present = options.session_present,
-                          .reason = options.reason,
-                          .properties = granted.view()},
-            ProtocolVersion::v5);
+        wire::encode(connack,
+                     wire::Connack{.session_present = options.session_present,
+                                   .reason = options.reason,
+                                   .properties = granted.view()},
+                     ProtocolVersion::v5);
         to_client(number, connack);
         return number;
     }
