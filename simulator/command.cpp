@@ -19,12 +19,14 @@
 #include "reports/result_directory.hpp"
 #include "reports/summary.hpp"
 #include "simulator/client_defects.hpp"
+#include "simulator/command_parts.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/library.hpp"
 #include "simulator/print.hpp"
 #include "simulator/results.hpp"
 #include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
+#include "simulator/shrink_command.hpp"
 #include "simulator/text_format.hpp"
 
 namespace touchstone::simulator {
@@ -43,6 +45,8 @@ Examples:
       a bug of a client library, in that client; without @… in those that the scenario's proof names
   touchstone simulate scenarios --library
       every published bug of the library: passes without, fails with its switch on
+  touchstone simulate shrink scenarios/sweep/session-faults.textproto --seed 17 --defect will_twice
+      a failing seed as the few faults, messages and limits that it takes: a scenario of its own
   touchstone simulate scenarios --digest-only
       one digest per scenario, to compare two builds
 
@@ -70,11 +74,6 @@ struct SeedRange {
     std::uint64_t first = 0;
     std::uint64_t last = 0;
 };
-
-int usage_error(const std::string& line) {
-    std::cerr << "touchstone simulate: " << line << '\n';
-    return to_int(ExitCode::usage_error);
-}
 
 std::optional<SeedRange> parse_seeds(std::string_view text) {
     const auto dots = text.find("..");
@@ -114,32 +113,6 @@ std::optional<std::string> expand(std::vector<std::string>& paths) {
     }
     paths = std::move(files);
     return std::nullopt;
-}
-
-/// Why these defects cannot be switched on in the scenario; nothing when they can.
-std::optional<std::string> problem_of_defects(const std::vector<std::string>& defects,
-                                              const LoadedScenario& loaded) {
-    std::vector<std::string> clients;
-    for (const auto& client : loaded.scenario.clients()) clients.push_back(client.name());
-    for (const auto& text : defects) {
-        for (const auto& name : choose_defect(loaded.scenario, text).clients) {
-            if (std::ranges::find(clients, name) != clients.end()) continue;
-            return fmt::format("--defect {}: {} has no client '{}'{}", text, loaded.path, name,
-                               remedy(name, clients));
-        }
-    }
-    return std::nullopt;
-}
-
-std::string shell_word(const std::string& text) {
-    const auto is_plain = [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-               std::string_view{"/._-+=:,@"}.find(c) != std::string_view::npos;
-    };
-    if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
-    std::string quoted = "'";
-    for (const char c : text) quoted += c == '\'' ? std::string{"'\\''"} : std::string{c};
-    return quoted + "'";
 }
 
 std::string command_line(const std::string& path, const Options& options, std::uint64_t seed) {
@@ -360,6 +333,9 @@ int simulate(const Options& options, const std::vector<LoadedScenario>& scenario
 }  // namespace
 
 int simulate_command(int argument_count, char** arguments) {
+    if (argument_count > 1 && std::string_view{arguments[1]} == "shrink") {
+        return shrink_command(argument_count - 1, arguments + 1);
+    }
     Options options;
     CLI::App app{
         "Runs scenarios in virtual time: real core, simulated clients and network, one seed.",

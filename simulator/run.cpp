@@ -27,6 +27,7 @@ public:
         // Not std::ranges::unique: clang 14 does not compile what it returns.
         outcome_.defects.erase(std::unique(outcome_.defects.begin(), outcome_.defects.end()),
                                outcome_.defects.end());
+        draw_limits();
         add_nodes(options);
         add_clients();
         schedule_all();
@@ -37,11 +38,31 @@ public:
         world_.finish();
         judge_invariants();
         judge_expectations();
+        outcome_.drawn = std::move(scenario_);
         return std::move(outcome_);
     }
 
 private:
     enum EventKind : std::uint16_t { step, end_fault, settle };
+
+    /// Swarm testing: limits and habits that the seed decides.
+    void draw_limits() {
+        const auto& workload = scenario_.workload();
+        auto& engine = world_.engine();
+        for (int i = 0; workload.shuffle_nodes() && i < scenario_.nodes_size(); ++i) {
+            shuffle_node(
+                *scenario_.mutable_nodes(i),
+                engine.stream(Domain::node, static_cast<std::uint64_t>(i), Purpose::shape));
+        }
+        for (int i = 0; workload.shuffle_clients() && i < scenario_.clients_size(); ++i) {
+            auto& client = *scenario_.mutable_clients(i);
+            if (std::ranges::find(workload.clients(), client.name()) == workload.clients().end())
+                continue;
+            shuffle_client(
+                client, workload,
+                engine.stream(Domain::client, static_cast<std::uint64_t>(i), Purpose::shape));
+        }
+    }
 
     void add_nodes(const RunOptions& run_options) {
         Defects defects;
@@ -53,11 +74,6 @@ private:
             const auto& node = scenario_.nodes(i);
             NodeOptions options = node_options(node);
             options.defects = defects;
-            if (scenario_.workload().shuffle_nodes()) {
-                shuffle_node(options,
-                             world_.engine().stream(Domain::node, static_cast<std::uint64_t>(i),
-                                                    Purpose::shape));
-            }
             if (run_options.shard_count) options.shard_count = *run_options.shard_count;
             const auto name = node.name().empty() ? std::string{"broker"} : node.name();
             nodes_.emplace(name, world_.add_node(name, options));
@@ -65,15 +81,14 @@ private:
     }
 
     void add_clients() {
-        for (int i = 0; i < scenario_.clients_size(); ++i) {
-            const auto& client = scenario_.clients(i);
+        for (const auto& client : scenario_.clients()) {
             if (client.count() < 2) {
-                add_client(client, client.name(), i);
+                add_client(client, client.name());
                 continue;
             }
             for (std::uint32_t number = 1; number <= client.count(); ++number) {
                 const auto name = client.name() + "-" + std::to_string(number);
-                crowds_[client.name()].push_back(add_client(client, name, i));
+                crowds_[client.name()].push_back(add_client(client, name));
             }
         }
         for (const auto& bridge : scenario_.bridges()) {
@@ -81,17 +96,9 @@ private:
         }
     }
 
-    ClientIndex add_client(const scenario::Client& client, const std::string& name, int entry) {
-        const auto& workload = scenario_.workload();
+    ClientIndex add_client(const scenario::Client& client, const std::string& name) {
         ClientOptions options = client_options(client);
         if (!client.has_client_id()) options.client_id = name;
-        const bool is_in_workload =
-            std::ranges::find(workload.clients(), name) != workload.clients().end();
-        if (workload.shuffle_clients() && is_in_workload) {
-            shuffle_client(options, workload, name,
-                           world_.engine().stream(Domain::client, static_cast<std::uint64_t>(entry),
-                                                  Purpose::shape));
-        }
         turn_defects_on(options.defects, client.name());
         const auto index = world_.add_client(name, std::move(options), node_of(client.node()),
                                              link_model(client.link()));
@@ -122,19 +129,16 @@ private:
             world_.engine().schedule(settles_at, {owner_, settle, 0, 0});
         }
         if (!scenario_.has_workload()) return;
-        const auto& workload = scenario_.workload();
-        std::vector<ClientIndex> all;
-        for (const auto& name : workload.clients()) all.push_back(client(name));
-        std::vector<ClientIndex> publishers;
-        for (const auto& name : workload.publishers()) publishers.push_back(client(name));
-        if (publishers.empty()) publishers = all;
+        std::vector<ClientIndex> clients;
+        for (const auto& name : scenario_.workload().clients()) clients.push_back(client(name));
+        const auto to_ms = scenario_.workload().to_ms();
         const Instant until =
-            workload.to_ms() == 0
-                ? settles_at
-                : std::min(settles_at, run_begin + milliseconds(workload.to_ms()));
-        workload_ =
-            std::make_unique<Workload>(world_, workload, std::move(all), std::move(publishers),
-                                       run_begin + milliseconds(workload.from_ms()), until);
+            to_ms == 0 ? settles_at : std::min(settles_at, run_begin + milliseconds(to_ms));
+        workload_ = std::make_unique<Workload>(world_, scenario_, clients, until,
+                                               [this](const scenario::Step& what) {
+                                                   *outcome_.schedule.Add() = what;
+                                                   take_step(what);
+                                               });
     }
 
     void on_event(const Event& event) override {
@@ -254,6 +258,7 @@ private:
     }
 
     void connect_one(const scenario::Connect& connect, ClientIndex index) {
+        if (connect.unless_connected() && world_.client(index).connection()) return;
         auto& options = world_.options(index);
         if (connect.has_clean_start()) options.clean_start = connect.clean_start();
         if (connect.has_session_expiry_s()) options.session_expiry_s = connect.session_expiry_s();
@@ -342,7 +347,7 @@ private:
         return name.empty() ? NodeIndex{0} : nodes_.at(name);
     }
 
-    const scenario::Scenario& scenario_;
+    scenario::Scenario scenario_;  // with the limits that were drawn
     Outcome outcome_;
     World& world_;
     std::uint16_t owner_;

@@ -40,6 +40,9 @@ struct Outcome {
     std::vector<StateRecord> states;
     std::vector<InvariantOutcome> invariants;  // those that were checked, in the order of all
     std::vector<Disappointment> disappointments;
+    /// The scenario with the limits that were drawn for it, and what its workload did, in order.
+    scenario::Scenario drawn;
+    google::protobuf::RepeatedPtrField<scenario::Step> schedule;
     /// Whose received sequence the scenario is about: the first client with an expectation, else
     /// the first with a snapshot.
     std::optional<ClientIndex> protagonist;

@@ -417,7 +417,13 @@ private:
         const auto& workload = scenario_.workload();
         const auto place = root_.in("workload");
         for (int i = 0; i < workload.clients_size(); ++i) {
-            check_client(place, "clients", workload.clients(i), i);
+            const auto& name = workload.clients(i);
+            check_client(place, "clients", name, i);
+            if (std::ranges::find(crowds_, name) != crowds_.end()) {
+                complain(place, "clients",
+                         fmt::format("'{}' has a `count`; a workload takes single clients", name),
+                         i);
+            }
         }
         for (int i = 0; i < workload.publishers_size(); ++i) {
             const auto& name = workload.publishers(i);
@@ -427,6 +433,7 @@ private:
             }
         }
         if (workload.clients_size() == 0) complain(place, "clients", "is missing; at least one");
+        if (workload.only_end()) return;
         if (workload.topics_size() == 0) complain(place, "topics", "is missing; at least one");
         if (workload.filters_size() == 0) complain(place, "filters", "is missing; at least one");
         for (int i = 0; i < workload.topics_size(); ++i) {

@@ -1,7 +1,9 @@
 #include "simulator/workload.hpp"
 
+#include <algorithm>
 #include <array>
-#include <string>
+#include <chrono>
+#include <utility>
 
 #include "broker/base/check.hpp"
 #include "simulator/set_up.hpp"
@@ -15,77 +17,95 @@ T pick(RandomStream& stream, const std::array<T, count>& choices) {
     return stream.pick(std::span<const T>{choices});
 }
 
-QoS draw_qos(RandomStream& stream) {
-    return static_cast<QoS>(stream.below(3));
+std::uint32_t draw_between(RandomStream& stream, std::uint32_t low, std::uint32_t high) {
+    return low + static_cast<std::uint32_t>(stream.below(std::uint64_t{high} - low + 1));
+}
+
+scenario::QualityOfService draw_qos(RandomStream& stream) {
+    return static_cast<scenario::QualityOfService>(stream.below(3));
+}
+
+/// One of `all`, which is not empty.
+template <class Repeated>
+const auto& draw_one(RandomStream& stream, const Repeated& all) {
+    return all[static_cast<int>(stream.below(static_cast<std::uint64_t>(all.size())))];
 }
 
 }  // namespace
 
-void shuffle_node(NodeOptions& options, RandomStream stream) {
-    auto& settings = options.settings;
-    settings.inflight_max = pick(stream, std::to_array<std::uint16_t>({1, 2, 5, 32}));
-    settings.receive_maximum = pick(stream, std::to_array<std::uint16_t>({1, 3, 100}));
-    settings.packet_id_max = pick(stream, std::to_array<std::uint16_t>({3, 12, 65'535}));
-    settings.queue_messages_max = pick(stream, std::to_array<std::uint32_t>({5, 1'000, 1'000}));
-    settings.queue_qos_0_offline = stream.chance(300);
-    settings.unwritten_bytes_max = pick(stream, std::to_array<std::size_t>({512, 256 * 1024}));
+void shuffle_node(scenario::Node& node, RandomStream stream) {
+    auto& settings = *node.mutable_settings();
+    settings.set_inflight_max(pick(stream, std::to_array<std::uint32_t>({1, 2, 5, 32})));
+    settings.set_receive_maximum(pick(stream, std::to_array<std::uint32_t>({1, 3, 100})));
+    settings.set_packet_id_max(pick(stream, std::to_array<std::uint32_t>({3, 12, 65'535})));
+    settings.set_queue_messages_max(pick(stream, std::to_array<std::uint32_t>({5, 1'000, 1'000})));
+    settings.set_queue_qos_0_offline(stream.chance(300));
+    settings.set_unwritten_bytes_max(pick(stream, std::to_array<std::uint32_t>({512, 256 * 1024})));
     const bool is_retrying = stream.chance(300);
     if (!is_retrying) return;
-    settings.retry_interval = std::chrono::seconds{1};
+    settings.set_retry_interval_ms(1'000);
     // A repeated PUBLISH is acknowledged repeatedly. Where its identifier is used again soon, the
     // late PUBACK ends another flow: a flaw of the protocol before v5, not of a broker.
-    settings.packet_id_max = 65'535;
+    settings.set_packet_id_max(65'535);
 }
 
-void shuffle_client(ClientOptions& options, const scenario::Workload& workload,
-                    const std::string& name, RandomStream stream) {
+void shuffle_client(scenario::Client& client, const scenario::Workload& workload,
+                    RandomStream stream) {
     const bool is_v5 = stream.chance(600);
-    options.version = is_v5 ? ProtocolVersion::v5 : ProtocolVersion::v3_1_1;
-    options.clean_start = stream.chance(250);
+    client.set_version(is_v5 ? 5 : 3);
+    client.set_clean_start(stream.chance(250));
     const auto expiry_s =
         pick(stream, std::to_array<std::uint32_t>({0, 2, 600, 0xFFFF'FFFF, 0xFFFF'FFFF}));
-    options.session_expiry_s = is_v5 ? expiry_s : 0;
-    options.receive_maximum = pick(stream, std::to_array<std::uint16_t>({1, 2, 5, 65'535}));
-    options.keep_alive_s = pick(stream, std::to_array<std::uint16_t>({0, 2, 5, 30}));
-    options.ping_timeout = std::chrono::seconds{2};
-    options.connect_timeout = std::chrono::seconds{2};
-    options.packet_id_max = pick(stream, std::to_array<std::uint16_t>({3, 12, 65'535}));
-    options.inflight_max = pick(stream, std::to_array<std::uint16_t>({1, 2, 20}));
-    options.acknowledgements.delay_high =
-        milliseconds(pick(stream, std::to_array<std::uint64_t>({0, 0, 20, 400})));
-    options.completions.delay_high =
-        milliseconds(pick(stream, std::to_array<std::uint64_t>({0, 0, 20, 400})));
-    options.queue_qos_0_offline = stream.chance(300);
+    client.set_session_expiry_s(is_v5 ? expiry_s : 0);
+    client.set_receive_maximum(pick(stream, std::to_array<std::uint32_t>({1, 2, 5, 65'535})));
+    client.set_keep_alive_s(pick(stream, std::to_array<std::uint32_t>({0, 2, 5, 30})));
+    client.set_answer_timeout_ms(2'000);
+    client.set_packet_id_max(pick(stream, std::to_array<std::uint32_t>({3, 12, 65'535})));
+    client.set_inflight_max(pick(stream, std::to_array<std::uint32_t>({1, 2, 20})));
+    client.mutable_acknowledgements()->set_delay_ms_high(
+        pick(stream, std::to_array<std::uint32_t>({0, 0, 20, 400})));
+    client.mutable_completions()->set_delay_ms_high(
+        pick(stream, std::to_array<std::uint32_t>({0, 0, 20, 400})));
+    client.set_queue_qos_0_offline(stream.chance(300));
     const bool has_will = stream.chance(500);
     if (!has_will) return;
-    const auto topic = stream.below(static_cast<std::uint64_t>(workload.topics_size()));
-    const QoS qos = draw_qos(stream);
+    auto& will = *client.mutable_will();
+    will.Clear();
+    will.set_topic(draw_one(stream, workload.topics()));
+    will.set_payload("will-" + client.name());
+    will.set_qos(draw_qos(stream));
     const auto delay_s = pick(stream, std::to_array<std::uint32_t>({0, 0, 1, 5}));
-    options.will = WillOptions{{.topic = workload.topics(static_cast<int>(topic)),
-                                .payload = "will-" + name,
-                                .qos = qos,
-                                .retain = false,
-                                .expiry_s = std::nullopt},
-                               is_v5 ? delay_s : 0};
+    client.set_will_delay_s(is_v5 ? delay_s : 0);
 }
 
-Workload::Workload(World& world, const scenario::Workload& description,
-                   std::vector<ClientIndex> clients, std::vector<ClientIndex> publishers,
-                   Instant from, Instant until)
+Workload::Workload(World& world, const scenario::Scenario& scenario,
+                   const std::vector<ClientIndex>& clients, Instant until, TakeStep take_step)
     : world_{world},
-      description_{description},
-      clients_{std::move(clients)},
-      publishers_{std::move(publishers)},
+      description_{scenario.workload()},
       until_{until},
+      take_step_{std::move(take_step)},
       owner_{world.engine().add_handler(*this)},
-      published_(publishers_.size()),
       disturbs_{world.engine().stream(Domain::workload, 0, Purpose::disturb)},
       shapes_{world.engine().stream(Domain::workload, 0, Purpose::shape)} {
-    CHECK(!clients_.empty());
+    CHECK(std::size_t(description_.clients_size()) == clients.size());
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        const auto one = std::ranges::find(scenario.clients(), world.name_of(clients[i]),
+                                           &scenario::Client::name);
+        CHECK(one != scenario.clients().end());
+        members_.push_back({&*one, clients[i]});
+    }
+    CHECK(!members_.empty());
+    const auto& publishers =
+        description_.publishers().empty() ? description_.clients() : description_.publishers();
+    publishers_.assign(publishers.begin(), publishers.end());
+    published_.resize(publishers_.size());
     for (std::size_t i = 0; i < publishers_.size(); ++i) {
         publishes_.push_back(world.engine().stream(Domain::workload, i, Purpose::publish));
     }
-    world.engine().schedule(from, {owner_, begin, 0, 0});
+    if (!description_.only_end()) {
+        world.engine().schedule(run_begin + milliseconds(description_.from_ms()),
+                                {owner_, begin, 0, 0});
+    }
     world.engine().schedule(until, {owner_, end, 0, 0});
 }
 
@@ -94,7 +114,7 @@ void Workload::on_event(const Event& event) {
         case begin: return begin_all();
         case publish: return publish_next(event.subject);
         case disturb: return disturb_next();
-        case end_disturbance: return end_trouble(troubles_[event.subject]);
+        case step: return take_step_(later_[event.subject]);
         case end: return end_all();
         case reassure: return reassure_all();
     }
@@ -102,21 +122,26 @@ void Workload::on_event(const Event& event) {
 }
 
 void Workload::begin_all() {
-    for (const auto client : clients_) {
-        std::vector<Wish> wishes;
+    for (const auto& member : members_) {
+        auto wanted = step_now();
+        wanted.mutable_subscribe()->set_client(member.description->name());
         const auto count = 1 + shapes_.below(2);
-        for (std::uint64_t i = 0; i < count; ++i) wishes.push_back(draw_wish());
-        world_.subscribe(client, wishes);
-        if (!world_.client(client).connection()) world_.connect(client);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            draw_subscription(*wanted.mutable_subscribe()->add_subscriptions());
+        }
+        take_step_(wanted);
+        if (world_.client(member.index).connection()) continue;
+        auto connecting = step_now();
+        connecting.mutable_connect()->set_client(member.description->name());
+        take_step_(connecting);
     }
     for (std::uint32_t i = 0; i < publishers_.size(); ++i) {
-        schedule_in(publishes_[i].between(Duration::zero(),
-                                          milliseconds(description_.publish_every_ms_high())),
-                    publish, i);
+        schedule_in(draw_between(publishes_[i], 0, description_.publish_every_ms_high()), publish,
+                    i);
     }
     if (description_.disturbances_size() > 0) {
-        schedule_in(disturbs_.between(milliseconds(description_.disturb_every_ms_low()),
-                                      milliseconds(description_.disturb_every_ms_high())),
+        schedule_in(draw_between(disturbs_, description_.disturb_every_ms_low(),
+                                 description_.disturb_every_ms_high()),
                     disturb, 0);
     }
 }
@@ -124,105 +149,126 @@ void Workload::begin_all() {
 void Workload::publish_next(std::uint32_t publisher) {
     if (world_.now() >= until_) return;
     auto& stream = publishes_[publisher];
-    const auto client = publishers_[publisher];
-    const auto topic = stream.below(static_cast<std::uint64_t>(description_.topics_size()));
-    const QoS qos = draw_qos(stream);
-    const bool retain = stream.chance(description_.retain_per_mille());
-    const auto payload = world_.name_of(client) + "-" + std::to_string(++published_[publisher]);
-    world_.publish(client, {.topic = description_.topics(static_cast<int>(topic)),
-                            .payload = payload,
-                            .qos = qos,
-                            .retain = retain,
-                            .expiry_s = std::nullopt});
-    schedule_in(stream.between(milliseconds(description_.publish_every_ms_low()),
-                               milliseconds(description_.publish_every_ms_high())),
+    auto publishing = step_now();
+    publishing.mutable_publish()->set_client(publishers_[publisher]);
+    auto& message = *publishing.mutable_publish()->add_messages();
+    message.set_topic(draw_one(stream, description_.topics()));
+    message.set_qos(draw_qos(stream));
+    message.set_retain(stream.chance(description_.retain_per_mille()));
+    message.set_payload(publishers_[publisher] + "-" + std::to_string(++published_[publisher]));
+    take_step_(publishing);
+    schedule_in(draw_between(stream, description_.publish_every_ms_low(),
+                             description_.publish_every_ms_high()),
                 publish, publisher);
 }
 
 void Workload::disturb_next() {
     if (world_.now() >= until_) return;
     const auto kind = disturbs_.below(static_cast<std::uint64_t>(description_.disturbances_size()));
-    const auto client = clients_[static_cast<std::size_t>(disturbs_.below(clients_.size()))];
-    const Duration span = disturbs_.between(milliseconds(description_.disturb_for_ms_low()),
-                                            milliseconds(description_.disturb_for_ms_high()));
-    disturb_now(description_.disturbances(static_cast<int>(kind)), client, span);
-    schedule_in(disturbs_.between(milliseconds(description_.disturb_every_ms_low()),
-                                  milliseconds(description_.disturb_every_ms_high())),
+    const auto& member = members_[static_cast<std::size_t>(disturbs_.below(members_.size()))];
+    const auto span_ms = draw_between(disturbs_, description_.disturb_for_ms_low(),
+                                      description_.disturb_for_ms_high());
+    disturb_now(description_.disturbances(static_cast<int>(kind)), *member.description, span_ms);
+    schedule_in(draw_between(disturbs_, description_.disturb_every_ms_low(),
+                             description_.disturb_every_ms_high()),
                 disturb, 0);
 }
 
-void Workload::disturb_now(scenario::Disturbance disturbance, ClientIndex client, Duration span) {
-    constexpr std::array all_directions{Directions::both, Directions::to_broker,
-                                        Directions::to_client};
-    const Directions directions = pick(disturbs_, all_directions);
-    Trouble trouble{.kind = Trouble::Kind::fault, .fault = 0, .client = client};
+void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Client& client,
+                           std::uint32_t span_ms) {
+    constexpr std::array all_directions{scenario::both, scenario::to_broker, scenario::to_client};
+    const auto direction = pick(disturbs_, all_directions);
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until_ - world_.now()).count();
+    const auto for_ms = std::max(1U, std::min(span_ms, static_cast<std::uint32_t>(left)));
+    auto trouble = step_now();
+    auto relief = step_now();
     switch (disturbance) {
-        case scenario::stall_link: trouble.fault = world_.begin_stall(client, directions); break;
-        case scenario::drop_link: trouble.fault = world_.begin_drop(client, directions); break;
-        case scenario::cut_link: trouble.fault = world_.begin_cut(client); break;
-        case scenario::half_open_link: return world_.half_open(client, directions);
-        case scenario::slow_reader: trouble.fault = world_.begin_slow_reading(client); break;
-        case scenario::take_over: return world_.connect(client);
+        case scenario::stall_link:
+            trouble.mutable_stall()->set_link(client.name());
+            trouble.mutable_stall()->set_direction(direction);
+            trouble.mutable_stall()->set_for_ms(for_ms);
+            return take_step_(trouble);
+        case scenario::drop_link:
+            trouble.mutable_drop()->set_link(client.name());
+            trouble.mutable_drop()->set_direction(direction);
+            trouble.mutable_drop()->set_for_ms(for_ms);
+            return take_step_(trouble);
+        case scenario::cut_link:
+            trouble.mutable_cut()->set_link(client.name());
+            trouble.mutable_cut()->set_for_ms(for_ms);
+            return take_step_(trouble);
+        case scenario::half_open_link:
+            trouble.mutable_half_open()->set_link(client.name());
+            trouble.mutable_half_open()->set_direction(direction);
+            return take_step_(trouble);
+        case scenario::slow_reader:
+            trouble.mutable_stop_reading()->set_client(client.name());
+            trouble.mutable_stop_reading()->set_for_ms(for_ms);
+            return take_step_(trouble);
+        case scenario::take_over:
+            trouble.mutable_connect()->set_client(client.name());
+            return take_step_(trouble);
         case scenario::leave_and_return:
-            world_.disconnect(client);
-            trouble.kind = Trouble::Kind::absence;
-            break;
-        case scenario::change_subscription: return change_subscription(client);
+            trouble.mutable_disconnect()->set_client(client.name());
+            relief.mutable_connect()->set_client(client.name());
+            relief.mutable_connect()->set_unless_connected(true);
+            take_step_(trouble);
+            return take_later(span_ms, std::move(relief));
+        case scenario::change_subscription: return change_subscription(client.name());
         case scenario::stop_acknowledging:
-            world_.set_acknowledgements(client, {.only_first = 0});
-            trouble.kind = Trouble::Kind::no_acknowledgements;
-            break;
-        case scenario::crash_node: trouble.fault = world_.begin_crash(NodeIndex{0}, false); break;
-        case scenario::crash_client: trouble.fault = world_.begin_client_crash(client); break;
+            trouble.mutable_acknowledgements()->set_client(client.name());
+            trouble.mutable_acknowledgements()->mutable_policy()->set_only_first(0);
+            relief.mutable_acknowledgements()->set_client(client.name());
+            *relief.mutable_acknowledgements()->mutable_policy() = client.acknowledgements();
+            take_step_(trouble);
+            return take_later(span_ms, std::move(relief));
+        case scenario::crash_node:
+            trouble.mutable_crash()->set_restart_after_ms(for_ms);
+            return take_step_(trouble);
+        case scenario::crash_client:
+            trouble.mutable_crash_client()->set_client(client.name());
+            trouble.mutable_crash_client()->set_restart_after_ms(for_ms);
+            return take_step_(trouble);
         case scenario::reset_at_byte: {
             constexpr std::uint64_t bytes_max = 200;
-            const auto bytes = 1 + disturbs_.below(bytes_max);
-            return world_.reset_after(client,
-                                      directions == Directions::to_client ? Direction::to_client
-                                                                          : Direction::to_broker,
-                                      bytes);
+            trouble.mutable_reset_after()->set_link(client.name());
+            trouble.mutable_reset_after()->set_direction(
+                direction == scenario::to_client ? scenario::to_client : scenario::to_broker);
+            trouble.mutable_reset_after()->set_bytes(
+                1 + static_cast<std::uint32_t>(disturbs_.below(bytes_max)));
+            return take_step_(trouble);
         }
         case scenario::application_away:
-            world_.set_listening(client, false);
-            trouble.kind = Trouble::Kind::no_application;
-            break;
+            trouble.mutable_leave_application()->set_client(client.name());
+            relief.mutable_return_application()->set_client(client.name());
+            take_step_(trouble);
+            return take_later(span_ms, std::move(relief));
         default: UNREACHABLE();  // Protobuf adds sentinels to its enumerations.
     }
-    troubles_.push_back(trouble);
-    schedule_in(span, end_disturbance, troubles_.size() - 1);
 }
 
-void Workload::end_trouble(const Trouble& trouble) {
-    switch (trouble.kind) {
-        case Trouble::Kind::fault: return world_.end_fault(trouble.fault);
-        case Trouble::Kind::absence:
-            if (!world_.client(trouble.client).connection()) world_.connect(trouble.client);
-            return;
-        case Trouble::Kind::no_acknowledgements:
-            return world_.set_acknowledgements(
-                trouble.client, world_.client(trouble.client).options().acknowledgements);
-        case Trouble::Kind::no_application: return world_.set_listening(trouble.client, true);
-    }
-    UNREACHABLE();
-}
-
-void Workload::change_subscription(ClientIndex client) {
-    const Wish wish = draw_wish();
+void Workload::change_subscription(const std::string& client) {
+    scenario::Subscription subscription;
+    draw_subscription(subscription);
+    auto change = step_now();
     const bool is_leaving = disturbs_.chance(500);
     if (is_leaving) {
-        world_.unsubscribe(client, {wish.filter});
+        change.mutable_unsubscribe()->set_client(client);
+        change.mutable_unsubscribe()->add_filters(subscription.filter());
     } else {
-        world_.subscribe(client, {wish});
+        change.mutable_subscribe()->set_client(client);
+        *change.mutable_subscribe()->add_subscriptions() = subscription;
     }
+    take_step_(change);
 }
 
 void Workload::end_all() {
-    for (const auto& trouble : troubles_) {
-        if (trouble.kind != Trouble::Kind::absence) end_trouble(trouble);
-    }
-    for (const auto client : clients_) {
+    for (const auto& member : members_) {
+        const auto client = member.index;
         world_.set_acknowledgements(client, {});
         world_.set_completions(client, {});
+        world_.set_listening(client, true);
         // One whose connection is dead without knowing it finds out by its Keep Alive, if that is
         // short.
         constexpr std::uint16_t short_keep_alive_s = 5;
@@ -234,24 +280,38 @@ void Workload::end_all() {
     }
     // A connection that was abandoned shortly before may have taken the session over from the one
     // that followed it; the client was told so and stays away.
-    constexpr Duration patience = std::chrono::seconds{8};
-    schedule_in(patience, reassure, 0);
+    constexpr std::uint32_t patience_ms = 8'000;
+    schedule_in(patience_ms, reassure, 0);
 }
 
 void Workload::reassure_all() {
-    for (const auto client : clients_) {
-        if (!world_.client(client).connection()) world_.connect(client);
+    for (const auto& member : members_) {
+        if (!world_.client(member.index).connection()) world_.connect(member.index);
     }
 }
 
-void Workload::schedule_in(Duration delay, EventKind kind, std::uint64_t subject) {
-    world_.engine().schedule_in(delay, {owner_, kind, static_cast<std::uint32_t>(subject), 0});
+scenario::Step Workload::step_now() const {
+    scenario::Step what;
+    what.set_at_ms(static_cast<std::uint32_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(world_.now() - run_begin).count()));
+    return what;
 }
 
-Wish Workload::draw_wish() {
-    const auto filter = shapes_.below(static_cast<std::uint64_t>(description_.filters_size()));
-    const QoS qos = draw_qos(shapes_);
-    return {.filter = description_.filters(static_cast<int>(filter)), .options = {.qos = qos}};
+void Workload::take_later(std::uint32_t delay_ms, scenario::Step what) {
+    if (world_.now() + milliseconds(delay_ms) >= until_) return;
+    what.set_at_ms(what.at_ms() + delay_ms);
+    later_.push_back(std::move(what));
+    schedule_in(delay_ms, step, later_.size() - 1);
+}
+
+void Workload::schedule_in(std::uint32_t delay_ms, EventKind kind, std::uint64_t subject) {
+    world_.engine().schedule_in(milliseconds(delay_ms),
+                                {owner_, kind, static_cast<std::uint32_t>(subject), 0});
+}
+
+void Workload::draw_subscription(scenario::Subscription& subscription) {
+    subscription.set_filter(draw_one(shapes_, description_.filters()));
+    subscription.set_qos(draw_qos(shapes_));
 }
 
 }  // namespace touchstone::simulator

@@ -1,7 +1,10 @@
-// A random load on a world: who publishes what when, and what goes wrong meanwhile, drawn from the
-// seed. Swarm testing: each run draws which limits and habits its clients and nodes have.
+// A random load: who publishes what when, and what goes wrong meanwhile, drawn from the seed as
+// steps of a scenario, so that what was random in a run can be written down. Swarm testing: each
+// run also draws which limits and habits its clients and nodes have.
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "simulator/scenario.pb.h"
@@ -10,53 +13,59 @@
 namespace touchstone::simulator {
 
 /// Draws limits for a node: small ones are common, since that is where bugs show.
-void shuffle_node(NodeOptions& options, RandomStream stream);
+void shuffle_node(scenario::Node& node, RandomStream stream);
 /// Draws version, session, window, Keep Alive, acknowledgements and a Will for a client.
-void shuffle_client(ClientOptions& options, const scenario::Workload& workload,
-                    const std::string& name, RandomStream stream);
+void shuffle_client(scenario::Client& client, const scenario::Workload& workload,
+                    RandomStream stream);
 
 class Workload final : private EventHandler {
 public:
-    /// `clients` and `publishers` are those of the scenario's workload. It ends at `until`, when
-    /// all its clients are brought back and acknowledge. References outlive the Workload.
-    Workload(World& world, const scenario::Workload& description, std::vector<ClientIndex> clients,
-             std::vector<ClientIndex> publishers, Instant from, Instant until);
+    /// Makes happen, now, what the step says. Its `at_ms` is now.
+    using TakeStep = std::function<void(const scenario::Step&)>;
+
+    /// The clients of `scenario`'s workload begin at its beginning and are disturbed until `until`,
+    /// when all of them are brought back and acknowledge. `clients` are these, in the workload's
+    /// order. References outlive the Workload.
+    Workload(World& world, const scenario::Scenario& scenario,
+             const std::vector<ClientIndex>& clients, Instant until, TakeStep take_step);
     Workload(const Workload&) = delete;
     Workload& operator=(const Workload&) = delete;
 
 private:
-    enum EventKind : std::uint16_t { begin, publish, disturb, end_disturbance, end, reassure };
+    enum EventKind : std::uint16_t { begin, publish, disturb, step, end, reassure };
 
-    struct Trouble {
-        enum class Kind : std::uint8_t { fault, absence, no_acknowledgements, no_application };
-        Kind kind{};
-        World::FaultNumber fault = 0;
-        ClientIndex client;
+    struct Member {
+        const scenario::Client* description = nullptr;
+        ClientIndex index;
     };
 
     void on_event(const Event& event) override;
     void begin_all();
     void publish_next(std::uint32_t publisher);
     void disturb_next();
-    void disturb_now(scenario::Disturbance disturbance, ClientIndex client, Duration span);
-    void end_trouble(const Trouble& trouble);
-    void change_subscription(ClientIndex client);
+    void disturb_now(scenario::Disturbance disturbance, const scenario::Client& client,
+                     std::uint32_t span_ms);
+    void change_subscription(const std::string& client);
     void end_all();
     void reassure_all();
-    void schedule_in(Duration delay, EventKind kind, std::uint64_t subject);
-    [[nodiscard]] Wish draw_wish();
+    [[nodiscard]] scenario::Step step_now() const;
+    /// The step is taken then, unless the workload has ended.
+    void take_later(std::uint32_t delay_ms, scenario::Step step);
+    void schedule_in(std::uint32_t delay_ms, EventKind kind, std::uint64_t subject);
+    void draw_subscription(scenario::Subscription& subscription);
 
     World& world_;
     const scenario::Workload& description_;
-    std::vector<ClientIndex> clients_;
-    std::vector<ClientIndex> publishers_;
+    std::vector<Member> members_;
+    std::vector<std::string> publishers_;
     Instant until_;
+    TakeStep take_step_;
     std::uint16_t owner_;
     std::vector<RandomStream> publishes_;  // by publisher
     std::vector<std::uint64_t> published_;
     RandomStream disturbs_;
     RandomStream shapes_;
-    std::vector<Trouble> troubles_;
+    std::vector<scenario::Step> later_;
 };
 
 }  // namespace touchstone::simulator

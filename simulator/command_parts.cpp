@@ -1,0 +1,45 @@
+#include "simulator/command_parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <iostream>
+
+#include "broker/base/exit_code.hpp"
+#include "simulator/defect_choice.hpp"
+#include "simulator/text_format.hpp"
+
+namespace touchstone::simulator {
+
+int usage_error(std::string_view line) {
+    std::cerr << "touchstone simulate: " << line << '\n';
+    return to_int(ExitCode::usage_error);
+}
+
+std::string shell_word(const std::string& text) {
+    const auto is_plain = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+               std::string_view{"/._-+=:,@"}.find(c) != std::string_view::npos;
+    };
+    if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
+    std::string quoted = "'";
+    for (const char c : text) quoted += c == '\'' ? std::string{"'\\''"} : std::string{c};
+    return quoted + "'";
+}
+
+std::optional<std::string> problem_of_defects(const std::vector<std::string>& defects,
+                                              const LoadedScenario& loaded) {
+    std::vector<std::string> clients;
+    for (const auto& client : loaded.scenario.clients()) clients.push_back(client.name());
+    for (const auto& text : defects) {
+        for (const auto& name : choose_defect(loaded.scenario, text).clients) {
+            if (std::ranges::find(clients, name) != clients.end()) continue;
+            return fmt::format("--defect {}: {} has no client '{}'{}", text, loaded.path, name,
+                               remedy(name, clients));
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace touchstone::simulator
