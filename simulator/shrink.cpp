@@ -221,6 +221,11 @@ private:
             // them, so else it is left there and does nothing.
             Scenario without = candidate;
             without.mutable_clients()->DeleteSubrange(i, 1);
+            keep_if(*without.mutable_bridges(), [&](int bridge) {
+                return best_.bridges(bridge).one() != name && best_.bridges(bridge).other() != name;
+            });
+            keep_if(*without.mutable_defects(),
+                    [&](int defect) { return !best_.defects(defect).ends_with("@" + name); });
             const bool was_active =
                 candidate.steps_size() != best_.steps_size() ||
                 candidate.workload().clients_size() != best_.workload().clients_size();
@@ -288,6 +293,8 @@ private:
             forget_fields([i](Scenario& all) -> protobuf::Message& {
                 return *all.mutable_nodes(i)->mutable_settings();
             });
+            auto& node = *best_.mutable_nodes(i);
+            if (node.settings().ByteSizeLong() == 0) node.clear_settings();
         }
     }
 
@@ -392,7 +399,8 @@ std::string scenario_text(const Scenario& scenario, const std::string& story) {
     std::string text;
     for (std::size_t begin = 0; begin < story.size();) {
         const auto end = std::min(story.find('\n', begin), story.size());
-        text += "# " + story.substr(begin, end - begin) + "\n";
+        const auto line = story.substr(begin, end - begin);
+        text += line.empty() ? "#\n" : "# " + line + "\n";
         begin = end + 1;
     }
     protobuf::TextFormat::Printer printer;

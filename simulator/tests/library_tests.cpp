@@ -205,7 +205,7 @@ const std::set<std::string_view> defects_beyond_the_sweep{"ack_type_confusion",
 // Random search finds what the scenarios were made for.
 TEST(Sweep, finds_every_defect) {
     const auto scenario = load("scenarios/sweep/session-faults.textproto");
-    constexpr std::uint64_t seeds_max = 60;
+    constexpr std::uint64_t seeds_max = 200;
     for (const auto& one : defect_switches) {
         if (defects_beyond_the_sweep.contains(one.name)) continue;
         bool is_found = false;
