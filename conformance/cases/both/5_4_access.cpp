@@ -20,6 +20,22 @@ CASE("v5/MQTT-3.1.4-2 v3.1.1/X3-02", "a CONNECT with a wrong password is refused
     }
 }
 
+CASE("v5/MQTT-3.1.4-3:refused v3.1.1/MQTT-3.1.4-2:refused",
+     "a CONNECT that is refused does not end the connection of the same Client Identifier",
+     needs.users()) {
+    const auto id = unique() + "same";
+    auto first = peer("first").connect({.client_id = id}).subscribe("t");
+    auto second = peer("second");
+    second.expect_connect_refused(
+        second.connect_packet({.client_id = id,
+                               .user_name = declaration().credentials->user_name,
+                               .password = declaration().credentials->password + "-wrong"}),
+        {});
+    first.ping();
+    first.publish("t", QoS::at_most_once, "still here");
+    first.expect_publish({.topic = "t", .payload = "still here"});
+}
+
 CASE("v3.1.1/MQTT-3.3.5-2 v5/X5-85:forbidden",
      "a PUBLISH that is forbidden is acknowledged, or the connection is closed",
      needs.forbidden()) {

@@ -699,6 +699,23 @@ CASE("v5/X5-22", "the send quota starts anew with each connection, and never exc
     subscriber.expect_nothing();
 }
 
+CASE("v5/MQTT-4.9.0-2:unknown", "an acknowledgement of nothing that was sent frees no place",
+     needs.qos(1)) {
+    auto subscriber = peer("subscriber").connect({.receive_maximum = 1});
+    subscriber.subscribe("t", at_least_once);
+    auto publisher = peer("publisher").connect();
+    for (int i = 0; i < 3; ++i) publisher.publish("t", at_least_once, std::to_string(i));
+    const auto first = subscriber.expect_publish({.topic = "t", .payload = "0"});
+    const auto unknown = static_cast<std::uint16_t>(first.packet_id ^ 0x4000U);
+    subscriber.send(build_acknowledgement(version(), PacketType::puback, unknown));
+    // It is the client's mistake, so the broker may close; a second message is one too many.
+    subscriber.wait_for_close(now() + tolerances().close_before_asking());
+    if (!subscriber.is_open()) return;
+    subscriber.acknowledge(first);
+    subscriber.expect_publish({.topic = "t", .payload = "1"});
+    subscriber.expect_nothing_by_ping();
+}
+
 CASE("v5/MQTT-3.3.4-10 v5/MQTT-4.9.0-3",
      "with no send quota left every other packet is still answered, and QoS 0 flows",
      needs.qos(1)) {

@@ -62,6 +62,14 @@ void add_connack(std::vector<Mutant>& mutants) {
              if (is_refusal) wire.keep_alive_for_ever();
              return true;
          }});
+    add({.name = "refused_connect_takes_over",
+         .story = "a CONNECT that is refused ends the service of who has its Client Identifier",
+         .breaks = {"v5/MQTT-3.1.4-3:refused", "v3.1.1/MQTT-3.1.4-2:refused"},
+         .on_client = [](Packet&,
+                         Wire& wire) { return (*wire.shared)["refused " + wire.client_id] == 0; },
+         .on_broker = on(connack, [](Packet& packet, Wire& wire) {
+             if (packet.reason_code != 0) (*wire.shared)["refused " + wire.client_id] = 1;
+         })});
     add({.name = "connack_dropped",
          .story = "a CONNECT gets no CONNACK",
          .breaks = {"v5/MQTT-3.1.4-5", "v3.1.1/MQTT-3.1.4-4"},

@@ -44,7 +44,7 @@ const Mutant& mutant_named(std::string_view name) {
     const auto found = std::ranges::find(mutants, name, &Mutant::name);
     if (found == mutants.end()) {
         throw std::invalid_argument{"no mutant '" + std::string{name} +
-                                    "'; `ci/mutants` lists all"};
+                                    "'; conformance/MUTANTS.md lists all"};
     }
     if (found->frames.has_value()) {
         throw std::invalid_argument{"'" + found->name + "' breaks WebSocket, and this is TCP"};
