@@ -668,6 +668,11 @@ std::vector<Buffer> Model::on_acknowledgement(char client, const Packet& packet,
         session->outbound.erase(found);
         return {};
     }
+    constexpr std::uint8_t packet_identifier_in_use = 0x91;
+    if (packet.reason_code == packet_identifier_in_use && outbound.was_answered) {
+        diverge(rule::exactly_once, one.version, "refused what was taken",
+                "a PUBLISH that is sent again is refused with 0x91, although it was taken");
+    }
     if (is_refusal) {
         refuse(message);
         session->outbound.erase(found);

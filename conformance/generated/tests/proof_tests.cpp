@@ -22,6 +22,8 @@ const std::set<std::string> out_of_reach{
     // Clients have no User Name, and are impatient.
     "password_needs_user_name", "any_password", "forbidden_publish_ignored",
     "forbidden_filter_left_out", "refused_identifier_remembered", "connect_awaited_for_ever",
+    // They acknowledge what they got, with the packet that belongs to it.
+    "ack_type_confusion", "quota_inc_on_unknown_ack",
     // Handshakes are the transport's, and of enhanced authentication.
     "mqtt_always_selected", "first_offered_selected", "nothing_selected",
     "authentication_data_ignored", "auth_with_code_0", "connack_without_method",
