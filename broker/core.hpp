@@ -267,6 +267,10 @@ private:
     void close_holder(std::string_view client_id);
     /// Whether a connected client of the name stays what it is, beside a new one.
     bool leaves_holder(const std::string& client_id);
+    /// How the handling of a CONNECT that would be let in ends instead.
+    std::optional<Handled> spoil_connect(ConnectionId id, const wire::Frame& frame,
+                                         ProtocolVersion version, const std::string& client_id);
+    void tell_later(const Client& client, DisconnectReason reason);
     /// Whether the CONNECT waits, and what arrives meanwhile will be lost.
     bool begins_gap(ConnectionId id, const wire::Frame& frame, const std::string& client_id);
     void overwrite_will(std::string_view client_id, const wire::Connect& connect);

@@ -28,7 +28,10 @@ bool Broker::Core::is_allowed(Client& client, access::Action action, std::string
     const auto ruling = rules_->access_rules.decide(as_asker(client), action, topic);
     const auto verdict = ruling.verdict == access::Verdict::no_match ? policy.without_match
                                                                      : ruling.verdict;
-    const bool is_allowed = verdict == access::Verdict::allow;
+    const bool is_allowed =
+        verdict == access::Verdict::allow ||
+        (options_.defects.has(Defect::client_id_pattern_acl) &&
+         wire::has_wildcard(client.session.client_id()));
     if (policy.access_cache)
         client.identity->access_memory->remember(action, topic, is_allowed, context_.now);
     return is_allowed;

@@ -76,7 +76,8 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
     auto user_name = connect.user_name;
     if (!origin.certificate_user_name.empty()) user_name = origin.certificate_user_name;
     std::string client_id{connect.client_id};
-    if (zone.policy.user_name_as_client_id && user_name && !user_name->empty())
+    if (zone.policy.user_name_as_client_id && user_name && !user_name->empty() &&
+        !options_.defects.has(Defect::session_open_to_anyone))
         client_id = *user_name;
     if (connection.admission && !connection.admission->assigned_client_id.empty()) {
         client_id = connection.admission->assigned_client_id;
@@ -136,8 +137,9 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
         }
     }
     if (note_change(client_id, zone)) return refuse(id, connect.version, ReasonCode::banned);
-    if (options_.defects.has(Defect::takeover_gap_drop) && begins_gap(id, frame, client_id))
-        return Handled::done;
+    if (options_.defects.any())
+        if (const auto handled = spoil_connect(id, frame, connect.version, client_id))
+            return *handled;
     return let_in(id, connect, client_id, who, std::move(*mountpoint));
 }
 
@@ -474,7 +476,10 @@ void Broker::Core::forget_connection(ConnectionId id, DisconnectReason reason) {
     counters_.add(reason);
     if (const auto* const client = open_connection(id).client;
         client != nullptr && reason != DisconnectReason::server_shutdown) {
-        tell(*client, reason);
+        if (options_.defects.has(Defect::connect_event_before_disconnect))
+            tell_later(*client, reason);
+        else
+            tell(*client, reason);
         note_change(client->session.client_id(), client->session.zone());
     }
     forget_connection(id);
@@ -558,7 +563,8 @@ void Broker::Core::publish_will(Client& client) {
     const auto will = client.session.take_will();
     if (!will || options_.defects.has(Defect::will_never_published)) return;
     if (is_server_topic(client, will->topic) ||
-        !is_allowed(client, access::Action::publish, will->topic)) {
+        (!is_allowed(client, access::Action::publish, will->topic) &&
+         !options_.defects.has(Defect::retain_after_revoke))) {
         counters_.add(Counter::publish_denied);
         return;
     }

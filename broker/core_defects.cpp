@@ -56,6 +56,35 @@ bool Broker::Core::leaves_holder(const std::string& client_id) {
     return true;
 }
 
+std::optional<Broker::Core::Handled> Broker::Core::spoil_connect(ConnectionId id,
+                                                                 const wire::Frame& frame,
+                                                                 ProtocolVersion version,
+                                                                 const std::string& client_id) {
+    const auto& defects = options_.defects;
+    const auto is_recent = [&](const auto& instants) {
+        const auto found = instants.find(client_id);
+        return found != instants.end() && context_.now - found->second < straggler_delay;
+    };
+    if (defects.has(Defect::takeover_gap_drop) && begins_gap(id, frame, client_id))
+        return Handled::done;
+    if (defects.has(Defect::takeover_wedge) && find_connected(client_id) != nullptr &&
+        is_recent(defect_memory().taken_over_at)) {
+        ++open_connection(id).generation;  // nobody looks after it any more
+        return wait_with_connect(id, frame);
+    }
+    if (defects.has(Defect::takeover_old_gone_error) && find_connected(client_id) == nullptr &&
+        is_recent(defect_memory().gone_at))
+        return refuse(id, version, ReasonCode::server_unavailable);
+    return std::nullopt;
+}
+
+void Broker::Core::tell_later(const Client& client, DisconnectReason reason) {
+    postpone(std::chrono::milliseconds{1}, [this, reason,
+                                            client_id = client.session.client_id()] {
+        if (const auto* const holder = find_connected(client_id)) tell(*holder, reason);
+    });
+}
+
 bool Broker::Core::begins_gap(ConnectionId id, const wire::Frame& frame,
                               const std::string& client_id) {
     auto& gaps = defect_memory().gaps;
@@ -98,10 +127,9 @@ void Broker::Core::spoil_takeover(Client& client, bool resumes) {
             ghosts_.push_back(std::move(found->second));
             clients_.erase(found);
         });
-    if (!defects.has(Defect::takeover_lazy_map_cleanup)) return;
     auto& taken_over_at = defect_memory().taken_over_at;
     const auto last = taken_over_at.find(client_id);
-    if (last != taken_over_at.end() && context_.now - last->second < straggler_delay)
+    if (defects.has(Defect::takeover_lazy_map_cleanup) && last != taken_over_at.end() && context_.now - last->second < straggler_delay)
         postpone(std::chrono::milliseconds{1}, [this, client_id] {
             auto* const holder = find_connected(client_id);
             if (holder != nullptr) send_disconnect(*holder, ReasonCode::session_taken_over);
@@ -158,6 +186,12 @@ bool Broker::Core::spoil_resume(Client& client, bool session_present) {
 void Broker::Core::spoil_end(Client& client) {
     auto& session = client.session;
     session.spoil_end(context_);
+    defect_memory().gone_at[session.client_id()] = context_.now;
+    if (options_.defects.has(Defect::exclusive_teardown_race) &&
+        session.terms().session_expiry_s == 0)
+        postpone(straggler_delay, [this, client_id = session.client_id()] {
+            if (auto* const holder = find_connected(client_id)) unsubscribe_all(*holder, false);
+        });
     const auto* const will = session.will();
     if (options_.defects.has(Defect::will_delay_not_capped) && will != nullptr &&
         will->delay_s > session.terms().session_expiry_s)

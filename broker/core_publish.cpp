@@ -78,6 +78,8 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
                 case Inbox::Received::full:
                     // Before v5 there is no word for it: the client sends the message again.
                     counters_.add(Counter::publish_over_quota);
+                    if (options_.defects.has(Defect::qos2_drop_leak))
+                        defect_memory().leaked_bytes += packet.payload.size();
                     if (session.is_v5())
                         session.acknowledge(context_, packet, ReasonCode::quota_exceeded);
                     return Handled::done;

@@ -23,6 +23,7 @@ struct DefectMemory {
     std::map<std::pair<std::string, std::uint16_t>, Held> held;  // client, Packet Identifier
     std::map<std::string, std::size_t, std::less<>> gaps;        // client: messages that waited
     std::map<std::string, Instant, std::less<>> taken_over_at;   // client
+    std::map<std::string, Instant, std::less<>> gone_at;         // client
     std::map<std::string, Instant, std::less<>> left_at;         // Shared Subscription
     std::map<std::pair<std::string, std::uint16_t>, unsigned> duplicates;
     bool has_crashed = false;

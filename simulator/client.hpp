@@ -87,6 +87,7 @@ struct ClientOptions {
     bool queue_qos_0_offline = false;
     /// Sends nothing by itself and listens to nothing: what it sends is send_raw().
     bool only_raw = false;
+    std::optional<std::string> user_name;
     /// Topic Aliases the client uses at most; the server's Topic Alias Maximum lowers it. v5.
     std::uint16_t topic_alias_max = 0;
     /// 3.1.1 only: repeats what was not acknowledged for so long on a live connection; zero never.

@@ -41,7 +41,7 @@ void Client::send_connect(Instant now) {
                           .keep_alive_s = options_.keep_alive_s,
                           .client_id = client_id_,
                           .will = std::nullopt,
-                          .user_name = std::nullopt,
+                          .user_name = options_.user_name,
                           .password = std::nullopt,
                           .properties = properties.view()};
     Publication will;

@@ -84,6 +84,10 @@ public:
     void put(ConnectionNumber connection, Direction to, Bytes bytes);
     /// How many bytes that are put now could enter the link at once.
     [[nodiscard]] std::size_t room_bytes(ConnectionNumber connection, Direction to) const;
+    /// What was put and has not entered the link.
+    [[nodiscard]] std::size_t waiting_bytes(ConnectionNumber connection, Direction to) const {
+        return pipe(connection, to).waiting.size();
+    }
     /// Lets what was put enter the link as far as there is room. Returns the bytes that entered;
     /// for those that enter later on_written is called.
     std::size_t flush(ConnectionNumber connection, Direction to);

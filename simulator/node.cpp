@@ -50,7 +50,11 @@ Instant round_up(Instant at, Duration resolution) {
 }  // namespace
 
 /// One Broker with its ports. Effects go to the links at once, which call nobody back.
-class Node::Shard final : public Network, public Peers, public Random, public Authentication {
+class Node::Shard final : public Network,
+                          public Peers,
+                          public Random,
+                          public Authentication,
+                          public Events {
 public:
     Shard(Node& node, unsigned index)
         : node_{node},
@@ -60,7 +64,11 @@ public:
                   {.self = ShardIndex{index},
                    .shard_count = node.options_.shard_count,
                    .defects = node.options_.defects},
-                  {.network = *this, .peers = *this, .random = *this, .authentication = this}} {}
+                  {.network = *this,
+                   .peers = *this,
+                   .random = *this,
+                   .authentication = this,
+                   .events = node.options_.publishes_presence ? this : nullptr}} {}
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
@@ -166,12 +174,34 @@ public:
     // Random
     std::uint64_t next() override { return random_.next(); }
 
+    // Events
+    void on_connected(const ClientEvent& client) override { note_presence(client, "connected"); }
+    void on_disconnected(const ClientEvent& client, DisconnectReason /*reason*/) override {
+        note_presence(client, "disconnected");
+    }
+    /// Publishes what the core has said about its clients, as a driver does.
+    void publish_presence() {
+        for (const auto& one : std::exchange(presence_, {}))
+            broker_.on_publish({.topic = one.topic, .payload = as_bytes(one.what), .qos = one.qos},
+                               node_.engine_.now());
+    }
+
 private:
     struct Slot {
         std::optional<ConnectionNumber> number;
         bool is_unwritten = false;
     };
 
+    struct Presence {
+        std::string topic;
+        std::string what;
+        QoS qos = QoS::at_least_once;
+    };
+    void note_presence(const ClientEvent& client, const std::string& what) {
+        std::string topic{"$SYS/brokers/"};
+        topic.append(node_.rules_->policy.node_name).append("/clients/").append(client.client_id);
+        presence_.push_back({topic.append("/").append(what), what, client.qos});
+    }
     /// What the connection does not take at once comes behind the next packet.
     void put_before_tail(ConnectionNumber number, Bytes bytes) {
         Buffer all{bytes.begin(), bytes.end()};
@@ -193,6 +223,7 @@ private:
     std::vector<Slot> slots_;  // by ConnectionId
     std::vector<std::uint32_t> free_;
     std::vector<ConnectionId> unwritten_;
+    std::vector<Presence> presence_;
     std::map<ConnectionNumber, Buffer> tails_;  // by the defect congested_tail_reorder
     Broker broker_;
 };
@@ -244,6 +275,14 @@ void Node::stop() {
         finish_turn(index);
     }
     crash(false);
+}
+
+void Node::reload(std::shared_ptr<const access::NodeRules> rules) {
+    rules_ = std::move(rules);
+    for (unsigned index = 0; index < shards_.size(); ++index) {
+        shards_[index]->broker().on_rules(rules_, engine_.now());
+        finish_turn(index);
+    }
 }
 
 std::optional<SessionView> Node::session(std::string_view client_id) const {
@@ -457,11 +496,14 @@ void Node::finish_turn(unsigned index) {
         options_.on_death();
         return crash(false);
     }
+    shard.publish_presence();
     // What on_written lets the core send is written in the same turn.
     for (auto unwritten = shard.take_unwritten(); !unwritten.empty();
          unwritten = shard.take_unwritten()) {
         for (const auto number : unwritten) {
             const auto entered_bytes = links_.flush(number, Direction::to_client);
+            unwritten_bytes_max_ =
+                std::max(unwritten_bytes_max_, links_.waiting_bytes(number, Direction::to_client));
             const auto found = attachments_.find(number);
             if (entered_bytes == 0 || found == attachments_.end() || found->second.is_moving) {
                 continue;

@@ -44,6 +44,8 @@ struct NodeOptions {
     Duration authentication_delay = std::chrono::milliseconds{1};
     unsigned shard_count = 1;  // 1 or more
     Defects defects;
+    /// Whether what happens to clients is published below $SYS/brokers/NODE/clients/.
+    bool publishes_presence = false;
     /// Called when the process ends by a fault of its own, before it is gone.
     std::function<void()> on_death{};
     /// Delay of a message between two shards, uniform; messages of one pair keep their order.
@@ -74,6 +76,8 @@ public:
     /// Stops in an orderly way (Broker::on_stop on every shard), then the process is gone.
     void stop();
     [[nodiscard]] bool is_up() const { return !shards_.empty(); }
+    /// The operator's settings have changed; every shard obeys the new ones.
+    void reload(std::shared_ptr<const access::NodeRules> rules);
 
     [[nodiscard]] const NodeOptions& options() const { return options_; }
     /// Nothing when the node is down or has no such session.
@@ -86,6 +90,8 @@ public:
     [[nodiscard]] Gauges gauges() const;
     /// The most bytes for which the core wanted room on one connection, since the beginning.
     [[nodiscard]] std::size_t wanted_bytes_max() const { return wanted_bytes_max_; }
+    /// The most bytes that waited for one connection to take them, since the beginning.
+    [[nodiscard]] std::size_t unwritten_bytes_max() const { return unwritten_bytes_max_; }
     /// Of messages between shards.
     [[nodiscard]] std::size_t peer_messages_underway() const;
 
@@ -151,6 +157,7 @@ private:
     RandomStream accepts_;
     Instant next_accept_at_ = run_begin;
     std::size_t wanted_bytes_max_ = 0;
+    std::size_t unwritten_bytes_max_ = 0;
     std::uint32_t incarnation_ = 0;               // tells events of an earlier process apart
     std::vector<std::unique_ptr<Shard>> shards_;  // empty: the process is down
     std::vector<Channel> channels_;

@@ -240,6 +240,10 @@ private:
                 if (what.crash().restart_after_ms() == 0) return world_.end_fault(fault);
                 return lasting(fault, what.crash().restart_after_ms());
             }
+            case Step::kAccessRules:
+                return world_.set_access_rules(
+                    node_of(what.access_rules().node()),
+                    access::AccessRules::parse(what.access_rules().rules()).value());
             case Step::kStop: {
                 const auto fault = world_.begin_stop(node_of(what.stop().node()));
                 if (what.stop().restart_after_ms() == 0) return world_.end_fault(fault);

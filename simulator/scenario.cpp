@@ -168,6 +168,14 @@ private:
         }
     }
 
+    void check_access_rules(const Place& place, const std::string& field, const std::string& text) {
+        const auto rules = access::AccessRules::parse(text);
+        if (rules) return;
+        complain(place, field,
+                 fmt::format("rule line {}, column {}: {}", rules.error().line,
+                             rules.error().column, rules.error().message));
+    }
+
     void judge_actors() {
         if (scenario_.nodes_size() == 0) {
             complain(root_, "nodes", "is missing; add `nodes { name: \"broker\" }`");
@@ -192,6 +200,10 @@ private:
                 check_range(settings, field, 1, 65'535);
             }
             check_range(settings, "keep_alive_s_max", 0, 65'535);
+            if (node.settings().has_awaiting_release_max()) {
+                check_range(settings, "awaiting_release_max", 1, 0xFFFF'FFFF);
+            }
+            check_access_rules(settings, "access_rules", node.settings().access_rules());
             check_range(settings, "topic_alias_max", 0, 65'535);
             check_range(settings, "packet_size_bytes_max", 64, 0xFFFF'FFFF);
         }
@@ -395,6 +407,8 @@ private:
                 }
                 return;
             }
+            case Step::kAccessRules:
+                return check_access_rules(place, "rules", step.access_rules().rules());
             case Step::kDisconnect:
             case Step::kVanish:
             case Step::kAcknowledge:

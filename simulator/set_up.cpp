@@ -1,6 +1,7 @@
 #include "simulator/set_up.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "broker/base/check.hpp"
 
@@ -28,6 +29,7 @@ NodeOptions node_options(const scenario::Node& node) {
     if (node.has_shard_delay_us_high()) {
         options.peer_delay_high = microseconds(node.shard_delay_us_high());
     }
+    options.publishes_presence = true;
     options.timer_resolution = milliseconds(node.timer_resolution_ms());
     if (node.accepts_per_s() > 0) {
         options.accept_interval = microseconds(1'000'000 / node.accepts_per_s());
@@ -39,7 +41,11 @@ NodeOptions node_options(const scenario::Node& node) {
     if (given.has_retry_interval_ms()) {
         settings.retry_interval = milliseconds(given.retry_interval_ms());
     }
-    if (given.has_queue_messages_max()) settings.queue_messages_max = given.queue_messages_max();
+    if (given.has_queue_messages_max()) {
+        settings.queue_messages_max = given.queue_messages_max() == 0
+                                          ? std::numeric_limits<std::uint32_t>::max()
+                                          : given.queue_messages_max();
+    }
     if (given.has_queue_qos_0_offline()) {
         settings.queue_qos_0_offline = given.queue_qos_0_offline();
     }
@@ -58,7 +64,22 @@ NodeOptions node_options(const scenario::Node& node) {
     if (given.has_maximum_qos()) settings.maximum_qos = static_cast<QoS>(given.maximum_qos());
     if (given.has_topic_alias_max()) settings.topic_alias_max = narrow(given.topic_alias_max());
     if (given.has_unwritten_bytes_max()) settings.unwritten_bytes_max = given.unwritten_bytes_max();
+    const bool has_policy = given.has_awaiting_release_max() || !given.access_rules().empty() ||
+                            given.user_name_as_client_id();
+    if (has_policy) options.rules = rules_of(given, settings);
     return options;
+}
+
+std::shared_ptr<const access::NodeRules> rules_of(const scenario::NodeSettings& given,
+                                                  const Settings& settings) {
+    auto rules = std::make_shared<access::NodeRules>(*access::open_rules(settings));
+    auto& policy = rules->zones.front().policy;
+    if (given.has_awaiting_release_max()) policy.awaiting_release_max = given.awaiting_release_max();
+    policy.user_name_as_client_id = given.user_name_as_client_id();
+    if (given.access_rules().empty()) return rules;
+    policy.has_access_rules = true;
+    rules->access_rules = access::AccessRules::parse(given.access_rules()).value();
+    return rules;
 }
 
 ClientOptions client_options(const scenario::Client& client) {
@@ -100,6 +121,7 @@ ClientOptions client_options(const scenario::Client& client) {
     options.republish_unacknowledged = client.republish_unacknowledged();
     options.queue_qos_0_offline = client.queue_qos_0_offline();
     options.only_raw = client.only_raw();
+    if (client.has_user_name()) options.user_name = client.user_name();
     return options;
 }
 

@@ -1,6 +1,8 @@
 // From what a scenario's file says to what the world understands: units, defaults, names.
 #pragma once
 
+#include <memory>
+
 #include <optional>
 
 #include "simulator/scenario.pb.h"
@@ -9,6 +11,9 @@
 namespace touchstone::simulator {
 
 [[nodiscard]] NodeOptions node_options(const scenario::Node& node);
+/// With the operator's part of `given`, whose access rules are valid.
+[[nodiscard]] std::shared_ptr<const access::NodeRules> rules_of(const scenario::NodeSettings& given,
+                                                                const Settings& settings);
 [[nodiscard]] ClientOptions client_options(const scenario::Client& client);
 [[nodiscard]] LinkModel link_model(const scenario::Link& link);
 [[nodiscard]] AckPolicy ack_policy(const scenario::Acknowledgements& policy);

@@ -7,11 +7,13 @@
 #include <deque>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "broker/access/access_rules.hpp"
 #include "broker/base/bytes.hpp"
 #include "broker/base/instant.hpp"
 #include "broker/base/mqtt.hpp"
@@ -125,6 +127,8 @@ struct TracedNode {
     std::uint16_t keep_alive_s_max = 0;      // Settings::keep_alive_s_max
     std::uint32_t queue_messages_max = 0;    // Settings::queue_messages_max
     std::uint32_t packet_size_bytes_max = 0;  // Settings::packet_size_bytes_max
+    std::size_t unwritten_bytes_max = 0;      // Settings::unwritten_bytes_max
+    bool has_user_name_as_client_id = false;  // ZonePolicy::user_name_as_client_id
     Duration connect_timeout{};              // Settings::connect_timeout
     Duration retry_interval{};               // Settings::retry_interval
     Duration accept_interval{};              // NodeOptions::accept_interval
@@ -137,6 +141,13 @@ struct TracedClient {
     std::uint16_t packet_id_max = 65'535;       // ClientOptions::packet_id_max
     Duration answer_timeout = Duration::max();  // ClientOptions::ping_timeout
     bool has_durable_store = false;             // ClientOptions::store
+};
+
+/// Access rules of a node, in force from that entry on.
+struct TracedRules {
+    Actor node;
+    std::size_t from_entry = 0;
+    std::shared_ptr<const access::AccessRules> rules;
 };
 
 /// A session at the end of a run, as its node tells.
@@ -161,6 +172,8 @@ struct TracedMemory {
     Actor node;
     std::uint64_t wanted_bytes_max = 0;  // of one connection, for a packet that is not complete
     std::uint64_t intake_bytes = 0;      // Gauges::intake_bytes
+    std::uint64_t unwritten_bytes_max = 0;  // that one connection had not taken
+    std::uint64_t dropped_queue_full = 0;   // messages, since the last start
 };
 
 /// What the nodes say about themselves at the end of a run.
@@ -187,6 +200,7 @@ public:
     std::deque<TracedPacket> packets;
     std::vector<TraceEntry> entries;
     std::vector<TracedFault> faults;
+    std::vector<TracedRules> access;  // in the order of their coming
     TracedEnd end;
     Buffer bytes;
 

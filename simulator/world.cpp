@@ -57,6 +57,10 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
                             .keep_alive_s_max = settings.keep_alive_s_max,
                             .queue_messages_max = settings.queue_messages_max,
                             .packet_size_bytes_max = settings.packet_size_bytes_max,
+                            .unwritten_bytes_max = settings.unwritten_bytes_max,
+                            .has_user_name_as_client_id =
+                                options.rules != nullptr &&
+                                options.rules->zones.front().policy.user_name_as_client_id,
                             .connect_timeout = settings.connect_timeout,
                             .retry_interval = settings.retry_interval,
                             .accept_interval = options.accept_interval});
@@ -64,7 +68,26 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
     placed.on_death = [this, entity] { on_death(nodes_[entity]); };
     nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, std::move(placed)), actor});
     nodes_.back().node->start();
+    if (options.rules != nullptr) note_rules(nodes_.back(), *options.rules);
     return NodeIndex{static_cast<std::uint32_t>(entity)};
+}
+
+void World::note_rules(const PlacedNode& placed, const access::NodeRules& rules) {
+    if (!rules.zones.front().policy.has_access_rules) return;
+    trace_.access.push_back({.node = placed.actor,
+                             .from_entry = trace_.entries.size(),
+                             .rules = std::make_shared<access::AccessRules>(rules.access_rules)});
+}
+
+void World::set_access_rules(NodeIndex node, const access::AccessRules& rules) {
+    auto& placed = nodes_[node.raw()];
+    const auto& options = placed.node->options();
+    auto next = std::make_shared<access::NodeRules>(
+        options.rules != nullptr ? *options.rules : *access::open_rules(options.settings));
+    next->zones.front().policy.has_access_rules = true;
+    next->access_rules = rules;
+    placed.node->reload(next);
+    note_rules(placed, *next);
 }
 
 ClientIndex World::add_client(std::string name, ClientOptions options, NodeIndex node,
@@ -244,7 +267,10 @@ void World::finish() {
         const Gauges gauges = node.gauges();
         end.memory.push_back({.node = placed.actor,
                               .wanted_bytes_max = node.wanted_bytes_max(),
-                              .intake_bytes = gauges.intake_bytes});
+                              .intake_bytes = gauges.intake_bytes,
+                              .unwritten_bytes_max = node.unwritten_bytes_max(),
+                              .dropped_queue_full =
+                                  node.counters().of(Counter::dropped_queue_full)});
         if (!node.is_up()) continue;
         const Counters counters = node.counters();
         end.balances.push_back({.node = placed.actor,

@@ -82,6 +82,9 @@ public:
     /// Changes take effect with the next CONNECT.
     [[nodiscard]] ClientOptions& options(ClientIndex client);
 
+    /// The operator of the node replaces its access rules.
+    void set_access_rules(NodeIndex node, const access::AccessRules& rules);
+
     // Faults now. Each begin_… is ended by the end_fault of its number.
 
     using FaultNumber = std::uint32_t;
@@ -135,6 +138,7 @@ private:
     };
 
     [[nodiscard]] Host& host(ClientIndex client) { return *hosts_[client.raw()]; }
+    void note_rules(const PlacedNode& placed, const access::NodeRules& rules);
     /// The node ends by a fault of its own.
     void on_death(PlacedNode& placed);
     FaultNumber begin(const Fault& fault, std::string kind, std::string where, std::string note);

@@ -17,12 +17,17 @@ namespace touchstone {
     X(alloc_by_announced_len,                                                                      \
       "room is made for what a Remaining Length announces, before any limit")                      \
     X(assert_on_dollar, "a topic that begins with $ and is not $SYS ends the process")             \
+    X(client_id_pattern_acl, "wildcards in a Client Identifier are wildcards in access rules")     \
     X(congested_tail_reorder,                                                                      \
       "what a congested connection did not take goes behind later packets")                        \
+    X(connect_event_before_disconnect,                                                             \
+      "of a takeover the new connection is told of before the end of the old one")                 \
     X(deep_topic_recursion, "a Topic Filter of very many levels ends the process")                 \
     X(dollar_matched, "wildcards match topics that begin with $")                                  \
     X(drop_inflight_on_disconnect, "what is in flight goes with the connection")                   \
     X(dup_flag_missing, "DUP stays 0 on a resend")                                                 \
+    X(exclusive_teardown_race,                                                                     \
+      "the queue of a client that left goes away when the client is there again")                  \
     X(expiry_index_corrupt, "a session that left twice is on the list of expiries twice")          \
     X(halfopen_first_loss, "the first message written to a dead connection counts as delivered")   \
     X(index_add_before_remove,                                                                     \
@@ -36,6 +41,8 @@ namespace touchstone {
     X(leak_on_bad_property,                                                                        \
       "what was decoded of a CONNECT stays in memory when its Will is malformed")                  \
     X(live_bypasses_backlog, "a new message overtakes the session's queue")                        \
+    X(migration_batch_lost,                                                                        \
+      "what is in flight of a longer queue is lost when the session changes hands")                \
     X(new_before_retransmit, "after a resume queued messages go before the resends")               \
     X(no_conn_epoch, "the end of a connection that was taken over closes the newer one")           \
     X(no_takeover, "a second connection of a client leaves the first alone")                       \
@@ -49,6 +56,7 @@ namespace touchstone {
     X(pid_no_in_use_check, "Packet Identifiers are given out while in use")                        \
     X(prop_len_unchecked, "Properties longer than their packet end the process")                   \
     X(puback_missing, "QoS 1 publications are never acknowledged")                                 \
+    X(qos2_drop_leak, "QoS 2 messages that are refused for want of room stay in memory")           \
     X(qos2_drop_unseen_dup, "a QoS 2 PUBLISH with DUP 1 that never came before goes nowhere")      \
     X(qos2_dup_limit, "the second duplicate of an unreleased QoS 2 message is a Protocol Error")   \
     X(qos2_dup_rejected, "a duplicate of an unreleased QoS 2 message is refused with 0x91")        \
@@ -72,6 +80,7 @@ namespace touchstone {
     X(reject_tears_incumbent,                                                                      \
       "refusing a client ends the connection of the one that has its name")                        \
     X(resend_only_by_timer, "after a resume unacknowledged messages wait for a timer")             \
+    X(retain_after_revoke, "what a client left behind is published although its rights are gone")  \
     X(retain_async_single_writer,                                                                  \
       "one slow writer keeps Retained Messages, and passes over some when it is busy")             \
     X(retain_buffer_alias, "a mirrored Retained Message takes on the bytes of the next one")       \
@@ -86,6 +95,7 @@ namespace touchstone {
     X(rx_counts_in_tx_window, "QoS 2 messages that come in take places of the outgoing window")    \
     X(sei_ignored, "the Session Expiry Interval of DISCONNECT is ignored")                         \
     X(server_only_packet_path, "a packet that only servers send ends the process")                 \
+    X(session_open_to_anyone, "a client may use the session of another user")                      \
     X(session_present_lies, "CONNACK says Session Present without a session")                      \
     X(share_ack_on_write, "shared messages count as delivered when they are written")              \
     X(share_credit_leak, "a member of a Shared Subscription does not get its credit back")         \
@@ -102,8 +112,12 @@ namespace touchstone {
     X(takeover_ignores_sei0, "a session that ends with its connection is taken over")              \
     X(takeover_lazy_map_cleanup,                                                                   \
       "a quick second takeover hits the connection that the first one made")                       \
+    X(takeover_old_gone_error,                                                                     \
+      "a session whose connection has just ended is an error for the next one")                    \
+    X(takeover_wedge, "a takeover that follows another one too soon is never finished")            \
     X(topic_len_underflow, "a Topic Name longer than its packet ends the process")                 \
     X(unbounded_inflight, "a queue has no limit")                                                  \
+    X(unbounded_write_buffer, "what a connection does not take is kept without limit")             \
     X(varint4_rejected, "a Remaining Length of four bytes is refused")                             \
     X(will_delay_not_capped,                                                                       \
       "a Will Delay Interval longer than the session loses the Will Message")                      \
@@ -116,7 +130,8 @@ namespace touchstone {
       "the end of a Will Delay Interval takes the subscriptions of a newer connection")            \
     X(will_twice, "a Will Message is published twice")                                             \
     X(window_not_enforced, "more in flight than the peer's Receive Maximum")                       \
-    X(zero_len_topic_crash, "a PUBLISH without a topic ends the process")
+    X(zero_len_topic_crash, "a PUBLISH without a topic ends the process")                          \
+    X(zero_means_drop_all, "a queue without a limit has no room for QoS 1 and 2")
 
 enum class Defect : std::uint8_t {
 #define TOUCHSTONE_DEFECT(name, story) name,

@@ -109,9 +109,9 @@ bool Session::send(SessionContext& context, Bytes packet) {
 }
 
 void Session::on_written(SessionContext& context, std::size_t size_bytes) {
-    const bool was_congested = is_congested();
+    const bool was_congested = is_congested(context);
     unwritten_bytes_ -= std::min(unwritten_bytes_, size_bytes);
-    if (was_congested && !is_congested() && outbox_) advance(context);
+    if (was_congested && !is_congested(context) && outbox_) advance(context);
 }
 
 void Session::count_publish_sent(SessionContext& context, QoS qos) {
@@ -153,7 +153,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
     const bool plain = mountpoint_ == nullptr &&
                        (!is_v5() || (grant.identifier == 0 && terms_.topic_alias_max == 0));
     if (qos == QoS::at_most_once) {
-        if (is_congested() || (outbox_ && outbox_->has_waiting_qos_0())) {
+        if (is_congested(context) || (outbox_ && outbox_->has_waiting_qos_0())) {
             keep(context, make_delivery());
             return;
         }
@@ -168,7 +168,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
     const bool has_identifier =
         box.flows().size() < settings().packet_id_max || !checks_packet_ids(context);
     if (backlog || !is_window_open(context) || !has_identifier || box.resends_owed() != 0 ||
-        is_congested()) {
+        is_congested(context)) {
         keep(context, make_delivery());
         return;
     }
@@ -360,7 +360,7 @@ void Session::advance(SessionContext& context) {
 }
 
 void Session::send_waiting(SessionContext& context) {
-    while (outbox_->has_waiting() && !is_congested()) {
+    while (outbox_->has_waiting() && !is_congested(context)) {
         const auto& front = outbox_->front();
         const auto fields = fields_of(*front.message);
         if (has_expired(fields, context.now)) {
@@ -441,7 +441,7 @@ Instant Session::retry(SessionContext& context) {
     if (!wants_retry()) return never;
     const auto interval = settings().retry_interval;
     // What it has not taken yet needs no second copy.
-    if (is_congested()) return context.now + interval;
+    if (is_congested(context)) return context.now + interval;
     std::vector<Outbox::Flow*> due;
     auto next = never;
     for (auto& flow : outbox_->flows()) {

@@ -200,8 +200,9 @@ private:
     void spoil_resume(SessionContext& context);
     void spoil_queue(SessionContext& context);
     void spoil_stray_puback(SessionContext& context, Outbox::Flow* flow);
-    [[nodiscard]] bool is_congested() const {
-        return unwritten_bytes_ > settings().unwritten_bytes_max;
+    [[nodiscard]] bool is_congested(const SessionContext& context) const {
+        return unwritten_bytes_ > settings().unwritten_bytes_max &&
+               !context.defects.has(Defect::unbounded_write_buffer);
     }
     /// Puts a PUBLISH together and sends it. False when it is too large for the client
     /// [MQTT-3.1.2-24].

@@ -53,6 +53,8 @@ void Session::spoil_end(SessionContext& context) {
     if (!outbox_) return;
     if (defects.has(Defect::drop_inflight_on_disconnect))
         outbox_->finish_if([](const Outbox::Flow&) { return true; });
+    if (defects.has(Defect::migration_batch_lost) && outbox_->has_waiting())
+        outbox_->finish_if([](const Outbox::Flow& flow) { return !flow.released; });
     // What was written counts as delivered.
     if (defects.has(Defect::share_ack_on_write))
         context.counters.add(Counter::messages_acknowledged, outbox_->finish_if(is_shared));
@@ -69,7 +71,16 @@ const Settings& Session::limits_of_queue(const SessionContext& context) const {
         none.queue_bytes_max = std::numeric_limits<std::size_t>::max();
         return none;
     }();
-    return context.defects.has(Defect::unbounded_inflight) ? unbounded : settings();
+    static const Settings empty = [] {
+        Settings none;
+        none.queue_messages_max = 0;
+        return none;
+    }();
+    if (context.defects.has(Defect::unbounded_inflight)) return unbounded;
+    if (context.defects.has(Defect::zero_means_drop_all) &&
+        settings().queue_messages_max == unbounded.queue_messages_max)
+        return empty;
+    return settings();
 }
 
 void Session::spoil_queue(SessionContext& context) {

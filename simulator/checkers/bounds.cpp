@@ -79,6 +79,13 @@ void check_intake(const Trace& trace, const History& history, Failures& failures
             packet->type == wire::PacketType::publish && packet->qos == QoS::exactly_once;
         if (is_qos_2) unreleased[key] = history.sessions[session].node;
     }
+    // A PUBREC that refuses the message frees its identifier.
+    for (const auto& entry : trace.entries) {
+        const auto* packet = sent_by_broker(trace, entry);
+        const bool refuses = packet != nullptr && packet->type == wire::PacketType::pubrec &&
+                             is_failure(packet->reason);
+        if (refuses) unreleased.erase({history.session_of(*packet), packet->packet_id});
+    }
     for (const auto& memory : trace.end.memory) {
         std::uint64_t bound_bytes = 0;
         for (const auto& [key, node] : unreleased) {
@@ -98,6 +105,35 @@ void check_intake(const Trace& trace, const History& history, Failures& failures
     }
 }
 
+/// What a slow connection has not taken: the limit, and what may come on top of it at once, a window of
+/// resends and the packet that crosses the limit.
+void check_unwritten(const Trace& trace, Failures& failures) {
+    for (const auto& memory : trace.end.memory) {
+        const auto* node = node_of(trace, memory.node);
+        if (node == nullptr) continue;
+        const auto bound_bytes =
+            node->unwritten_bytes_max +
+            std::uint64_t{node->packet_size_bytes_max} * (1U + node->inflight_max);
+        if (memory.unwritten_bytes_max <= bound_bytes) continue;
+        failures.push_back({no_entry, fmt::format("{} bytes waited for one connection of '{}'; it "
+                                                  "may keep {}",
+                                                  memory.unwritten_bytes_max,
+                                                  trace.name_of(memory.node), bound_bytes)});
+    }
+}
+
+void check_unlimited(const Trace& trace, Failures& failures) {
+    for (const auto& memory : trace.end.memory) {
+        const auto* node = node_of(trace, memory.node);
+        const bool is_unlimited = node != nullptr && node->queue_messages_max == 0xFFFF'FFFF;
+        if (!is_unlimited || memory.dropped_queue_full == 0) continue;
+        failures.push_back({no_entry, fmt::format("'{}' dropped {} messages for a full queue, but "
+                                                  "its queues have no limit",
+                                                  trace.name_of(memory.node),
+                                                  memory.dropped_queue_full)});
+    }
+}
+
 }  // namespace
 
 Failures check_bounds(const Trace& trace, const History& history) {
@@ -105,6 +141,8 @@ Failures check_bounds(const Trace& trace, const History& history) {
     check_queues(trace, history, failures);
     check_silence(trace, history, failures);
     check_intake(trace, history, failures);
+    check_unwritten(trace, failures);
+    check_unlimited(trace, failures);
     return failures;
 }
 

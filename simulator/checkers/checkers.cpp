@@ -37,6 +37,8 @@ std::span<const Checker> all_checkers() {
         {"A1", "Topic Aliases belong to a connection", check_alias_scope},
         {"M1", "no bytes end a process", check_survival},
         {"M2", "no room before the limits", check_intake_room},
+        {"N1", "access rules hold", check_access_rules},
+        {"C5", "who may connect gets in", check_availability},
         {"D1", "only what matches", check_dollar_rule},
         {"limits", "what the server announced is kept", check_peer_limits},
         {"causes", "no connection is given up without a reason", check_connection_causes},
@@ -46,6 +48,7 @@ std::span<const Checker> all_checkers() {
         {"qos", "delivered at the lower QoS, no lower", check_delivery_qos},
         {"receive-maximum", "the server's Receive Maximum holds", check_receive_maximum},
         {"resume", "what is unacknowledged is sent again", check_resume},
+        {"presence", "connections are told of in order", check_presence_order},
         {"reading", "what is well-formed is understood", check_reading},
         {"refusal", "who is refused is let go", check_refusal},
     });

@@ -57,6 +57,9 @@ Failures check_shared_dispatch(const Trace& trace, const History& history);     
 Failures check_bounds(const Trace& trace, const History& history);                    // B1
 Failures check_keep_alive(const Trace& trace, const History& history);                // K1
 Failures check_alias_scope(const Trace& trace, const History& history);               // A1
+Failures check_access_rules(const Trace& trace, const History& history);              // N1
+Failures check_availability(const Trace& trace, const History& history);              // C5
+Failures check_presence_order(const Trace& trace, const History& history);            // presence
 Failures check_byte_order(const Trace& trace, const History& history);                // O5
 Failures check_intake_room(const Trace& trace, const History& history);               // M2
 Failures check_reading(const Trace& trace, const History& history);                   // reading

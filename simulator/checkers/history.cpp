@@ -126,6 +126,10 @@ void History::on_connect(const Trace& trace, std::size_t entry, const TracedPack
     connection.connect_entry = entry;
     connection.version = connect.version;
     connection.client_id = connect.client_id;
+    if (node.has_user_name_as_client_id && connect.user_name && !connect.user_name->empty()) {
+        connection.client_id = *connect.user_name;
+    }
+    if (connect.user_name) connection.user_name = *connect.user_name;
     connection.clean_start = connect.clean_start;
     connection.keep_alive_s = connect.keep_alive_s;
     connection.window = node.inflight_max;

@@ -38,6 +38,7 @@ struct ConnectionHistory {
     Actor node;
     Actor client;
     std::string client_id;  // empty until CONNECT arrived (or the server assigned one)
+    std::optional<std::string> user_name;
     ProtocolVersion version = ProtocolVersion::v3_1_1;
     bool clean_start = false;
     std::uint16_t keep_alive_s = 0;      // as it is in force

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "broker/wire/topics.hpp"
+#include "simulator/checkers/access_rules.hpp"
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
 
@@ -58,7 +59,9 @@ Due due_of(const Trace& trace, const History& history, ConnectionNumber number) 
     const Instant ended_at = trace.entries[connection.end_entry].at;
     const Duration lasts = std::chrono::seconds{connection.session_expiry_s};
     due.may = true;
-    due.must = connection.end != End::with_process;
+    due.must = connection.end != End::with_process &&
+               !is_denied(trace, connection, connection.end_entry, access::Action::publish,
+                          connection.will->topic);
     due.from = ended_at + std::min(connection.will->delay, lasts);
     due.because = "its connection ended without DISCONNECT";
     if (next == nullptr) return due;

@@ -2,6 +2,8 @@
 // promise and the one next to it that does not.
 
 #include <array>
+#include <memory>
+#include <string>
 
 #include "simulator/tests/checker_expectations.hpp"
 
@@ -335,6 +337,90 @@ TEST(Refusal, is_followed_by_the_end_of_the_connection) {
     expect_kept(check_refusal, builder);
     builder.pass(progress_time);
     expect_broken(check_refusal, builder, "'second' was refused");
+}
+
+TEST(B1, a_slow_connection_is_owed_a_bounded_number_of_bytes) {
+    TraceBuilder builder;
+    auto& trace = builder.finished();
+    auto& node = trace.nodes.front();
+    node.unwritten_bytes_max = 1'000;
+    node.packet_size_bytes_max = 100;
+    node.inflight_max = 1;
+    trace.end.memory.push_back({.node = builder.node(), .unwritten_bytes_max = 1'200});
+    expect_kept(check_bounds, builder);
+    trace.end.memory.front().unwritten_bytes_max = 1'201;
+    expect_broken(check_bounds, builder, "1201 bytes waited for one connection");
+}
+
+TEST(B1, without_a_limit_nothing_is_dropped_for_a_full_queue) {
+    TraceBuilder builder;
+    auto& trace = builder.finished();
+    trace.end.memory.push_back({.node = builder.node(), .dropped_queue_full = 3});
+    expect_kept(check_bounds, builder);
+    trace.nodes.front().queue_messages_max = 0xFFFF'FFFF;
+    expect_broken(check_bounds, builder, "dropped 3 messages");
+}
+
+TEST(C5, nobody_is_refused_for_what_is_wrong_in_the_server) {
+    TraceBuilder builder;
+    builder.connect("banned", {.reason = ReasonCode::banned});
+    expect_kept(check_availability, builder);
+    builder.connect("unlucky", {.reason = ReasonCode::server_unavailable});
+    expect_broken(check_availability, builder, "'unlucky' was refused");
+}
+
+TEST(Presence, tells_of_one_connection_after_the_other) {
+    TraceBuilder builder;
+    const auto watcher = builder.connect("watcher");
+    builder.subscribe(watcher, "$SYS/brokers/+/clients/#");
+    std::uint16_t packet_id = 0;
+    const auto tell = [&](std::string_view client, std::string_view event) {
+        const auto topic =
+            "$SYS/brokers/n/clients/" + std::string{client} + "/" + std::string{event};
+        builder.deliver(watcher, topic, event, {.packet_id = ++packet_id});
+    };
+    tell("c", "connected");
+    tell("d", "connected");
+    tell("c", "disconnected");
+    tell("c", "connected");
+    expect_kept(check_presence_order, builder);
+    tell("d", "connected");
+    expect_broken(check_presence_order, builder, "told connected twice in a row");
+}
+
+/// Rules that are in force from now on.
+void set_rules(TraceBuilder& builder, std::string_view text) {
+    auto& trace = builder.finished();
+    trace.access.push_back(
+        {.node = builder.node(),
+         .from_entry = trace.entries.size(),
+         .rules = std::make_shared<access::AccessRules>(access::AccessRules::parse(text).value())});
+}
+
+TEST(N1, a_subscription_is_granted_to_whom_the_rules_allow_it) {
+    TraceBuilder builder;
+    set_rules(builder, R"({deny, {client, "bad"}, subscribe, ["t"]}. {allow, all}.)");
+    builder.subscribe(builder.connect("good"), "t");
+    expect_kept(check_access_rules, builder);
+    builder.subscribe(builder.connect("bad"), "t");
+    expect_broken(check_access_rules, builder, "'bad' was granted 't'");
+}
+
+TEST(N1, a_will_message_is_judged_when_it_is_published) {
+    for (const bool is_revoked : {false, true}) {
+        TraceBuilder builder;
+        set_rules(builder, "{allow, all}.");
+        const auto watcher = builder.connect("watcher");
+        builder.subscribe(watcher, "will");
+        builder.lost_by_client(builder.connect("c", {.will_payload = "gone"}));
+        if (is_revoked) set_rules(builder, R"({deny, all, publish, ["will"]}. {allow, all}.)");
+        builder.deliver(watcher, "will", "gone", {.packet_id = 1});
+        if (is_revoked) {
+            expect_broken(check_access_rules, builder, "the Will Message of 'c'");
+        } else {
+            expect_kept(check_access_rules, builder);
+        }
+    }
 }
 
 }  // namespace

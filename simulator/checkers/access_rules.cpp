@@ -1,0 +1,74 @@
+// N1: the access rules in force decide, also about what happens later than it was asked for: a
+// subscription is granted, and a Will Message published, only to whom they allow it at that moment.
+
+#include "simulator/checkers/access_rules.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/flows.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+/// The rules of the node at that entry; null where everything is allowed.
+const access::AccessRules* rules_at(const Trace& trace, Actor node, std::size_t entry) {
+    const access::AccessRules* rules = nullptr;
+    for (const auto& one : trace.access) {
+        if (one.node == node && one.from_entry <= entry) rules = one.rules.get();
+    }
+    return rules;
+}
+
+}  // namespace
+
+bool is_denied(const Trace& trace, const ConnectionHistory& who, std::size_t entry,
+               access::Action action, std::string_view topic) {
+    const auto* rules = rules_at(trace, who.node, entry);
+    if (rules == nullptr) return false;
+    access::Client client{.client_id = who.client_id, .address = {}};
+    if (who.user_name) client.user_name = *who.user_name;
+    return rules->decide(client, action, topic).verdict == access::Verdict::deny;
+}
+
+Failures check_access_rules(const Trace& trace, const History& history) {
+    if (trace.access.empty()) return {};
+    Failures failures;
+    for (const auto& session : history.sessions) {
+        for (const auto& one : session.subscriptions) {
+            const auto number = trace.entries[one.granted_entry].connection;
+            if (!is_denied(trace, history.of(number), one.granted_entry, access::Action::subscribe,
+                           one.filter)) {
+                continue;
+            }
+            failures.push_back(
+                {one.granted_entry, fmt::format("'{}' was granted '{}', which the rules deny it",
+                                                session.client_id, one.filter)});
+        }
+    }
+    std::map<std::uint32_t, std::size_t> published;  // message → entry of its first transmission
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto* packet = sent_by_broker(trace, trace.entries[index]);
+        if (packet == nullptr || packet->type != wire::PacketType::publish) continue;
+        if (packet->message != no_message) published.emplace(packet->message, index);
+    }
+    for (const auto& connection : history.connections) {
+        if (!connection.is_accepted || !connection.will) continue;
+        const auto seen = published.find(connection.will->message);
+        if (seen == published.end() ||
+            !is_denied(trace, connection, seen->second, access::Action::publish,
+                       connection.will->topic)) {
+            continue;
+        }
+        failures.push_back(
+            {seen->second, fmt::format("the Will Message of '{}' was published to '{}', which the "
+                                       "rules deny it by now",
+                                       connection.client_id, connection.will->topic)});
+    }
+    return failures;
+}
+
+}  // namespace touchstone::simulator
