@@ -23,6 +23,7 @@
 #include "simulator/defect_choice.hpp"
 #include "simulator/library.hpp"
 #include "simulator/print.hpp"
+#include "simulator/replay_command.hpp"
 #include "simulator/results.hpp"
 #include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
@@ -47,6 +48,12 @@ Examples:
       every published bug of the library: passes without, fails with its switch on
   touchstone simulate shrink scenarios/sweep/session-faults.textproto --seed 17 --defect will_twice
       a failing seed as the few faults, messages and limits that it takes: a scenario of its own
+  touchstone simulate scenarios/ordering/or-07.textproto --at 5200
+      the state of every session at 5.2 s: window, queue, Packet Identifiers
+  touchstone simulate replay out/simulate-or-07
+      the recorded run again, compared event by event
+  touchstone simulate diff scenarios/ordering/or-07.textproto --defect live_bypasses_backlog
+      the first event where two runs part
   touchstone simulate scenarios --digest-only
       one digest per scenario, to compare two builds
 
@@ -61,6 +68,7 @@ struct Options {
     std::optional<unsigned> shards;
     std::string out;
     std::string trace_of;  // a client's name, or "all"
+    std::optional<std::uint32_t> at_ms;
     bool is_list = false;
     bool is_describe = false;
     bool is_library = false;
@@ -209,7 +217,12 @@ private:
                  bool is_sweep) {
         const auto outcome = run_scenario(
             loaded.scenario,
-            {.seed = seed, .shard_count = options_.shards, .defects = options_.defects});
+            {.seed = seed,
+             .shard_count = options_.shards,
+             .defects = options_.defects,
+             .look_at = options_.at_ms
+                            ? std::optional<Duration>{std::chrono::milliseconds{*options_.at_ms}}
+                            : std::nullopt});
         const bool is_declared = is_as_declared(loaded.scenario, outcome);
         ++runs_;
         undeclared_ += is_declared ? 0 : 1;
@@ -224,6 +237,7 @@ private:
             ++shown_;
             if (is_sweep) fmt::print("seed={}\n", seed);
             print_outcome(loaded.path, loaded.scenario, outcome);
+            if (outcome.look) print_look(*outcome.look);
             if (!options_.trace_of.empty()) {
                 print_trace(outcome.world->trace(), options_.trace_of);
             }
@@ -333,8 +347,14 @@ int simulate(const Options& options, const std::vector<LoadedScenario>& scenario
 }  // namespace
 
 int simulate_command(int argument_count, char** arguments) {
-    if (argument_count > 1 && std::string_view{arguments[1]} == "shrink") {
-        return shrink_command(argument_count - 1, arguments + 1);
+    const struct {
+        std::string_view name;
+        int (*run)(int argument_count, char** arguments);
+    } subcommands[] = {
+        {"shrink", shrink_command}, {"replay", replay_command}, {"diff", diff_command}};
+    for (const auto& [name, run] : subcommands) {
+        if (argument_count > 1 && arguments[1] == name)
+            return run(argument_count - 1, arguments + 1);
     }
     Options options;
     CLI::App app{
@@ -350,6 +370,8 @@ int simulate_command(int argument_count, char** arguments) {
     app.add_option("--shards", options.shards, "Shards of every node; default: the scenario's")
         ->check(CLI::Range(1U, 64U));
     app.add_option("--out", options.out, "Result directory; default: out/simulate-NAME");
+    app.add_option("--at", options.at_ms,
+                   "Show every session as it is after so many milliseconds of virtual time");
     app.add_option("--trace", options.trace_of, "Print the packets of a client, or of `all`");
     app.add_flag("--list", options.is_list, "List invariants, defect switches and scenarios");
     app.add_flag("--describe", options.is_describe, "Tell the story of each scenario, run nothing");
@@ -407,6 +429,12 @@ int simulate_command(int argument_count, char** arguments) {
         }
     }
     if (is_wrong) return to_int(ExitCode::usage_error);
+    for (const auto& loaded : scenarios) {
+        const auto duration_ms = loaded.scenario.duration_ms();
+        if (!options.at_ms || *options.at_ms <= duration_ms) continue;
+        return usage_error(fmt::format("--at {}: {} ends after {} ms; give an instant before that",
+                                       *options.at_ms, loaded.path, duration_ms));
+    }
     if (options.is_describe) {
         for (const auto& loaded : scenarios) describe_scenario(loaded);
         return to_int(ExitCode::as_expected);

@@ -1,6 +1,7 @@
 #include "simulator/print.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -8,9 +9,37 @@ namespace touchstone::simulator {
 
 namespace {
 
-void print_seconds(Instant at) {
+std::string seconds_text(Instant at) {
     const auto us = (at - run_begin).count();
-    fmt::print("  {:>4}.{:03} s  ", us / 1'000'000, us / 1'000 % 1'000);
+    return fmt::format("  {:>4}.{:03} s  ", us / 1'000'000, us / 1'000 % 1'000);
+}
+
+void print_seconds(Instant at) {
+    fmt::print("{}", seconds_text(at));
+}
+
+/// `4,3`: the newest first, as sequences of a state are written.
+template <class All, class Text>
+std::string newest_first(const All& all, Text text_of) {
+    std::vector<std::string> texts;
+    for (const auto& one : all) texts.push_back(text_of(one));
+    std::ranges::reverse(texts);
+    return fmt::format("{}", fmt::join(texts, ","));
+}
+
+void print_session(const LookedAt::Session& session) {
+    const auto& view = session.view;
+    const auto queue = newest_first(
+        view.queue, [](const MessageRef& one) { return label_of(as_text(one->payload())); });
+    const auto inflight = newest_first(view.inflight, [](const SessionView::Inflight& one) {
+        const auto what = one.message ? label_of(as_text(one.message->payload())) : "PUBREL";
+        return fmt::format("{}={}", one.packet_id, what);
+    });
+    fmt::print("  {:<10} {:<16} {:<9}  [{}||{}]  window {}", session.node, view.client_id,
+               view.connected ? "connected" : "away", queue.empty() ? "" : queue + " ",
+               inflight.empty() ? "" : " " + inflight, view.window);
+    if (!view.unreleased.empty()) fmt::print("  not released: {}", fmt::join(view.unreleased, ","));
+    fmt::print("\n");
 }
 
 }  // namespace
@@ -50,16 +79,34 @@ void print_outcome(const std::string& path, const scenario::Scenario& scenario,
     }
 }
 
+void print_look(const LookedAt& look) {
+    fmt::print("sessions at{}[queue || Packet Identifier=in flight], newest left\n",
+               seconds_text(look.at));
+    for (const auto& session : look.sessions) print_session(session);
+    fmt::print("clients\n");
+    for (const auto& client : look.clients) {
+        fmt::print("  {:<10} {:<9}  {} received, {} publications unfinished, {} acknowledgements "
+                   "withheld\n",
+                   client.name, client.is_connected ? "connected" : "away", client.received,
+                   client.unfinished, client.withheld);
+    }
+}
+
 void print_trace(const Trace& trace, const std::string& of) {
-    using Kind = TraceEntry::Kind;
     fmt::print("trace\n");
+    for (const auto& line : trace_lines(trace, of)) fmt::print("{}\n", line);
+}
+
+std::vector<std::string> trace_lines(const Trace& trace, const std::string& of) {
+    using Kind = TraceEntry::Kind;
+    std::vector<std::string> lines;
     for (const auto& entry : trace.entries) {
         const bool is_packet = entry.kind == Kind::sent;
         const auto& actor = trace.actors[entry.actor.raw()];
         if (of != "all" && of != actor) continue;
         const auto line = [&](std::string_view text) {
-            print_seconds(entry.at);
-            fmt::print("{:<10} {:>4}  {}\n", actor, entry.connection.raw(), text);
+            lines.push_back(seconds_text(entry.at) +
+                            fmt::format("{:<10} {:>4}  {}", actor, entry.connection.raw(), text));
         };
         if (is_packet) {
             const auto& packet = trace.packets[entry.index];
@@ -100,6 +147,7 @@ void print_trace(const Trace& trace, const std::string& of) {
             case Kind::node_stopped: break;
         }
     }
+    return lines;
 }
 
 }  // namespace touchstone::simulator

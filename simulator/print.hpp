@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "simulator/run.hpp"
 
@@ -11,8 +12,13 @@ namespace touchstone::simulator {
 void print_outcome(const std::string& path, const scenario::Scenario& scenario,
                    const Outcome& outcome);
 
+/// Every session and every client at an instant.
+void print_look(const LookedAt& look);
+
 /// Packets and faults in the order of their instants, one line each: `sent → arrived`. `of` is the
 /// name of an actor, or "all".
 void print_trace(const Trace& trace, const std::string& of);
+/// The same lines.
+[[nodiscard]] std::vector<std::string> trace_lines(const Trace& trace, const std::string& of);
 
 }  // namespace touchstone::simulator

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "simulator/text_format.hpp"
+
 namespace touchstone::simulator {
 
 namespace {
@@ -275,6 +277,8 @@ results::ScenarioResult to_result(const std::string& path, const scenario::Scena
         add_invariants(result, outcome, nullptr);
         return result;
     }
+    result.set_scenario_text(file_text(scenario, ""));
+    result.set_shards(outcome.shard_count.value_or(0));
     add_actors(result, trace);
     const Ladder ladder{result, trace};
     add_invariants(result, outcome, &ladder);

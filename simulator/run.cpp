@@ -23,6 +23,7 @@ public:
         outcome_.defects.assign(scenario.defects().begin(), scenario.defects().end());
         outcome_.defects.insert(outcome_.defects.end(), options.defects.begin(),
                                 options.defects.end());
+        outcome_.shard_count = options.shard_count;
         std::ranges::sort(outcome_.defects);
         // Not std::ranges::unique: clang 14 does not compile what it returns.
         outcome_.defects.erase(std::unique(outcome_.defects.begin(), outcome_.defects.end()),
@@ -31,6 +32,9 @@ public:
         add_nodes(options);
         add_clients();
         schedule_all();
+        if (options.look_at) {
+            world_.engine().schedule(run_begin + *options.look_at, {owner_, look, 0, 0});
+        }
     }
 
     Outcome finish() {
@@ -43,7 +47,7 @@ public:
     }
 
 private:
-    enum EventKind : std::uint16_t { step, end_fault, settle };
+    enum EventKind : std::uint16_t { step, end_fault, settle, look };
 
     /// Swarm testing: limits and habits that the seed decides.
     void draw_limits() {
@@ -146,6 +150,7 @@ private:
             case step: return take_step(scenario_.steps(static_cast<int>(event.subject)));
             case end_fault: return world_.end_fault(event.subject);
             case settle: return world_.settle();
+            case look: return look_now();
         }
         UNREACHABLE();
     }
@@ -286,6 +291,27 @@ private:
         outcome_.disappointments.push_back(
             {"state of '" + snapshot.client() + "' (" + snapshot.caption() + ")", snapshot.expect(),
              text});
+    }
+
+    void look_now() {
+        LookedAt seen{.at = world_.now(), .sessions = {}, .clients = {}};
+        for (const auto& [name, index] : nodes_) {
+            const auto& node = world_.node(index);
+            for (const auto& client_id : node.client_ids()) {
+                if (auto view = node.session(client_id)) {
+                    seen.sessions.push_back({name, std::move(*view)});
+                }
+            }
+        }
+        for (const auto& [name, index] : clients_) {
+            const auto& client = world_.client(index);
+            seen.clients.push_back({.name = name,
+                                    .is_connected = client.is_connected(),
+                                    .received = world_.received(index).size(),
+                                    .unfinished = client.unfinished_publications(),
+                                    .withheld = client.withheld_acknowledgements()});
+        }
+        outcome_.look = std::move(seen);
     }
 
     void lasting(World::FaultNumber fault, std::uint32_t for_ms) {

@@ -19,6 +19,26 @@ struct RunOptions {
     /// Switches that are on, beside the scenario's own: NAME or NAME@CLIENT, as choose_defect()
     /// reads them. All are known, and so are the clients.
     std::vector<std::string> defects;
+    /// When to look at all sessions, after the steps of that instant.
+    std::optional<Duration> look_at;
+};
+
+/// All sessions and clients at an instant, as nodes and clients have them.
+struct LookedAt {
+    struct Session {
+        std::string node;
+        SessionView view;
+    };
+    struct Client {
+        std::string name;
+        bool is_connected = false;
+        std::size_t received = 0;    // messages, with repetitions
+        std::size_t unfinished = 0;  // publications not acknowledged or not sent yet
+        std::size_t withheld = 0;    // acknowledgements
+    };
+    Instant at;
+    std::vector<Session> sessions;
+    std::vector<Client> clients;
 };
 
 struct InvariantOutcome {
@@ -36,8 +56,10 @@ struct Disappointment {
 struct Outcome {
     std::uint64_t seed = 0;
     std::vector<std::string> defects;
-    std::unique_ptr<World> world;  // as it was left, with its trace
+    std::optional<unsigned> shard_count;  // RunOptions::shard_count
+    std::unique_ptr<World> world;         // as it was left, with its trace
     std::vector<StateRecord> states;
+    std::optional<LookedAt> look;              // when it was asked for and the run came so far
     std::vector<InvariantOutcome> invariants;  // those that were checked, in the order of all
     std::vector<Disappointment> disappointments;
     /// The scenario with the limits that were drawn for it, and what its workload did, in order.

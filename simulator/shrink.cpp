@@ -1,7 +1,5 @@
 #include "simulator/shrink.hpp"
 
-#include <google/protobuf/text_format.h>
-
 #include <algorithm>
 #include <array>
 #include <set>
@@ -393,32 +391,6 @@ Scenario unroll(const Scenario& scenario, const RunOptions& options, const Outco
 
 Shrunk shrink(Scenario scenario, const Fingerprint& fingerprint, const ShrinkOptions& options) {
     return Shrinker{std::move(scenario), fingerprint, options}.shrink();
-}
-
-std::string scenario_text(const Scenario& scenario, const std::string& story) {
-    std::string text;
-    for (std::size_t begin = 0; begin < story.size();) {
-        const auto end = std::min(story.find('\n', begin), story.size());
-        const auto line = story.substr(begin, end - begin);
-        text += line.empty() ? "#\n" : "# " + line + "\n";
-        begin = end + 1;
-    }
-    protobuf::TextFormat::Printer printer;
-    printer.SetSingleLineMode(true);
-    std::vector<const protobuf::FieldDescriptor*> fields;
-    scenario.GetReflection()->ListFields(scenario, &fields);
-    for (const auto* const field : fields) {
-        const int count =
-            field->is_repeated() ? scenario.GetReflection()->FieldSize(scenario, field) : 1;
-        for (int i = 0; i < count; ++i) {
-            std::string value;
-            printer.PrintFieldValueToString(scenario, field, field->is_repeated() ? i : -1, &value);
-            const bool is_message = field->message_type() != nullptr;
-            while (value.ends_with(' ')) value.pop_back();
-            text += field->name() + (is_message ? " { " + value + " }\n" : ": " + value + "\n");
-        }
-    }
-    return text;
 }
 
 }  // namespace touchstone::simulator

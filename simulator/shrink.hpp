@@ -59,8 +59,4 @@ struct Shrunk {
 [[nodiscard]] Shrunk shrink(scenario::Scenario scenario, const Fingerprint& fingerprint,
                             const ShrinkOptions& options);
 
-/// The scenario as a file, with `story` as the comment at its top: one line per node, client, step.
-[[nodiscard]] std::string scenario_text(const scenario::Scenario& scenario,
-                                        const std::string& story);
-
 }  // namespace touchstone::simulator

@@ -16,6 +16,7 @@
 #include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
 #include "simulator/shrink.hpp"
+#include "simulator/text_format.hpp"
 
 namespace touchstone::simulator {
 
@@ -93,7 +94,7 @@ int shrink_run(const Options& options, const LoadedScenario& loaded,
                                }});
     const auto last = run_scenario(shrunk.scenario, {});
     std::ofstream out{file, std::ios::binary};
-    out << scenario_text(shrunk.scenario, story_of(options, loaded, shrunk, last));
+    out << file_text(shrunk.scenario, story_of(options, loaded, shrunk, last));
     out.close();
     if (!out) {
         return usage_error(fmt::format("shrink: {} cannot be written; name another file with --out",

@@ -123,4 +123,30 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
                                                                                       : "";
 }
 
+std::string file_text(const google::protobuf::Message& message, const std::string& story) {
+    std::string text;
+    for (std::size_t begin = 0; begin < story.size();) {
+        const auto end = std::min(story.find('\n', begin), story.size());
+        const auto line = story.substr(begin, end - begin);
+        text += line.empty() ? "#\n" : "# " + line + "\n";
+        begin = end + 1;
+    }
+    google::protobuf::TextFormat::Printer printer;
+    printer.SetSingleLineMode(true);
+    std::vector<const google::protobuf::FieldDescriptor*> fields;
+    message.GetReflection()->ListFields(message, &fields);
+    for (const auto* const field : fields) {
+        const int count =
+            field->is_repeated() ? message.GetReflection()->FieldSize(message, field) : 1;
+        for (int i = 0; i < count; ++i) {
+            std::string value;
+            printer.PrintFieldValueToString(message, field, field->is_repeated() ? i : -1, &value);
+            const bool is_message = field->message_type() != nullptr;
+            while (value.ends_with(' ')) value.pop_back();
+            text += field->name() + (is_message ? " { " + value + " }\n" : ": " + value + "\n");
+        }
+    }
+    return text;
+}
+
 }  // namespace touchstone::simulator

@@ -24,6 +24,11 @@ namespace touchstone::simulator {
                               google::protobuf::TextFormat::ParseInfoTree* locations,
                               std::vector<std::string>& problems);
 
+/// `message` as a file, with `story` as the comment at its top: one line for each value of each of
+/// its fields, a message in a list included.
+[[nodiscard]] std::string file_text(const google::protobuf::Message& message,
+                                    const std::string& story);
+
 [[nodiscard]] std::vector<std::string> field_names(const google::protobuf::Descriptor& type);
 
 /// `; did you mean 'x'?`, or `; known: a, b` when nothing is near.

@@ -208,5 +208,58 @@ TEST(SimulateCommand, lists_and_describes_without_running) {
     EXPECT_EQ(run({"--help"}).exit_code, 0);
 }
 
+TEST(SimulateCommand, shows_every_session_at_an_instant) {
+    const auto result = run({reference, "--no-report", "--at", "3500"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.out, HasSubstr("sessions at     3.500 s"));
+    EXPECT_THAT(result.out,
+                HasSubstr("  broker     subscriber       away       [4 || 2=3,1=2]  window 2"));
+    EXPECT_THAT(result.out, HasSubstr("clients\n"));
+    const auto late = run({reference, "--no-report", "--at", "4000000000"});
+    EXPECT_EQ(late.exit_code, 2);
+    EXPECT_THAT(late.err, HasSubstr("give an instant before that"));
+}
+
+TEST(SimulateCommand, replays_what_it_has_recorded) {
+    const auto folder = (std::filesystem::path{testing::TempDir()} / "replayed").string();
+    ASSERT_EQ(run({reference, "--out", folder, "--shards", "2", "--seed", "7"}).exit_code, 0);
+    const auto same = run({"replay", folder});
+    EXPECT_EQ(same.exit_code, 0) << same.out << same.err;
+    EXPECT_THAT(same.out,
+                StartsWith("same  scenarios/ordering/inflight-window-2.textproto  seed 7"));
+    EXPECT_THAT(last_line(same.out),
+                StartsWith("PASS replay inflight-window-2 | 1 runs, 1 the same"));
+    std::filesystem::remove_all(folder);
+    const auto missing = run({"replay", folder});
+    EXPECT_EQ(missing.exit_code, 2);
+    EXPECT_THAT(missing.err, HasSubstr(folder));
+}
+
+TEST(SimulateCommand, shows_where_two_runs_part) {
+    const auto same = run({"diff", reference});
+    EXPECT_EQ(same.exit_code, 0);
+    EXPECT_THAT(same.out, StartsWith("SAME "));
+    const auto other = run({"diff", reference, "--defect", "redeliver_unordered"});
+    EXPECT_EQ(other.exit_code, 1);
+    EXPECT_THAT(other.out, HasSubstr("\n-"));
+    EXPECT_THAT(other.out, HasSubstr("\n+"));
+    EXPECT_THAT(last_line(other.out), StartsWith("PART after "));
+    EXPECT_EQ(run({"diff", reference, "--defect", "no_such_defect"}).exit_code, 2);
+}
+
+TEST(SimulateCommand, shrinks_a_seed_that_fails) {
+    const auto file = (std::filesystem::path{testing::TempDir()} / "shrunk.textproto").string();
+    const auto result = run({"shrink", "scenarios/sweep/session-faults.textproto", "--seed", "1",
+                             "--defect", "will_twice", "--out", file});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(last_line(result.out), StartsWith("SHRUNK L1 | "));
+    EXPECT_EQ(run({file, "--no-report"}).exit_code, 0) << "it fails, as it declares";
+    std::filesystem::remove(file);
+    const auto nothing = run({"shrink", reference, "--out", file});
+    EXPECT_EQ(nothing.exit_code, 1);
+    EXPECT_THAT(nothing.err, HasSubstr("breaks no invariant"));
+    EXPECT_FALSE(std::filesystem::exists(file));
+}
+
 }  // namespace
 }  // namespace touchstone::simulator

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "simulator/scenario.hpp"
+#include "simulator/text_format.hpp"
 
 namespace touchstone::simulator {
 namespace {
@@ -70,7 +71,7 @@ TEST_P(ShrinkTest, leaves_a_few_steps_that_break_the_same_promise) {
     EXPECT_LE(shrunk.after.messages, expected.messages_max);
 
     // It is a scenario file that says so by itself, and nothing in it can be left out.
-    const auto text = scenario_text(shrunk.scenario, "One.\n\nTwo.");
+    const auto text = file_text(shrunk.scenario, "One.\n\nTwo.");
     EXPECT_THAT(text, testing::StartsWith("# One.\n#\n# Two.\n"));
     const auto parsed = parse_scenario("shrunk", text);
     EXPECT_THAT(parsed.problems, testing::IsEmpty()) << text;

@@ -1,0 +1,179 @@
+#include "simulator/replay_command.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <variant>
+
+#include "broker/base/exit_code.hpp"
+#include "reports/run_file.hpp"
+#include "simulator/command_parts.hpp"
+#include "simulator/defect_choice.hpp"
+#include "simulator/print.hpp"
+#include "simulator/run.hpp"
+#include "simulator/scenario.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+constexpr std::string_view replay_examples = R"(
+Examples:
+  touchstone simulate replay out/simulate-inflight-window-2
+      the recorded run again, from its own copy of the scenario: every event and byte is the same
+
+Exit codes: 0 all that was recorded came out the same; 1 something did not: another build, or a defect of the
+simulator; 2 bad arguments, or nothing to replay in there.
+)";
+
+constexpr std::string_view diff_examples = R"(
+Examples:
+  touchstone simulate diff scenarios/ordering/or-07.textproto --defect live_bypasses_backlog
+      the first event where the run with the defect parts from the one without
+  touchstone simulate diff scenarios/sweep/session-faults.textproto --seed 1 --to-seed 2
+  touchstone simulate diff out/shrunk.textproto scenarios/qos2/qx-08.textproto
+
+Exit codes: 0 the runs are the same, event by event; 1 they part; 2 bad arguments or scenario.
+)";
+
+/// True: parsed. Else what to return is in `exit_code`.
+bool parse(CLI::App& app, int argument_count, char** arguments, int& exit_code) {
+    try {
+        app.parse(argument_count, arguments);
+        return true;
+    } catch (const CLI::CallForHelp&) {
+        fmt::print("{}", app.help());
+        exit_code = to_int(ExitCode::as_expected);
+    } catch (const CLI::ParseError& error) {
+        exit_code = usage_error(fmt::format("{}; see `{} --help`", error.what(), app.get_name()));
+    }
+    return false;
+}
+
+/// Whether the run came out the same; says so in a line.
+bool replay_one(const results::ScenarioResult& recorded) {
+    const auto loaded = parse_scenario(recorded.scenario(), recorded.scenario_text());
+    if (!loaded.problems.empty()) {
+        for (const auto& problem : loaded.problems) std::cerr << problem << '\n';
+        return false;
+    }
+    RunOptions options{.seed = recorded.seed(),
+                       .defects = {recorded.defects().begin(), recorded.defects().end()}};
+    if (recorded.shards() != 0) options.shard_count = recorded.shards();
+    const auto outcome = run_scenario(loaded.scenario, options);
+    const bool is_same = outcome.digest() == recorded.digest() &&
+                         outcome.world->engine().executed_events() == recorded.events();
+    fmt::print("{}  {}  seed {}  {} events  digest {}{}\n", is_same ? "same" : "DIFF",
+               recorded.scenario(), recorded.seed(), outcome.world->engine().executed_events(),
+               outcome.digest(),
+               is_same ? ""
+                       : fmt::format(", recorded {} events, digest {}", recorded.events(),
+                                     recorded.digest()));
+    return is_same;
+}
+
+struct Side {
+    std::string path;
+    RunOptions options;
+    std::optional<LoadedScenario> loaded;
+    std::vector<std::string> lines;
+};
+
+int load(Side& side) {
+    side.loaded = load_scenario(side.path);
+    for (const auto& problem : side.loaded->problems) std::cerr << problem << '\n';
+    if (!side.loaded->problems.empty()) return to_int(ExitCode::usage_error);
+    if (const auto problem = problem_of_defects(side.options.defects, *side.loaded)) {
+        return usage_error(*problem);
+    }
+    return to_int(ExitCode::as_expected);
+}
+
+void print_side(char mark, const Side& side, std::size_t from) {
+    constexpr std::size_t shown_max = 8;
+    const auto end = std::min(side.lines.size(), from + shown_max);
+    for (auto i = from; i < end; ++i) fmt::print("{}{}\n", mark, side.lines[i]);
+    if (from >= side.lines.size()) fmt::print("{}  (ends here)\n", mark);
+}
+
+}  // namespace
+
+int replay_command(int argument_count, char** arguments) {
+    std::string path;
+    CLI::App app{"Repeats what a result directory has recorded, and compares every event.",
+                 "touchstone simulate replay"};
+    app.footer(std::string{replay_examples});
+    app.add_option("DIR", path, "Result directory of `simulate`, or its run.pb")->required();
+    int exit_code = 0;
+    if (!parse(app, argument_count, arguments, exit_code)) return exit_code;
+    const auto read = reports::load_run(path);
+    if (const auto* const problem = std::get_if<reports::Problem>(&read)) {
+        std::cerr << "touchstone simulate replay: " << problem->line << '\n';
+        return to_int(problem->exit_code);
+    }
+    const auto& run = std::get<results::Run>(read);
+    std::size_t replayed = 0;
+    std::size_t same = 0;
+    for (const auto& recorded : run.scenarios()) {
+        if (recorded.scenario_text().empty()) continue;
+        ++replayed;
+        same += replay_one(recorded) ? 1 : 0;
+    }
+    if (replayed == 0) {
+        return usage_error(
+            fmt::format("replay: {} holds no recorded run; passing seeds of a sweep are kept "
+                        "without theirs, run one alone with --seed",
+                        path));
+    }
+    fmt::print("{} replay {} | {} runs, {} the same | again: touchstone simulate replay {}\n",
+               same == replayed ? "PASS" : "FAIL", run.name(), replayed, same, shell_word(path));
+    return to_int(same == replayed ? ExitCode::as_expected : ExitCode::expectation_failed);
+}
+
+int diff_command(int argument_count, char** arguments) {
+    Side left;
+    Side right;
+    std::optional<std::uint64_t> to_seed;
+    CLI::App app{"Runs twice and shows the first event where the runs part.",
+                 "touchstone simulate diff"};
+    app.footer(std::string{diff_examples});
+    app.add_option("FILE", left.path, "Scenario (*.textproto)")->required();
+    app.add_option("TO-FILE", right.path, "Scenario of the other run; default: the same");
+    app.add_option("--seed", left.options.seed, "Seed of both; default: the scenario's");
+    app.add_option("--to-seed", to_seed, "Seed of the other run");
+    app.add_option("--defect", right.options.defects,
+                   "Switched on in the other run, NAME or NAME@CLIENT; may be repeated")
+        ->allow_extra_args(false);
+    int exit_code = 0;
+    if (!parse(app, argument_count, arguments, exit_code)) return exit_code;
+    for (const auto& text : right.options.defects) {
+        if (const auto problem = problem_of_defect(text))
+            return usage_error("--defect " + *problem);
+    }
+    if (right.path.empty()) right.path = left.path;
+    right.options.seed = to_seed ? to_seed : left.options.seed;
+    for (Side* const side : {&left, &right}) {
+        if (const int code = load(*side); code != 0) return code;
+        const auto outcome = run_scenario(side->loaded->scenario, side->options);
+        side->lines = trace_lines(outcome.world->trace(), "all");
+    }
+    const auto parting = std::ranges::mismatch(left.lines, right.lines);
+    const auto common = static_cast<std::size_t>(parting.in1 - left.lines.begin());
+    if (parting.in1 == left.lines.end() && parting.in2 == right.lines.end()) {
+        fmt::print("SAME {} events\n", common);
+        return to_int(ExitCode::as_expected);
+    }
+    constexpr std::size_t before_max = 8;
+    for (auto i = common - std::min(common, before_max); i < common; ++i) {
+        fmt::print(" {}\n", left.lines[i]);
+    }
+    print_side('-', left, common);
+    print_side('+', right, common);
+    fmt::print("PART after {} events, of {} and {}\n", common, left.lines.size(),
+               right.lines.size());
+    return to_int(ExitCode::expectation_failed);
+}
+
+}  // namespace touchstone::simulator
