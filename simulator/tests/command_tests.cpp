@@ -213,7 +213,7 @@ TEST(SimulateCommand, shows_every_session_at_an_instant) {
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr("sessions at     3.500 s"));
     EXPECT_THAT(result.out,
-                HasSubstr("  broker     subscriber       away       [4 || 2=3,1=2]  window 2"));
+                HasSubstr("  broker     subscriber       connected  [4 || 3=3,2=2]  window 2"));
     EXPECT_THAT(result.out, HasSubstr("clients\n"));
     const auto late = run({reference, "--no-report", "--at", "4000000000"});
     EXPECT_EQ(late.exit_code, 2);
