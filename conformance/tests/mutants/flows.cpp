@@ -71,7 +71,7 @@ void add_flows(std::vector<Mutant>& mutants) {
                  return true;
              }
              if ((*wire.shared)[key] == 0 || wire.memory["is set here"] != 0) return true;
-             packet.topic = wire.client_id.substr(1, 10) + "/t";
+             packet.topic = wire.topic("t");
              rebuild_publish(packet);
              return true;
          }});

@@ -25,6 +25,12 @@ public:
     /// From now on the client does not notice that the broker closes, and its PINGREQs are
     /// answered.
     virtual void keep_alive_for_ever() = 0;
+    /// A topic of the case or script whose client this is: "t" is t behind its word, which the
+    /// Client Identifier has after its first character.
+    [[nodiscard]] std::string topic(const std::string& last) const {
+        constexpr std::size_t word_size = 10;
+        return client_id.empty() ? last : client_id.substr(1, word_size) + '/' + last;
+    }
 
     std::map<std::string, int> memory{};      // of this Network Connection
     std::map<std::string, int>* shared = {};  // of all connections of the case

@@ -152,8 +152,7 @@ void add_sessions(std::vector<Mutant>& mutants) {
          .on_broker = on(suback, [](Packet& packet, Wire& wire) {
              if (std::exchange(wire.memory["is again"], 0) == 0) return;
              const auto will =
-                 build_publish(packet.version,
-                               {.topic = wire.client_id.substr(1, 10) + "/will", .payload = "will"})
+                 build_publish(packet.version, {.topic = wire.topic("will"), .payload = "will"})
                      .bytes();
              wire.to_broker(will);
              wire.to_broker(will);
@@ -176,7 +175,7 @@ void add_sessions(std::vector<Mutant>& mutants) {
          .on_client = on(PacketType::connect, [](Packet& packet, Wire& wire) {
              if (packet.client_id.empty()) return;
              auto& count = (*wire.shared)[packet.client_id];
-             const auto topic = packet.client_id.substr(1, 10) + "/will";
+             const auto topic = wire.topic("will");
              if (!packet.will.has_value() && count > 0) {
                  packet.will = WillFields{.topic = topic, .payload = "old"};
                  rebuild_connect(packet);

@@ -212,8 +212,7 @@ void add_subscribe(std::vector<Mutant>& mutants) {
          .on_broker = on(suback, [](Packet& packet, Wire& wire) {
              if (wire.memory["is late"] == 0) return;
              wire.to_broker(
-                 build_publish(packet.version,
-                               {.topic = wire.client_id.substr(1, 10) + "/t", .payload = "kept"})
+                 build_publish(packet.version, {.topic = wire.topic("t"), .payload = "kept"})
                      .bytes());
          })});
     add({.name = "refused_share_goes_to_another",
@@ -224,8 +223,7 @@ void add_subscribe(std::vector<Mutant>& mutants) {
                  (packet.type == puback || packet.type == pubrec) && packet.reason_code >= 0x80;
              if (!is_refusal || wire.client_id.empty()) return true;
              wire.to_broker(packet.raw);
-             const auto word = wire.client_id.substr(1, 10);
-             const auto topic = word + (packet.type == puback ? "/t/1" : "/t/2");
+             const auto topic = wire.topic(packet.type == puback ? "t/1" : "t/2");
              packet.raw =
                  build_publish(packet.version, {.topic = topic, .payload = "refused"}).bytes();
              return true;
@@ -236,8 +234,7 @@ void add_subscribe(std::vector<Mutant>& mutants) {
          .on_broker = on(connack, [](Packet& packet, Wire& wire) {
              if (wire.client_id.empty() || (*wire.shared)[wire.client_id]++ == 0) return;
              wire.to_broker(
-                 build_publish(packet.version,
-                               {.topic = wire.client_id.substr(1, 10) + "/t", .payload = "begun"})
+                 build_publish(packet.version, {.topic = wire.topic("t"), .payload = "begun"})
                      .bytes());
          })});
     add({.name = "retain_on_resume",
