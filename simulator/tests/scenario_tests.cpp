@@ -81,6 +81,12 @@ TEST(Scenario, refuses_what_is_out_of_range_or_no_topic) {
                 ElementsAre(HasSubstr("'a/#/b' is no Topic Filter")));
     EXPECT_THAT(problems_of("steps { at_ms: 1 raw { client: \"subscriber\" hex: \"c0 0\" } }"),
                 ElementsAre(HasSubstr("pairs of hexadecimal digits")));
+    EXPECT_THAT(
+        problems_of("steps { at_ms: 1 access_rules { node: \"x\" rules: \"{allow, al}.\" } }"),
+        ElementsAre(HasSubstr("steps[0].access_rules.node: no node is called 'x'"),
+                    HasSubstr("access_rules.rules: rule line 1, column 9: expected")));
+    EXPECT_THAT(problems_of("nodes { name: \"n\" settings { access_rules: \"deny\" } }"),
+                ElementsAre(HasSubstr(":8: nodes[1].settings.access_rules: rule line 1")));
     EXPECT_THAT(problems_of("clients { name: \"broker\" }"),
                 ElementsAre(HasSubstr("'broker' is taken")));
     EXPECT_THAT(problems_of("clients { name: \"c\" version: 4 }"),
