@@ -1,6 +1,6 @@
 // S2: nothing disappears while a session passes from one connection to the next. What was accepted
 // from the moment when the older connection could not take it any more, or while the newer CONNECT
-// was handled, has reached the client or waits for it (v5 §3.1.4, [MQTT-4.1.0-1]).
+// was handled, has reached the client or waits for it (v5 §3.1.4, [MQTT-4.4.0-1]).
 
 #include <algorithm>
 

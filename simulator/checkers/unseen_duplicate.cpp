@@ -1,6 +1,6 @@
 // Q4: DUP 1 only says that the sender sent the packet before, not that it arrived: a PUBLISH with
-// DUP 1 that the broker did not get before is a new message (v5 [MQTT-4.3.2-4], [MQTT-4.3.3-9],
-// §3.3.1.1).
+// DUP 1 that the broker did not get before is a new message (v5 §3.3.1.1,
+// [MQTT-4.3.2-4], [MQTT-4.3.3-8]).
 
 #include "simulator/checkers/missing.hpp"
 

@@ -149,6 +149,17 @@ TEST(H1, what_a_member_did_not_acknowledge_goes_on_when_its_session_ends) {
     expect_kept(check_shared_dispatch, sharing);
 }
 
+TEST(H1, what_was_sent_at_qos_2_is_that_members_for_good) {
+    Sharing sharing;
+    sharing.publish(sharing.publisher, "t", "a", {.qos = QoS::exactly_once, .packet_id = 1});
+    sharing.to_client(sharing.publisher, PacketType::pubrec, 1);
+    expect_broken(check_shared_dispatch, sharing, "no member of the Shared Subscription");
+    sharing.deliver(sharing.first, "t", "a", {.qos = QoS::exactly_once, .packet_id = 1});
+    sharing.lost_by_client(sharing.first);
+    sharing.connect("first", {.clean_start = true});
+    expect_kept(check_shared_dispatch, sharing);
+}
+
 TEST(H1, a_message_does_not_wait_for_a_member_that_is_away) {
     Sharing sharing;
     sharing.lost_by_client(sharing.second);
