@@ -131,7 +131,7 @@ Buffer Links::take(ConnectionNumber connection, Direction from) {
     incoming.held_bytes -= taken.size();
     engine_.digest().add(taken);
     if (trace_ != nullptr && !taken.empty()) {
-        incoming.recorder.on_taken(*trace_, engine_.now(), connection, from, taken.size());
+        incoming.recorder.on_taken(*trace_, engine_.now(), from, taken.size());
     }
     if (!incoming.waiting.empty() || incoming.fin_waiting) {
         engine_.schedule_in(Duration::zero(), {owner_, wake, connection.raw(), index_of(from)});

@@ -139,6 +139,20 @@ std::uint32_t Trace::add_message(TracedMessage message) {
     return index;
 }
 
+void Trace::add_packet_entry(Instant at, TraceEntry::Kind kind, Direction where,
+                             std::uint32_t index) {
+    const auto& packet = packets[index];
+    const bool is_publish = !packet.malformed && packet.type == PacketType::publish;
+    add({.at = at,
+         .kind = kind,
+         .direction = where,
+         .actor = client_of(packet.connection),
+         .connection = packet.connection,
+         .index = index,
+         .type = packet.malformed ? PacketType{} : packet.type,
+         .is_flow = is_publish && packet.qos != QoS::at_most_once});
+}
+
 std::uint32_t Trace::find_message(std::string_view payload) const {
     const auto found = message_by_payload_.find(std::string{payload});
     return found == message_by_payload_.end() ? no_message : found->second;
@@ -180,8 +194,7 @@ void StreamRecorder::on_sent(Trace& trace, Instant at, ConnectionNumber connecti
         framed_bytes_ += packet.size();
         const auto index = trace.add_packet(at, connection, direction, packet, version);
         underway_.push_back({framed_bytes_, index});
-        trace.add({at, TraceEntry::Kind::sent, opposite(direction), trace.client_of(connection),
-                   connection, index});
+        trace.add_packet_entry(at, TraceEntry::Kind::sent, opposite(direction), index);
         return index;
     };
     while (!rest.empty()) {
@@ -209,15 +222,14 @@ void StreamRecorder::on_sent(Trace& trace, Instant at, ConnectionNumber connecti
     partial_ = std::move(left);
 }
 
-void StreamRecorder::on_taken(Trace& trace, Instant at, ConnectionNumber connection,
-                              Direction direction, std::size_t size_bytes) {
+void StreamRecorder::on_taken(Trace& trace, Instant at, Direction direction,
+                              std::size_t size_bytes) {
     taken_bytes_ += size_bytes;
     while (!underway_.empty() && underway_.front().end <= taken_bytes_) {
         const auto index = underway_.front().packet;
         underway_.pop_front();
         trace.packets[index].arrived_at = at;
-        trace.add({at, TraceEntry::Kind::arrived, direction, trace.client_of(connection),
-                   connection, index});
+        trace.add_packet_entry(at, TraceEntry::Kind::arrived, direction, index);
     }
 }
 

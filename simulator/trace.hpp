@@ -101,6 +101,10 @@ struct TraceEntry {
     Actor actor;                  // who did or saw it: a client for all that concerns one
     ConnectionNumber connection;  // where it means anything
     std::uint32_t index = 0;
+    /// Of sent and arrived, so that most readers need no look at the packet: its type, 0 for bytes
+    /// that are none, and whether it is a PUBLISH of QoS 1 or 2.
+    wire::PacketType type{};
+    bool is_flow = false;
 };
 
 struct TracedFault {
@@ -120,18 +124,18 @@ struct TracedConnection {
 /// What a node's settings promise, as far as an observer has to know it.
 struct TracedNode {
     Actor actor;
-    std::uint16_t inflight_max = 0;          // for clients that announce no lower Receive Maximum
-    std::uint16_t packet_id_max = 65'535;    // Settings::packet_id_max
-    std::uint32_t session_expiry_s_v3 = 0;   // Settings::session_expiry_s_v3
-    std::uint32_t session_expiry_s_max = 0;  // Settings::session_expiry_s_max
-    std::uint16_t keep_alive_s_max = 0;      // Settings::keep_alive_s_max
-    std::uint32_t queue_messages_max = 0;    // Settings::queue_messages_max
+    std::uint16_t inflight_max = 0;           // for clients that announce no lower Receive Maximum
+    std::uint16_t packet_id_max = 65'535;     // Settings::packet_id_max
+    std::uint32_t session_expiry_s_v3 = 0;    // Settings::session_expiry_s_v3
+    std::uint32_t session_expiry_s_max = 0;   // Settings::session_expiry_s_max
+    std::uint16_t keep_alive_s_max = 0;       // Settings::keep_alive_s_max
+    std::uint32_t queue_messages_max = 0;     // Settings::queue_messages_max
     std::uint32_t packet_size_bytes_max = 0;  // Settings::packet_size_bytes_max
     std::size_t unwritten_bytes_max = 0;      // Settings::unwritten_bytes_max
     bool has_user_name_as_client_id = false;  // ZonePolicy::user_name_as_client_id
-    Duration connect_timeout{};              // Settings::connect_timeout
-    Duration retry_interval{};               // Settings::retry_interval
-    Duration accept_interval{};              // NodeOptions::accept_interval
+    Duration connect_timeout{};               // Settings::connect_timeout
+    Duration retry_interval{};                // Settings::retry_interval
+    Duration accept_interval{};               // NodeOptions::accept_interval
 };
 
 /// What a client's settings promise, as far as an observer has to know it.
@@ -170,8 +174,8 @@ struct TracedBalance {
 /// What a node keeps for what its clients have begun.
 struct TracedMemory {
     Actor node;
-    std::uint64_t wanted_bytes_max = 0;  // of one connection, for a packet that is not complete
-    std::uint64_t intake_bytes = 0;      // Gauges::intake_bytes
+    std::uint64_t wanted_bytes_max = 0;     // of one connection, for a packet that is not complete
+    std::uint64_t intake_bytes = 0;         // Gauges::intake_bytes
     std::uint64_t unwritten_bytes_max = 0;  // that one connection had not taken
     std::uint64_t dropped_queue_full = 0;   // messages, since the last start
 };
@@ -212,6 +216,8 @@ public:
     [[nodiscard]] std::uint32_t find_message(std::string_view payload) const;
 
     void add(const TraceEntry& entry) { entries.push_back(entry); }
+    /// The entry for a packet that was sent or has arrived, at the end that `where` names.
+    void add_packet_entry(Instant at, TraceEntry::Kind kind, Direction where, std::uint32_t index);
 
     /// Decodes and records one whole packet as sent at `at`. `version` is the connection's, as far
     /// as it is known.
@@ -239,8 +245,7 @@ public:
     /// Returns the packets completed by `bytes`, as indices into the trace.
     void on_sent(Trace& trace, Instant at, ConnectionNumber connection, Direction direction,
                  Bytes bytes, ProtocolVersion& version);
-    void on_taken(Trace& trace, Instant at, ConnectionNumber connection, Direction direction,
-                  std::size_t size_bytes);
+    void on_taken(Trace& trace, Instant at, Direction direction, std::size_t size_bytes);
 
 private:
     struct Underway {

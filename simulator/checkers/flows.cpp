@@ -12,9 +12,9 @@ namespace {
 
 const TracedPacket* packet_of(const Trace& trace, const TraceEntry& entry, TraceEntry::Kind kind,
                               Direction direction) {
-    if (entry.kind != kind) return nullptr;
-    const auto& packet = trace.packets[entry.index];
-    return packet.direction == direction && !packet.malformed ? &packet : nullptr;
+    const auto end = kind == TraceEntry::Kind::sent ? opposite(direction) : direction;
+    const bool is_it = entry.kind == kind && entry.direction == end && entry.type != PacketType{};
+    return is_it ? &trace.packets[entry.index] : nullptr;
 }
 
 }  // namespace
@@ -43,24 +43,19 @@ FlowTracker::Observation FlowTracker::step(const Trace& trace, const History& hi
     if (entry.kind == TraceEntry::Kind::scripted) scripted_.insert(entry.actor);
     if (is_of_client && scripted_.contains(entry.actor)) return {};
     if (entry.kind == TraceEntry::Kind::opening) newest_[entry.actor] = entry.connection;
-    const auto* packet = packet_of(trace, entry, TraceEntry::Kind::sent, direction_);
-    const auto* answer = packet_of(trace, entry, TraceEntry::Kind::arrived, opposite(direction_));
-    const auto* either = packet != nullptr ? packet : answer;
-    if (either == nullptr) return {};
-    const auto session = history.session_of(*either);
+    const bool is_answer = entry.type == PacketType::puback || entry.type == PacketType::pubrec ||
+                           entry.type == PacketType::pubcomp;
+    if (!is_answer && !entry.is_flow) return {};
+    const auto* packet =
+        is_answer ? packet_of(trace, entry, TraceEntry::Kind::arrived, opposite(direction_))
+                  : packet_of(trace, entry, TraceEntry::Kind::sent, direction_);
+    if (packet == nullptr) return {};
+    const auto session = history.of(entry.connection).session;
     if (session == no_session) return {};
     const auto newest = newest_.find(entry.actor);
     if (is_of_client && newest != newest_.end() && newest->second != entry.connection) return {};
     const auto sender = is_of_client ? entry.actor.raw() : session;
-    Observation seen;
-    if (packet != nullptr && packet->type == PacketType::publish &&
-        packet->qos != QoS::at_most_once) {
-        seen = on_publish(sender, *packet);
-    }
-    const bool is_answer = answer != nullptr && (answer->type == PacketType::puback ||
-                                                 answer->type == PacketType::pubrec ||
-                                                 answer->type == PacketType::pubcomp);
-    if (is_answer) seen = on_answer(sender, *answer);
+    Observation seen = is_answer ? on_answer(sender, *packet) : on_publish(sender, *packet);
     seen.session = session;
     seen.sender = sender;
     return seen;

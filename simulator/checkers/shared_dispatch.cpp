@@ -231,8 +231,9 @@ Failures check_shared_dispatch(const Trace& trace, const History& history) {
             // Who gets it for another reason as well says nothing about this one.
             Group only_members;
             for (const auto& member : group) {
-                const auto is_of_group = [&](const auto* one) {
-                    return one->share_name == share_name && one->filter == filter;
+                // Not the names of the structured binding: clang 14 lets no lambda see them.
+                const auto is_of_group = [&key = key](const auto* one) {
+                    return one->share_name == std::get<1>(key) && one->filter == std::get<2>(key);
                 };
                 if (std::ranges::all_of(history.ever_matching(member.session, topic),
                                         is_of_group)) {

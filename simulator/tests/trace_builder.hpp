@@ -260,7 +260,7 @@ private:
         auto& recorder = recorders_[number.raw() * 2 + static_cast<std::size_t>(direction)];
         auto version = ProtocolVersion::v5;
         recorder.on_sent(trace_, now_, number, direction, bytes, version);
-        recorder.on_taken(trace_, now_, number, direction, bytes.size());
+        recorder.on_taken(trace_, now_, direction, bytes.size());
     }
 
     Trace trace_;
