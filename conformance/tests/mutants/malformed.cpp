@@ -87,7 +87,6 @@ void add_malformed(std::vector<Mutant>& mutants) {
                     "v3.1.1/MQTT-3.1.3-4",
                     "v3.1.1/MQTT-3.1.3-10",
                     "v3.1.1/MQTT-3.1.3-11",
-                    "v3.1.1/MQTT-3.1.4-5",
                     "v5/MQTT-1.5.4-2:client-id",
                     "v5/MQTT-1.5.7-1:connect",
                     "v5/MQTT-2.2.2-1:connect",
@@ -102,7 +101,6 @@ void add_malformed(std::vector<Mutant>& mutants) {
                     "v5/MQTT-3.1.3-3",
                     "v5/MQTT-3.1.4-1:flags",
                     "v5/MQTT-3.1.4-1:properties",
-                    "v5/MQTT-3.1.4-6",
                     "v5/X5-28"},
          .on_client = [](Packet& packet, Wire& wire) {
              const bool is_first = wire.memory["connect"]++ == 0;
@@ -114,6 +112,24 @@ void add_malformed(std::vector<Mutant>& mutants) {
              packet.raw = build_connect({.version = packet.version, .client_id = "mutant"}).bytes();
              return true;
          }});
+    add({.name = "refused_connect_served",
+         .story = "a malformed CONNECT is refused, and what follows it is processed",
+         .breaks = {"v5/MQTT-3.1.4-6", "v3.1.1/MQTT-3.1.4-5"},
+         .on_client =
+             [](Packet& packet, Wire& wire) {
+                 if (packet.type != PacketType::connect || is_sound(packet)) return true;
+                 wire.memory["is refused"] = 1;
+                 packet.raw =
+                     build_connect({.version = packet.version, .client_id = "mutant"}).bytes();
+                 return true;
+             },
+         .on_broker =
+             [](Packet& packet, Wire& wire) {
+                 if (wire.memory["is refused"] == 0) return true;
+                 if (packet.type != connack) return false;
+                 packet.raw = is_v5(packet) ? hex("20 03 00 81 00") : hex("20 02 00 05");
+                 return true;
+             }});
     add({.name = "first_packet_need_not_be_connect",
          .story = "a PINGREQ before CONNECT is answered",
          .breaks = {"v5/MQTT-3.1.0-1", "v3.1.1/MQTT-3.1.0-1"},

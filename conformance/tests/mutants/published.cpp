@@ -26,14 +26,12 @@ void add_published(std::vector<Mutant>& mutants) {
     add(qos2_dup_limit, {"v5/MQTT-4.3.3-8", "v3.1.1/MQTT-4.3.3-2"});
     add(qos2_dup_rejected, {"v5/MQTT-4.3.3-10"});
     add(qos2_rx_not_in_session, {"v5/MQTT-4.3.3-10", "v3.1.1/MQTT-4.3.3-2"});
-    add(quota_carried_over, {"v5/X5-22"});
     add(quota_inc_on_unknown_ack, {"v5/MQTT-4.9.0-2:unknown"});
     add(recvmax_overrun_unchecked, {"v5/MQTT-3.3.4-7", "v5/X5-23"});
     add(recvmax_overwritten_on_takeover, {"v5/X5-22"});
     add(reject_keeps_state, {"v5/MQTT-3.2.2-7", "v3.1.1/MQTT-3.2.2-5"});
     add(resend_only_by_timer, {"v5/MQTT-4.3.2-3", "v3.1.1/MQTT-4.4.0-1"});
     add(retain_async_single_writer, {"v5/MQTT-3.3.1-5", "v3.1.1/MQTT-3.3.1-5"});
-    add(retain_bypass_inflight, {"v5/MQTT-2.2.1-4", "v3.1.1/MQTT-2.3.1-4"});
     add(sei_ignored, {"v5/X5-03"});
     add(share_ack_on_write, {"v5/MQTT-4.8.2-4"});
     add(will_delay_not_capped, {"v5/MQTT-3.1.2-8:session-end"});
