@@ -84,6 +84,8 @@ void wait_a_moment(std::chrono::milliseconds span) {
 bool Process::start(std::string& problem) {
     stop();
     fate_.clear();
+    // What a shell leaves behind becomes our child, so that its end can be awaited.
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     process_ = begin(command_, log_file_, problem);
     return process_ != 0;
 }
@@ -95,24 +97,32 @@ bool Process::is_running() {
     if (ended == 0) return true;
     if (ended == process_) fate_ = describe_end(status);
     kill(-process_, SIGKILL);  // what it has started and left behind
+    await_end_of_all(end_time_max);
     process_ = 0;
     return false;
 }
 
-bool Process::await_end(std::chrono::milliseconds patience) {
-    for (std::chrono::milliseconds waited{0}; waited < patience; waited += look_interval) {
-        if (!is_running()) return true;
+bool Process::await_end_of_all(std::chrono::milliseconds patience) {
+    for (std::chrono::milliseconds waited{0}; waited < patience;) {
+        int status = 0;
+        const pid_t ended = waitpid(-process_, &status, WNOHANG);
+        if (ended < 0 && errno != EINTR) return true;  // there is nobody left
+        if (ended == process_) fate_ = describe_end(status);
+        if (ended != 0) continue;
         wait_a_moment(look_interval);
+        waited += look_interval;
     }
-    return !is_running();
+    return false;
 }
 
 void Process::stop() {
     if (!is_running()) return;
     kill(-process_, SIGTERM);
-    if (await_end(end_time_max)) return;
-    kill(-process_, SIGKILL);
-    await_end(end_time_max);
+    if (!await_end_of_all(end_time_max)) {
+        kill(-process_, SIGKILL);
+        await_end_of_all(end_time_max);
+    }
+    process_ = 0;
 }
 
 bool run_command(const std::string& command, const std::string& log_file, std::string& problem) {

@@ -22,7 +22,8 @@ public:
 
     /// False when it cannot be started; `problem` then says why in one line.
     bool start(std::string& problem);
-    /// SIGTERM; after 10 s SIGKILL. Returns when it has ended.
+    /// SIGTERM; after 10 s SIGKILL. Returns when it has ended with all that it has started: a shell
+    /// ends before the broker that it runs, and the next one needs the same port.
     void stop();
     [[nodiscard]] bool is_running();
     /// How it ended, in a few words; empty while it runs.
@@ -30,7 +31,7 @@ public:
     [[nodiscard]] const std::string& command() const { return command_; }
 
 private:
-    bool await_end(std::chrono::milliseconds patience);
+    bool await_end_of_all(std::chrono::milliseconds patience);
 
     std::string command_;
     std::string log_file_;

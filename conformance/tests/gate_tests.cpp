@@ -349,7 +349,8 @@ TEST(Process, is_stopped_with_what_it_has_started) {
     const auto pipe = folder.file("pipe");
     ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
     std::string problem;
-    Process process{"cat > " + pipe + " & cat < " + pipe + " & wait", ""};
+    // Nobody writes, so that both wait for ever.
+    Process process{"cat < " + pipe + " & cat < " + pipe + " & wait", ""};
     ASSERT_TRUE(process.start(problem)) << problem;
     EXPECT_TRUE(process.is_running());
     process.stop();
@@ -372,6 +373,23 @@ TEST(Process, has_no_connection_of_the_suite) {
     EXPECT_EQ(::poll(&end, 1, patience_ms), 1) << "the process keeps the connection open";
     ::close(ends[1]);
     EXPECT_TRUE(process.is_running());
+}
+
+TEST(Process, is_stopped_when_the_broker_has_ended_not_when_its_shell_has) {
+    const Folder folder;
+    const auto idle = folder.file("idle");
+    const auto ready = folder.file("ready");
+    ASSERT_EQ(::mkfifo(idle.c_str(), 0600), 0);
+    ASSERT_EQ(::mkfifo(ready.c_str(), 0600), 0);
+    std::string problem;
+    Process process{"(trap 'echo ended > " + folder.file("log") + "; exit' TERM; cat < " + idle +
+                        " & echo > " + ready + "; wait) & wait",
+                    ""};
+    ASSERT_TRUE(process.start(problem)) << problem;
+    std::ifstream{ready}.get();
+    process.stop();
+    std::ifstream log{folder.file("log")};
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>{log}, {}), "ended\n");
 }
 
 TEST(Process, writes_what_it_prints_to_its_file) {
