@@ -16,8 +16,10 @@ import time
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 END_TIMEOUT_S = 20
+
+UNREACHABLE = 3  # exit code of a script whose broker does not start
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CLOEXEC = 0x8, 0x80, 0o2000000
