@@ -27,6 +27,7 @@ constexpr std::string_view examples = R"(
 Examples:
   touchstone conform compare ours=sim theirs=mqtt://127.0.0.1:1883 --seeds 1..300
   touchstone conform compare mosquitto=mqtt://127.0.0.1:1883 aedes=mqtt://127.0.0.1:1884 --out out/compare
+  touchstone conform compare ours=sim theirs=broker.textproto
 
 Each script is played on every broker. Where the model of the standard says that a broker is wrong it stands in the
 first table, with the statement; what differs although nobody is wrong is the standard's freedom, and in the second.
@@ -72,12 +73,15 @@ std::vector<Contestant> make_contestants(const CompareArguments& arguments) {
         const auto equals = text.find('=');
         if (equals == 0 || equals == std::string::npos) {
             throw Refusal{"'" + text +
-                          "': expected NAME=TARGET, as in theirs=mqtt://127.0.0.1:1883"};
+                          "': expected NAME=TARGET, as in theirs=mqtt://127.0.0.1:1883, or "
+                          "NAME=FILE with what `touchstone conform probe` wrote"};
         }
         auto& one = all.emplace_back();
         one.name = text.substr(0, equals);
         one.options = arguments.common.target;
-        one.options.target = text.substr(equals + 1);
+        const auto place = text.substr(equals + 1);
+        const bool is_address = place == "sim" || place.find("://") != std::string::npos;
+        (is_address ? one.options.target : one.options.broker_file) = place;
         const auto same = std::ranges::count(all, one.name, &Contestant::name);
         if (same > 1) throw Refusal{"'" + one.name + "' names two brokers"};
         one.source = make_played_source(one.options);
@@ -175,11 +179,14 @@ public:
                      << wrong.divergence.kind << ": `" << path << "`\n";
             }
         }
-        text << "\n## The standard leaves it open\n\n| scripts | between | what | first seed |\n"
-                "|---|---|---|---|\n";
+        text << "\n## The standard leaves it open\n\n"
+                "| scripts | one | other | one sends | other sends | first seed |\n"
+                "|---|---|---|---|---|---|\n";
         for (const auto& [kind, choice] : choices_) {
-            text << "| " << choice.count << " | " << choice.between << " | `" << choice.example
-                 << "` | " << choice.seed << " |\n";
+            auto sent = choice.example;
+            sent.replace(sent.find(" | "), 3, "` | `");
+            text << "| " << choice.count << " | " << choice.between << " | `" << sent << "` | "
+                 << choice.seed << " |\n";
         }
         return text.str();
     }
@@ -256,8 +263,9 @@ ExitCode compare(CompareArguments& arguments) {
     for (auto& one : all) {
         one.settings = session.settings();
         one.settings.plays_max = plays_max;
-        const auto surveyed = survey(*one.source, first, session.settings().nonce,
-                                     arguments.common.slow, session.settings().play.is_interrupted);
+        const auto surveyed =
+            survey(*one.source, first, session.settings().nonce, arguments.common.slow,
+                   session.settings().play.is_interrupted, declared_limits(one.options));
         if (!surveyed.problem.empty()) {
             std::fprintf(stderr, "touchstone conform compare: %s: %s\n", one.name.c_str(),
                          surveyed.problem.c_str());
@@ -310,7 +318,10 @@ int compare_command(int argument_count, char** arguments) {
                  "touchstone conform compare"};
     app.footer(std::string{examples});
     add_common_options(app, parsed.common);
-    app.add_option("NAME=TARGET", parsed.brokers, "brokers; --target is not used")->required();
+    app.add_option(
+           "NAME=TARGET", parsed.brokers,
+           "brokers; TARGET may be a file as for --broker; --target and --broker are not used")
+        ->required();
     app.add_option("--seeds", parsed.seeds, "A or A..B (default 1..200)");
     app.add_option("--steps", parsed.steps_max, "most steps of a script")
         ->check(CLI::Range(1U, 10'000U))

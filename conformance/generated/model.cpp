@@ -30,7 +30,7 @@ constexpr Rule suback{"MQTT-3.8.4-1", "MQTT-3.8.4-1"};
 constexpr Rule unsuback{"MQTT-3.10.4-4", "MQTT-3.10.4-4"};
 constexpr Rule pingresp{"MQTT-3.12.4-1", "MQTT-3.12.4-1"};
 constexpr Rule session_state{"MQTT-4.5.0-1", "MQTT-4.5.0-1"};
-constexpr Rule qos_0{"MQTT-4.3.1-1", "MQTT-4.3.1-1"};
+constexpr Rule will{"MQTT-3.1.2-8", "MQTT-3.1.2-8"};
 constexpr Rule retained{"MQTT-3.3.1-9", "MQTT-3.3.1-6"};
 constexpr Rule resend{"MQTT-4.4.0-1", "MQTT-4.4.0-1"};
 constexpr Rule highest_qos{"MQTT-3.3.4-2", "MQTT-3.3.5-1"};
@@ -76,6 +76,10 @@ bool matches_topic(std::string_view filter, std::string_view topic) {
 }
 
 Model::Model(ModelSettings settings) : settings_{std::move(settings)} {}
+
+Draft Model::connect_packet(ConnectFields fields) const {
+    return build_connect(with_credentials(std::move(fields), settings_.credentials));
+}
 
 Model::Session* Model::session_of(const Link& link) {
     const auto found = sessions_.find(link.session);
@@ -264,6 +268,7 @@ std::optional<Outgoing> Model::begin_connect(const Step& step, std::size_t numbe
                         .retain = is_retained};
         auto message = make_message(will.topic, will.payload, qos, is_retained, one.session, now);
         message->is_ordered = false;
+        message->is_will = true;
         one.will = Will{.message = message};
         if (is_v5) {
             if (step.has("will-properties")) {
@@ -318,7 +323,7 @@ std::optional<Outgoing> Model::begin_connect(const Step& step, std::size_t numbe
         if (one.is_clean_start) end_session(one.session, false, now);
     }
     Outgoing outgoing{.opens = true};
-    outgoing.packets.push_back(send(one, build_connect(fields), now));
+    outgoing.packets.push_back(send(one, connect_packet(std::move(fields)), now));
     return outgoing;
 }
 
@@ -379,7 +384,6 @@ std::optional<Outgoing> Model::begin_unsubscribe(const Step& step, Instant now) 
     auto& session = *session_of(one);
     one.asked_filters.clear();
     one.had_filters.clear();
-    one.lacked_filters.clear();
     for (const auto& text : step.all("filter")) {
         const auto filter = expand(parse_filter_word(text).filter);
         if (!is_acceptable(one, filter)) continue;
@@ -389,7 +393,6 @@ std::optional<Outgoing> Model::begin_unsubscribe(const Step& step, Instant now) 
         one.asked_filters.push_back(filter);
         one.had_filters.push_back(!is_twice && found != session.subscriptions.end() &&
                                   found->second.is_certain && session.is_certain);
-        one.lacked_filters.push_back(found == session.subscriptions.end());
         if (found != session.subscriptions.end()) {
             found->second.is_certain = false;
             found->second.revision = ++revision_;
@@ -651,7 +654,7 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
         return build_publish(version, fields);
     };
     const auto connect = [&] {
-        return build_connect({.version = version, .client_id = "c" + settings_.token + "w"});
+        return connect_packet({.version = version, .client_id = "c" + settings_.token + "w"});
     };
     if (!kind.is_first_packet) {
         one.may_close = true;
@@ -659,7 +662,7 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
     }
     if (name == "second-connect") {
         sends(
-            build_connect({.version = version, .client_id = one.client_id, .clean_start = false}));
+            connect_packet({.version = version, .client_id = one.client_id, .clean_start = false}));
         binding(rule::second_connect);
     } else if (name == "pubrel-flags") {
         sends(build_acknowledgement(version, PacketType::pubrel, wrong_id).first_byte(0x60));
@@ -754,7 +757,7 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
         sends(build_pingreq());
         not_accepted({"MQTT-3.1.0-1", "MQTT-3.1.0-1"});
     } else if (name == "connect-flag") {
-        sends(connect().set("connect_flags", hex("03")));
+        sends(connect().flip("connect_flags", 0x01));
         not_accepted({"MQTT-3.1.2-3", "MQTT-3.1.2-3"});
         not_answered();
     } else if (name == "connect-name") {
@@ -767,10 +770,10 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
         not_accepted({"MQTT-3.1.2-2", "MQTT-3.1.2-2"});
         one.may_be_any_connack = true;
     } else if (name == "connect-will-qos-3") {
-        auto draft = build_connect({.version = version,
-                                    .client_id = "c" + settings_.token + "w",
-                                    .will = WillFields{.topic = topic, .payload = payload}});
-        sends(draft.set("connect_flags", hex("1e")));
+        auto draft = connect_packet({.version = version,
+                                     .client_id = "c" + settings_.token + "w",
+                                     .will = WillFields{.topic = topic, .payload = payload}});
+        sends(draft.flip("connect_flags", 0x18));
         not_accepted({"MQTT-3.1.4-1", "MQTT-3.1.4-1"});
         not_answered();
     } else if (name == "connect-will-empty") {
@@ -784,7 +787,7 @@ std::optional<Outgoing> Model::begin_wrong(const Step& step, std::size_t number,
                              .will = WillFields{.topic = topic + "/+", .payload = payload}}));
         not_accepted({"", "MQTT-4.7.1-1"});
     } else if (name == "connect-empty-id") {
-        sends(build_connect({.version = version, .clean_start = false}));
+        sends(connect_packet({.version = version, .clean_start = false}));
         not_accepted({"", "MQTT-3.1.3-8"});
     } else {
         one.may_close = false;
@@ -1205,10 +1208,12 @@ std::optional<Owed> Model::owed_to(const Session& session, Instant now) const {
             "message " + printable(message.payload, 20) + " to " + printable(message.topic, 40);
         if (copy.arrived < copy.needed) {
             if (!can_be_owed(*idle, message, now)) continue;
-            const auto& rule = copy.is_retained         ? rule::retained
-                               : highest_qos(copy) == 0 ? rule::qos_0
-                                                        : rule::session_state;
-            const auto* const kind = copy.is_retained ? "no Retained Message" : "message lost";
+            const auto& rule = copy.is_retained  ? rule::retained
+                               : message.is_will ? rule::will
+                                                 : rule::session_state;
+            const auto* const kind = copy.is_retained  ? "no Retained Message"
+                                     : message.is_will ? "Will lost"
+                                                       : "message lost";
             return Owed{client,
                         divergence(rule, one.version, kind,
                                    std::string{copy.is_retained ? "Retained " : ""} + what +

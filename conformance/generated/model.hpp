@@ -52,7 +52,8 @@ struct Owed {
 struct ModelSettings {
     std::string token;  // the run's own word, takes the place of ~
     Tolerances tolerances{};
-    Capabilities capabilities{};  // what a client knows before its first CONNACK
+    Capabilities capabilities{};                   // what a client knows before its first CONNACK
+    std::optional<NameAndPassword> credentials{};  // go into every CONNECT
     /// What was acknowledged is known to all of the broker. One of several parts may acknowledge
     /// before that, and no statement forbids it.
     bool is_of_one_part = false;
@@ -109,8 +110,9 @@ private:
         std::optional<std::uint32_t> expiry_s{};
         Instant from{};  // it reached the broker between these
         Instant to{};
-        std::string publisher{};     // Client Identifier
-        std::size_t sequence = 0;    // in the order of publication
+        std::string publisher{};   // Client Identifier
+        std::size_t sequence = 0;  // in the order of publication
+        bool is_will = false;
         bool is_ordered = true;      // its place among the others is known
         bool was_offered = false;    // the broker may have had it
         bool is_ambiguous = false;   // another one looks the same
@@ -258,7 +260,6 @@ private:
         std::map<std::pair<PacketType, std::uint16_t>, int> awaited{};
         std::vector<std::string> asked_filters{};  // of the SUBSCRIBE or UNSUBSCRIBE under way
         std::vector<bool> had_filters{};           // of UNSUBSCRIBE: known for certain to be there
-        std::vector<bool> lacked_filters{};        // known for certain not to be there
         std::deque<Pending> pending{};             // acknowledgements that a manual client owes
         std::optional<std::uint8_t> disconnect_code{};
         Instant last_sent{};
@@ -280,6 +281,7 @@ private:
 
     // What clients do.
     std::optional<Outgoing> begin_verb(const Step& step, std::size_t number, Instant now);
+    [[nodiscard]] Draft connect_packet(ConnectFields fields) const;
     std::optional<Outgoing> begin_connect(const Step& step, std::size_t number, Instant now);
     std::optional<Outgoing> begin_subscribe(const Step& step, Instant now);
     std::optional<Outgoing> begin_unsubscribe(const Step& step, Instant now);

@@ -31,6 +31,7 @@ public:
           model_{{.token = settings.token,
                   .tolerances = settings.tolerances,
                   .capabilities = settings.capabilities,
+                  .credentials = settings.credentials,
                   .is_of_one_part = settings.is_of_one_part}} {}
 
     Played run() {
@@ -349,7 +350,10 @@ private:
             std::string problem;
             const auto connection = target_.open(problem);
             if (connection == nullptr) return;
-            auto bytes = build_connect({.version = version, .client_id = client_id}).bytes();
+            auto bytes =
+                build_connect(with_credentials({.version = version, .client_id = client_id},
+                                               settings_.credentials))
+                    .bytes();
             for (const auto& packet : packets) append(bytes, packet);
             connection->send(bytes);
             Buffer answers;

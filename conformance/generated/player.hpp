@@ -18,7 +18,8 @@ namespace touchstone::conformance::generated {
 struct PlaySettings {
     Tolerances tolerances{};
     Capabilities capabilities{};
-    std::string token = "gtouchston";  // letters and digits: the script's own word
+    std::optional<NameAndPassword> credentials{};  // go into every CONNECT
+    std::string token = "gtouchston";              // letters and digits: the script's own word
     double patience = 1.0;  // the part of Tolerances::answer() that is waited for what is owed
     bool is_of_one_part = false;    // see ModelSettings
     bool is_shared_broker = false;  // it lives on: leave nothing behind

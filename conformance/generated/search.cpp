@@ -193,8 +193,9 @@ Script shrink(TargetSource& source, const Script& script, const Divergence& dive
 }
 
 Surveyed survey(TargetSource& source, std::uint64_t seed, std::uint64_t nonce, double slow,
-                const std::atomic<bool>* is_interrupted) {
+                const std::atomic<bool>* is_interrupted, const Capabilities& declared) {
     RunSettings run;
+    run.declared = declared;
     run.seed = seed;
     run.nonce = nonce;
     run.slow = slow;
@@ -205,6 +206,7 @@ Surveyed survey(TargetSource& source, std::uint64_t seed, std::uint64_t nonce, d
     surveyed.is_reachable = found.is_reachable;
     surveyed.play.tolerances = found.surroundings.tolerances;
     surveyed.play.capabilities = found.surroundings.capabilities;
+    surveyed.play.credentials = found.surroundings.declaration.credentials;
     surveyed.play.is_of_one_part = source.has_virtual_time();
     surveyed.play.is_shared_broker = found.surroundings.is_shared_broker;
     surveyed.play.is_interrupted = is_interrupted;

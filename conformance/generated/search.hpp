@@ -38,13 +38,15 @@ struct SearchSettings {
 /// The same script's packets that its own lines send, without what follows from them.
 [[nodiscard]] std::size_t packet_lines(const Script& script);
 
-/// A Network Connection through which scripts can be played: the probe of the suite.
+/// A Network Connection through which scripts can be played: the probe of the suite. `declared`:
+/// what the broker's file says and no packet does.
 struct Surveyed {
     PlaySettings play{};
     std::string problem{};  // not empty: the broker cannot be judged
     bool is_reachable = true;
 };
 [[nodiscard]] Surveyed survey(TargetSource& source, std::uint64_t seed, std::uint64_t nonce,
-                              double slow, const std::atomic<bool>* is_interrupted);
+                              double slow, const std::atomic<bool>* is_interrupted,
+                              const Capabilities& declared = {});
 
 }  // namespace touchstone::conformance::generated

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "conformance/generated/small_limits.hpp"
+#include "conformance/limits.hpp"
 #include "conformance/suite/report.hpp"
 #include "conformance/targets/sim.hpp"
 #include "reports/result_directory.hpp"
@@ -79,6 +80,10 @@ std::unique_ptr<TargetSource> make_played_source(const TargetOptions& options) {
     return make_sim_source(small);
 }
 
+Capabilities declared_limits(const TargetOptions& options) {
+    return to_capabilities(read_broker_file(options.broker_file).limits());
+}
+
 CommandSession::CommandSession(std::string subcommand, const CommonArguments& arguments,
                                std::string options, std::uint64_t seed)
     : subcommand_{std::move(subcommand)},
@@ -142,7 +147,8 @@ std::optional<ExitCode> CommandSession::begin() {
 
     // A shared broker may still hold what an earlier run left there.
     settings_.nonce = source_->has_virtual_time() ? 0 : static_cast<std::uint64_t>(started_unix_ms);
-    const auto surveyed = survey(*source_, seed_, settings_.nonce, arguments_.slow, &interrupted);
+    const auto surveyed = survey(*source_, seed_, settings_.nonce, arguments_.slow, &interrupted,
+                                 declared_limits(arguments_.target));
     if (!surveyed.problem.empty()) {
         complain(surveyed.problem);
         return surveyed.is_reachable ? ExitCode::run_invalid : ExitCode::target_unreachable;

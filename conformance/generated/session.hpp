@@ -37,6 +37,9 @@ void add_common_options(CLI::App& app, CommonArguments& arguments);
 /// The broker to play on. `sim` has small limits here, so that wrap-around and exhaustion happen.
 [[nodiscard]] std::unique_ptr<TargetSource> make_played_source(const TargetOptions& options);
 
+/// What the broker's file says it can do; without a file the standard's defaults. Throws Refusal.
+[[nodiscard]] Capabilities declared_limits(const TargetOptions& options);
+
 /// One run of a subcommand: while it lives, SIGINT and SIGTERM ask it to end with a partial report.
 class CommandSession {
 public:

@@ -122,6 +122,13 @@ Draft& Draft::set(std::string_view name, std::string_view text) {
     return set(name, as_bytes(text));
 }
 
+Draft& Draft::flip(std::string_view name, std::uint8_t bits) {
+    auto& content = at(name).content;
+    if (content.size() != 1) throw std::logic_error{std::string{name} + " is not one byte"};
+    content.front() ^= std::byte{bits};
+    return *this;
+}
+
 Draft& Draft::set_length(std::string_view name, Bytes bytes) {
     at(name).length.emplace(bytes.begin(), bytes.end());
     return *this;

@@ -53,6 +53,9 @@ public:
     /// Replaces the content of a field; its length follows the new content.
     Draft& set(std::string_view name, Bytes bytes);
     Draft& set(std::string_view name, std::string_view text);
+    /// Inverts `bits` of a field of one byte and leaves its other bits, which depend on what else
+    /// is in the packet.
+    Draft& flip(std::string_view name, std::uint8_t bits);
     /// Replaces the length in front of a text field or a property set, and leaves the content.
     Draft& set_length(std::string_view name, Bytes bytes);
     Draft& drop(std::string_view name);

@@ -509,11 +509,7 @@ void Context::clear_retained() {
 }
 
 ConnectFields Context::with_credentials(ConnectFields fields) const {
-    if (const auto& credentials = declaration().credentials) {
-        fields.user_name = credentials->user_name;
-        fields.password = credentials->password;
-    }
-    return fields;
+    return conformance::with_credentials(std::move(fields), declaration().credentials);
 }
 
 void Context::throw_if_interrupted() const {

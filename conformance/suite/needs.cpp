@@ -67,4 +67,12 @@ std::optional<std::string> unmet_need(const Needs& requested, const Declaration&
     return std::nullopt;
 }
 
+ConnectFields with_credentials(ConnectFields fields,
+                               const std::optional<NameAndPassword>& credentials) {
+    if (!credentials.has_value()) return fields;
+    fields.user_name = credentials->user_name;
+    fields.password = credentials->password;
+    return fields;
+}
+
 }  // namespace touchstone::conformance

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "broker/base/mqtt.hpp"
+#include "conformance/packets/build.hpp"
 #include "conformance/targets/target.hpp"
 
 namespace touchstone::conformance {
@@ -154,5 +155,9 @@ unmet_need(const Needs& requested, const Capabilities& capabilities, ProtocolVer
 /// Why `requested` is not met by what the operator declares; nothing when it is.
 [[nodiscard]] std::optional<std::string> unmet_need(const Needs& requested,
                                                     const Declaration& declaration);
+
+/// `fields` of a client that the broker is to know; unchanged when there are no `credentials`.
+[[nodiscard]] ConnectFields with_credentials(ConnectFields fields,
+                                             const std::optional<NameAndPassword>& credentials);
 
 }  // namespace touchstone::conformance

@@ -173,7 +173,7 @@ TEST(Model, names_the_statement_that_is_broken) {
                                                                   "b subscribe filter=~/w,q1\n"
                                                                   "a cut\n");
     ASSERT_TRUE(will.divergence.has_value());
-    EXPECT_EQ(will.divergence->statement, "v5/MQTT-4.5.0-1");
+    EXPECT_EQ(will.divergence->statement, "v5/MQTT-3.1.2-8");
 }
 
 TEST(Model, sees_a_packet_identifier_that_is_given_out_while_in_use) {
