@@ -465,7 +465,7 @@ void Decoder::on_subscribe() {
 void Decoder::on_suback() {
     take_packet_id(rule::suback_id_zero);
     if (is_v5()) take_properties(packet_.properties, PacketType::suback, body_);
-    if (body_.is_at_end()) fault(rule::layout, "no Reason Code");
+    if (body_.is_at_end()) fault(rule::layout, std::string{no_codes});
     while (!body_.has_failed() && !body_.is_at_end()) {
         packet_.reason_codes.push_back(body_.take_byte());
         check_code(packet_.reason_codes.back());
@@ -486,7 +486,7 @@ void Decoder::on_unsuback() {
     take_packet_id(rule::suback_id_zero);
     if (!is_v5()) return;
     take_properties(packet_.properties, PacketType::unsuback, body_);
-    if (body_.is_at_end()) fault(rule::unsuback_code, "no Reason Code");
+    if (body_.is_at_end()) fault(rule::unsuback_code, std::string{no_codes});
     while (!body_.has_failed() && !body_.is_at_end()) {
         packet_.reason_codes.push_back(body_.take_byte());
         check_code(packet_.reason_codes.back());

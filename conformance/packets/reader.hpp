@@ -38,6 +38,9 @@ struct Fault {
     std::string text;       // what is wrong, one line
 };
 
+/// The text of the fault of a SUBACK or UNSUBACK whose list of Reason Codes is empty.
+inline constexpr std::string_view no_codes = "no Reason Code";
+
 /// One Control Packet, decoded as far as it could be.
 struct Packet {
     ProtocolVersion version = ProtocolVersion::v5;

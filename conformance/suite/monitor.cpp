@@ -52,6 +52,9 @@ void Monitor::on_opened() {
 void Monitor::on_sent(const Packet& packet) {
     if (!packet.is_decodable || !packet.faults.empty()) {
         has_sent_faulty_ = true;
+        const bool is_of_filters =
+            packet.type == PacketType::subscribe || packet.type == PacketType::unsubscribe;
+        if (is_of_filters && packet.filters.empty()) has_sent_no_filter_ = true;
         return;
     }
     using enum PacketType;
@@ -271,7 +274,11 @@ void Monitor::check_pubrel(const Packet& packet, std::vector<Fault>& faults) {
     }
 }
 
-void Monitor::check_answer(const Packet& packet, std::vector<Fault>& faults) {
+void Monitor::check_answer(Packet& packet, std::vector<Fault>& faults) {
+    // Whoever answers a request without a Topic Filter has nothing to give a code for.
+    if (has_sent_no_filter_ && packet.reason_codes.empty()) {
+        std::erase_if(packet.faults, [](const Fault& fault) { return fault.text == no_codes; });
+    }
     auto& awaited = awaited_[{packet.type, packet.packet_id}];
     if (awaited == 0) {
         if (is_resumed() || has_sent_faulty_) return;

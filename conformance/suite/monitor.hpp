@@ -43,12 +43,13 @@ private:
     void check_publish(Packet& packet, std::vector<Fault>& faults);
     void check_alias(Packet& packet, std::vector<Fault>& faults);
     void check_pubrel(const Packet& packet, std::vector<Fault>& faults);
-    void check_answer(const Packet& packet, std::vector<Fault>& faults);
+    void check_answer(Packet& packet, std::vector<Fault>& faults);
 
     using Request = std::pair<PacketType, std::uint16_t>;  // type of the answer, Packet Identifier
     std::map<Request, std::size_t> awaited_{};             // how many such answers may come
     std::map<std::uint16_t, std::size_t> filters_of_{};    // filters of SUBSCRIBE and UNSUBSCRIBE
     bool has_sent_faulty_ = false;
+    bool has_sent_no_filter_ = false;
     std::optional<Packet> connect_{};
     std::optional<Packet> connack_{};
     bool has_received_disconnect_ = false;

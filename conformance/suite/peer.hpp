@@ -117,8 +117,9 @@ struct ExpectedPublish {
 
 /// Whether the standard obliges the broker to notice a mistake ("How strict a test may be").
 enum class Detection : std::uint8_t {
-    binding,  // the statement demands it: going on is a fail
-    free,     // §4.13.1 leaves the rigour to the implementation: going on is non-strict
+    binding,    // the statement demands it: going on is a fail
+    free,       // §4.13.1 leaves the rigour to the implementation: going on is non-strict
+    elsewhere,  // another case judges that it is noticed; this one looks at what a refusal is like
 };
 
 /// What a broker may answer to a CONNECT that it refuses.
@@ -205,7 +206,9 @@ public:
     Packet expect(PacketType type);
     /// The next packet of any type; nothing when the connection ends or nothing comes in time.
     std::optional<Packet> next();
-    /// The next PUBLISH, which has to be as `expected`.
+    /// The next PUBLISH, which has to be as `expected`. Ends the case as not applicable when it
+    /// comes only after a flow that is open was completed: how many flows a server opens at a time
+    /// is its own choice below Receive Maximum (§4.9).
     Packet expect_publish(const ExpectedPublish& expected = {});
     /// expect_publish(), then completes its flow.
     Packet expect_message(const ExpectedPublish& expected = {});

@@ -256,5 +256,17 @@ RC_GTEST_PROP(Reader, reads_back_what_the_builder_wrote,
     RC_ASSERT(packet.properties == properties);
 }
 
+TEST(Draft, with_a_flipped_flag_is_wrong_in_that_flag_alone) {
+    const ConnectFields fields{.client_id = "c", .user_name = "user", .password = "pass"};
+    const auto sound = build_connect(fields).bytes();
+    const auto packet = decode(build_connect(fields).flip("connect_flags", 1).bytes(),
+                               ProtocolVersion::v5, Sender::client);
+    EXPECT_EQ(packet.user_name, "user");
+    EXPECT_EQ(packet.password, "pass");
+    EXPECT_EQ(packet.faults.size(), 1U);
+    EXPECT_TRUE(decode(sound, ProtocolVersion::v5, Sender::client).faults.empty());
+    EXPECT_THROW(build_connect(fields).flip("client_id", 1).flip("user_name", 1), std::logic_error);
+}
+
 }  // namespace
 }  // namespace touchstone::conformance

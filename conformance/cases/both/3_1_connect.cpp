@@ -67,9 +67,10 @@ CASE("v5/MQTT-3.1.2-1 v3.1.1/MQTT-3.1.2-1",
 CASE("v5/MQTT-3.1.2-3 v3.1.1/MQTT-3.1.2-3",
      "a CONNECT whose reserved Connect Flag is 1 is refused") {
     auto client = peer("client");
-    for (const auto* flags : {"03", "01"}) {
-        client.expect_connect_refused(client.connect_packet().set("connect_flags", hex(flags)),
-                                      {0x81, 0x82}, answer_to_malformed(version()));
+    for (const auto clean_start : {CleanStart::yes, CleanStart::no}) {
+        client.expect_connect_refused(
+            client.connect_packet({.clean_start = clean_start}).flip("connect_flags", 0x01),
+            {0x81, 0x82}, answer_to_malformed(version()));
     }
 }
 
@@ -88,8 +89,8 @@ CASE("v5/MQTT-3.1.2-9 v3.1.1/MQTT-3.1.2-9",
 CASE("v5/MQTT-3.1.2-11 v3.1.1/MQTT-3.1.2-13 v3.1.1/MQTT-3.1.2-11",
      "a CONNECT with Will Flag 0 and a Will QoS is refused") {
     auto client = peer("client");
-    for (const auto* flags : {"0a", "12", "1a"}) {
-        client.expect_connect_refused(client.connect_packet().set("connect_flags", hex(flags)),
+    for (const auto will_qos : std::array<std::uint8_t, 3>{0x08, 0x10, 0x18}) {
+        client.expect_connect_refused(client.connect_packet().flip("connect_flags", will_qos),
                                       {0x81, 0x82}, answer_to_malformed(version()));
     }
 }
@@ -97,15 +98,15 @@ CASE("v5/MQTT-3.1.2-11 v3.1.1/MQTT-3.1.2-13 v3.1.1/MQTT-3.1.2-11",
 CASE("v5/MQTT-3.1.2-12 v3.1.1/MQTT-3.1.2-14", "a CONNECT with Will QoS 3 is refused") {
     auto client = peer("client");
     client.expect_connect_refused(
-        client.connect_packet({.will = Will{}}).set("connect_flags", hex("1e")), {0x81, 0x82},
+        client.connect_packet({.will = Will{}}).flip("connect_flags", 0x18), {0x81, 0x82},
         answer_to_malformed(version()));
 }
 
 CASE("v5/MQTT-3.1.2-13 v3.1.1/MQTT-3.1.2-15",
      "a CONNECT with Will Flag 0 and Will Retain 1 is refused") {
     auto client = peer("client");
-    client.expect_connect_refused(client.connect_packet().set("connect_flags", hex("22")),
-                                  {0x81, 0x82}, answer_to_malformed(version()));
+    client.expect_connect_refused(client.connect_packet().flip("connect_flags", 0x20), {0x81, 0x82},
+                                  answer_to_malformed(version()));
 }
 
 CASE("v5/MQTT-3.1.2-16 v3.1.1/MQTT-3.1.2-18",
@@ -118,7 +119,7 @@ CASE("v5/MQTT-3.1.2-16 v3.1.1/MQTT-3.1.2-18",
 CASE("v5/MQTT-3.1.2-17 v3.1.1/MQTT-3.1.2-19",
      "a CONNECT without the User Name that its flag announces is refused") {
     auto client = peer("client");
-    client.expect_connect_refused(client.connect_packet().set("connect_flags", hex("82")),
+    client.expect_connect_refused(client.connect_packet({.user_name = "user"}).drop("user_name"),
                                   {0x81, 0x82}, answer_to_malformed(version()));
 }
 
@@ -216,24 +217,36 @@ CASE("v5/MQTT-3.1.4-5 v3.1.1/MQTT-3.1.4-4", "a valid CONNECT gets one CONNACK, w
 
 CASE("v5/MQTT-3.1.4-6 v3.1.1/MQTT-3.1.4-5", "what follows a refused CONNECT is not processed",
      needs.qos(1).retain()) {
-    auto live = peer("live").connect().subscribe("t", at_least_once);
     auto client = peer("client");
-    auto pipelined = client.connect_packet().set("connect_flags", hex("03")).bytes();
-    append(pipelined, build_publish(version(), {.topic = full("t"),
-                                                .payload = "not to be processed",
-                                                .qos = at_least_once,
-                                                .retain = true,
-                                                .packet_id = 1})
-                          .bytes());
-    append(pipelined, build_subscribe(version(), 2, {{.filter = full("t")}}).bytes());
-    client.open().send(pipelined);
-    // An answer to one of them would be noticed: no packet comes before CONNACK, and none after one
-    // that refuses.
-    const auto end = client.wait_for_close(now() + tolerances().answer());
-    demand(!end.connack.has_value() || end.connack->reason_code != 0, "a refusal", "CONNACK 0");
-    live.expect_nothing_by_ping();
-    auto later = peer("later").connect().settle().subscribe("t", at_least_once);
-    later.expect_nothing_by_ping();
+    // That these are refused, other cases judge; the first that is will do.
+    const std::vector<Draft> connects{client.connect_packet().flip("connect_flags", 0x01),
+                                      client.connect_packet().drop("client_id")};
+    for (std::size_t i = 0; i < connects.size(); ++i) {
+        const auto topic = "t/" + std::to_string(i);
+        auto live = peer("live").connect().subscribe(topic, at_least_once);
+        auto pipelined = connects[i].bytes();
+        append(pipelined, build_publish(version(), {.topic = full(topic),
+                                                    .payload = "not to be processed",
+                                                    .qos = at_least_once,
+                                                    .retain = true,
+                                                    .packet_id = 1})
+                              .bytes());
+        append(pipelined, build_subscribe(version(), 2, {{.filter = full(topic)}}).bytes());
+        client.open().send(pipelined);
+        // An answer to one of them would be noticed: no packet comes before CONNACK, and none after
+        // one that refuses.
+        const auto end = client.wait_for_close(now() + tolerances().answer());
+        if (end.connack.has_value() && end.connack->reason_code == 0) {
+            client.cut();
+            live.cut();
+            continue;
+        }
+        live.expect_nothing_by_ping();
+        auto later = peer("later").connect().settle().subscribe(topic, at_least_once);
+        later.expect_nothing_by_ping();
+        return;
+    }
+    not_applicable("the broker accepts a CONNECT that is wrong");
 }
 
 CASE("v5/MQTT-3.2.0-1 v3.1.1/MQTT-3.2.0-1",
@@ -299,9 +312,11 @@ CASE("v5/MQTT-3.2.2-6 v3.1.1/MQTT-3.2.2-4",
         RefusalAnswer::any_version);
     if (!end.connack.has_value()) {
         end = client.expect_connect_refused(
-            client.connect_packet(kept_session()).set("connect_flags", hex("01")), {});
+            client.connect_packet(kept_session()).flip("connect_flags", 0x01), {},
+            RefusalAnswer::optional_connack, Detection::elsewhere);
     }
     if (!end.connack.has_value()) not_applicable("the broker refuses without CONNACK");
+    if (end.connack->reason_code == 0) not_applicable("the broker accepts a CONNECT that is wrong");
     demand(!end.connack->session_present(), "Session Present 0", describe(*end.connack));
 }
 
@@ -318,25 +333,30 @@ CASE("v5/MQTT-3.2.2-8 v3.1.1/MQTT-3.2.2-6", "a CONNACK has one of the codes of t
     auto client = peer("client").connect();
     client.disconnect();
     client.expect_connect_refused(client.connect_packet().set("protocol_name", "MQTx"), {},
-                                  RefusalAnswer::any_version);
-    client.expect_connect_refused(client.connect_packet().set("connect_flags", hex("1e")), {});
-    if (!is_v5()) {
-        client.expect_connect_refused(
-            client.connect_packet({.clean_start = CleanStart::no, .client_id = ""}), {2});
-    } else {
-        client.expect_connect_refused(
-            client.connect_packet(
-                {.properties = {text_property(PropertyId::authentication_method, "none")}}),
-            {});
+                                  RefusalAnswer::any_version, Detection::elsewhere);
+    const auto last =
+        is_v5() ? client.connect_packet(
+                      {.properties = {text_property(PropertyId::authentication_method, "none")}})
+                : client.connect_packet({.clean_start = CleanStart::no, .client_id = ""});
+    for (const auto& draft : {client.connect_packet().flip("connect_flags", 0x1C), last}) {
+        client.expect_connect_refused(draft, {}, RefusalAnswer::optional_connack,
+                                      Detection::elsewhere);
     }
 }
 
 CASE("v5/MQTT-3.1.3-1 v3.1.1/MQTT-3.1.3-1", "the fields of the payload are taken in their order") {
     auto watcher = peer("watcher").connect().subscribe("w");
     const auto user = declaration().credentials.value_or(NameAndPassword{"user", "pass"});
-    auto client = peer("client").connect({.will = Will{.topic = "w", .payload = "the payload"},
-                                          .user_name = user.user_name,
-                                          .password = user.password});
+    auto client = peer("client");
+    client.open().send(client.connect_packet({.will = Will{.topic = "w", .payload = "the payload"},
+                                              .user_name = user.user_name,
+                                              .password = user.password}));
+    const auto connack = client.expect(PacketType::connack);
+    // It lets in who names nobody, and knows nobody called "user".
+    if (connack.reason_code != 0 && !declaration().credentials.has_value()) {
+        not_applicable("the broker does not take any user; in a file for --broker: credentials: …");
+    }
+    demand(connack.reason_code == 0, "CONNACK with code 0", describe(connack));
     client.cut();
     watcher.expect_publish({.topic = "w", .payload = "the payload"});
 }

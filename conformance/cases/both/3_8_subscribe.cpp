@@ -27,9 +27,8 @@ CASE("v5/MQTT-3.8.3-2 v3.1.1/MQTT-3.8.3-3",
      "a SUBSCRIBE without a Topic Filter ends the connection") {
     auto client = peer("client").connect();
     client.send(client.subscribe_packet({}));
-    const auto end =
-        client.expect_rejected({0x82, 0x81}, is_v5() ? Detection::free : Detection::binding);
-    demand(end.others.empty(), "no SUBACK", end.others.empty() ? "" : describe(end.others.front()));
+    // What is not noticed may be answered: a code for each of no filters.
+    client.expect_rejected({0x82, 0x81}, is_v5() ? Detection::free : Detection::binding);
 }
 
 CASE("v5/MQTT-3.8.3-5 v3.1.1/MQTT-3.8.3-4",
@@ -196,10 +195,7 @@ CASE("v5/MQTT-3.10.3-2 v3.1.1/MQTT-3.10.3-2",
      "an UNSUBSCRIBE without a Topic Filter ends the connection") {
     auto client = peer("client").connect();
     client.send(client.unsubscribe_packet({}));
-    const auto end =
-        client.expect_rejected({0x82, 0x81}, is_v5() ? Detection::free : Detection::binding);
-    demand(end.others.empty(), "no UNSUBACK",
-           end.others.empty() ? "" : describe(end.others.front()));
+    client.expect_rejected({0x82, 0x81}, is_v5() ? Detection::free : Detection::binding);
 }
 
 CASE("v5/MQTT-3.10.4-1 v3.1.1/MQTT-3.10.4-1",
@@ -258,8 +254,9 @@ CASE("v5/MQTT-3.10.4-4 v5/MQTT-3.10.4-5 v5/X5-66 v3.1.1/MQTT-3.10.4-5",
     auto client = peer("client").connect();
     const auto unsuback = client.unsubscribe({"never/subscribed"});
     if (is_v5()) {
-        demand(unsuback.reason_codes == std::vector<std::uint8_t>{0x11},
-               "0x11 no_subscription_existed", describe(unsuback));
+        // The table says what the codes mean; no statement demands the right one of the two.
+        if (unsuback.reason_codes != std::vector<std::uint8_t>{0x11})
+            non_strict(describe(unsuback));
     }
     client.expect_nothing_by_ping();
 }
@@ -269,8 +266,13 @@ CASE("v5/MQTT-3.10.4-6 v5/MQTT-3.11.3-1 v5/MQTT-3.11.3-2 v3.1.1/MQTT-3.10.4-6",
     auto client = peer("client").connect().subscribe("a").subscribe("b").subscribe("c");
     const auto unsuback = client.unsubscribe({"a", "nope", "b", "a"});
     if (is_v5()) {
-        demand(unsuback.reason_codes == std::vector<std::uint8_t>{0x00, 0x11, 0x00, 0x11},
-               "codes 0x00 0x11 0x00 0x11", describe(unsuback));
+        const auto& codes = unsuback.reason_codes;
+        if (std::ranges::count(codes, 0) == std::ssize(codes)) {
+            non_strict("0x00 also where there was nothing to remove");
+        } else {
+            demand(codes == std::vector<std::uint8_t>{0x00, 0x11, 0x00, 0x11},
+                   "codes 0x00 0x11 0x00 0x11", describe(unsuback));
+        }
     }
     client.expect_nothing_by_ping();
     auto publisher = peer("publisher").connect();

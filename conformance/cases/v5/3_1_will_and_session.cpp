@@ -214,7 +214,7 @@ CASE("v5/MQTT-4.1.0-2 v5/X5-08",
 CASE("v5/MQTT-3.14.0-1", "no DISCONNECT comes before a successful CONNACK") {
     // The monitor objects to one.
     auto client = peer("client");
-    client.expect_connect_refused(client.connect_packet().set("connect_flags", hex("03")), {});
+    client.expect_connect_refused(client.connect_packet().flip("connect_flags", 0x01), {});
     client.expect_connect_refused(client.connect_packet().set("protocol_name", "MQTx"), {},
                                   RefusalAnswer::any_version);
     client.open().send(hex("c0 00"));
