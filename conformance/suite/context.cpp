@@ -327,6 +327,7 @@ void Context::on_packet(Actor& actor, Packet packet) {
             acknowledge_at_once(actor, packet);
         } else {
             actor.flows.push_back(packet);
+            actor.flows_max = std::max(actor.flows_max, actor.flows.size());
         }
     }
     if (actor.is_acknowledging && packet.type == PacketType::pubrel) {

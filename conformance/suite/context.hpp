@@ -46,6 +46,7 @@ struct Actor {
     Buffer stream{};             // bytes that are not a whole packet yet
     std::deque<Packet> inbox{};  // received and not asked for
     std::deque<Packet> flows{};  // received QoS 1 and 2 PUBLISHes whose flow is not complete
+    std::size_t flows_max = 0;   // so many of them at once in this case, on any connection
     Monitor monitor{};
 
     ProtocolVersion version = ProtocolVersion::v5;

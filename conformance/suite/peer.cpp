@@ -94,7 +94,7 @@ void end_if_held_back(Actor& actor, const std::function<bool(const Packet&)>& is
         Peer{actor}.complete_oldest_flow();
         if (!context.take(actor, is_wanted, answer_deadline(context)).has_value()) continue;
         // With one flow at a time nothing is wrong; who opens two could open three.
-        context.end(open_flows == 1 ? Verdict::not_applicable : Verdict::non_strict,
+        context.end(actor.flows_max == 1 ? Verdict::not_applicable : Verdict::non_strict,
                     "the broker sends nothing more while " + std::to_string(open_flows) +
                         (open_flows == 1 ? " message is" : " messages are") + " not acknowledged");
     }
