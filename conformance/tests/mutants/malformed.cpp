@@ -59,19 +59,6 @@ void add_malformed(std::vector<Mutant>& mutants) {
                     "v5/X5-90:lengths",
                     "v5/MQTT-1.5.7-1"},
          .on_client = [](Packet& packet, Wire&) { return is_sound(packet); }});
-    add({.name = "refused_connect_goes_on",
-         .story = "what follows a CONNECT that is refused is processed all the same",
-         .breaks = {"v5/MQTT-3.1.4-6", "v3.1.1/MQTT-3.1.4-5"},
-         .on_client =
-             [](Packet& packet, Wire& wire) {
-                 constexpr std::size_t flags_at = 9;  // behind a Remaining Length of one byte
-                 if (packet.type == connect && (packet.connect_flags & 1U) != 0) {
-                     packet.raw.at(flags_at) &= std::byte{0xFE};
-                     wire.memory["is refused"] = 1;
-                 }
-                 return true;
-             },
-         .on_broker = [](Packet&, Wire& wire) { return wire.memory["is refused"] == 0; }});
     add({.name = "faulty_connect_accepted",
          .story = "a malformed CONNECT is taken as if it were right",
          .breaks = {"v5/MQTT-3.1.2-1",
