@@ -541,6 +541,11 @@ void Broker::Core::end_session(Client& client) {
     }
     client.session.forget_queue(context_);
     for (auto& delivery : shared) {
+        if (delivery.message->expires_at() <= context_.now) {
+            // Nobody else is begun to be sent it [MQTT-3.3.2-5].
+            counters_.add(Counter::dropped_expired);
+            continue;
+        }
         // Another member gets what this one did not (§4.8.2).
         const auto group = std::move(delivery.extras->group);
         Publication publication{std::move(delivery.message)};

@@ -295,6 +295,30 @@ TEST_P(broker_of_shards, passes_on_what_an_ended_member_has_not_acknowledged) {
                                    "PUBLISH q1 t=3 id=3"}));
 }
 
+TEST_P(broker_of_shards, passes_on_nothing_that_has_expired_with_a_member_that_ends) {
+    auto& first = connected("m1", {.receive_maximum = 1});
+    subscribe(first, "$share/group/t", QoS::at_least_once);
+    auto& publisher = connected("p");
+    std::uint16_t packet_id = 0;
+    for (const auto expiry_s : {5U, 5U, 20U}) {
+        wire::PropertiesWriter properties;
+        properties.put_integer(PropertyId::message_expiry_interval, expiry_s);
+        const auto payload = std::to_string(++packet_id);
+        publish(publisher, {.qos = QoS::at_least_once,
+                            .topic = "t",
+                            .packet_id = id(packet_id),
+                            .properties = properties.view(),
+                            .payload = as_bytes(payload)});
+    }
+    auto& second = connected("m2");
+    subscribe(second, "$share/group/t", QoS::at_least_once);
+    seen(second);
+    rig->advance(std::chrono::seconds{10});
+    rig->lose(first);  // one message in flight to it, two in its queue
+    rig->settle();
+    EXPECT_EQ(seen(second), Texts{"PUBLISH q1 t=3 id=1 expiry=10"});
+}
+
 TEST_P(broker_of_shards, uses_topic_aliases_towards_a_client_that_allows_them) {
     auto& subscriber = rig->open();
     subscriber.version = ProtocolVersion::v5;
