@@ -93,12 +93,17 @@ int shrink_run(const Options& options, const LoadedScenario& loaded,
                                    return spent.count() > options.time_budget_s;
                                }});
     const auto last = run_scenario(shrunk.scenario, {});
+    const auto text = file_text(shrunk.scenario, story_of(options, loaded, shrunk, last));
     std::ofstream out{file, std::ios::binary};
-    out << file_text(shrunk.scenario, story_of(options, loaded, shrunk, last));
+    out << text;
     out.close();
     if (!out) {
-        return usage_error(fmt::format("shrink: {} cannot be written; name another file with --out",
-                                       file.string()));
+        fmt::print("{}", text);  // it may have taken minutes
+        std::fflush(stdout);
+        return usage_error(
+            fmt::format("shrink: {} cannot be written, so the scenario is on standard "
+                        "output; name another file with --out",
+                        file.string()));
     }
     fmt::print("from {}\nto   {}\n\n", text_of(shrunk.before), text_of(shrunk.after));
     print_outcome(file.string(), shrunk.scenario, last);
@@ -157,6 +162,10 @@ int shrink_command(int argument_count, char** arguments) {
         std::filesystem::create_directories("out", failed);
         file = fmt::format("out/{}-{}.textproto",
                            std::filesystem::path{options.path}.stem().string(), seed);
+    }
+    if (file.has_parent_path() && !std::filesystem::is_directory(file.parent_path())) {
+        return usage_error(fmt::format("shrink: {} is no directory; name a file in one with --out",
+                                       file.parent_path().string()));
     }
     return shrink_run(options, loaded, file);
 }

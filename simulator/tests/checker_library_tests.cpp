@@ -103,11 +103,7 @@ TEST(L2, the_will_of_the_connection_that_died_is_published) {
         builder.connect("c", {.session_present = true, .will_payload = "second"});
         builder.closed_by_broker(older);
         builder.deliver(watcher, "will", is_good ? "first" : "second", {.packet_id = 1});
-        if (is_good) {
-            expect_kept(check_will_ownership, builder);
-        } else {
-            expect_broken(check_will_ownership, builder, "whose own is first");
-        }
+        expect_kept_or_broken(is_good, check_will_ownership, builder, "whose own is first");
     }
 }
 

@@ -255,6 +255,20 @@ TEST(SimulateCommand, shrinks_a_seed_that_fails) {
     EXPECT_THAT(last_line(result.out), StartsWith("SHRUNK L1 | "));
     EXPECT_EQ(run({file, "--no-report"}).exit_code, 0) << "it fails, as it declares";
     std::filesystem::remove(file);
+    const std::vector<std::string> failing{"shrink",   "scenarios/sweep/session-faults.textproto",
+                                           "--seed",   "1",
+                                           "--defect", "will_twice",
+                                           "--out"};
+    auto to_nowhere = failing;
+    to_nowhere.emplace_back("/no/such/directory/file.textproto");
+    EXPECT_EQ(run(to_nowhere).exit_code, 2);
+    EXPECT_EQ(run(to_nowhere).out, "") << "it is said before the work";
+    auto to_full_disk = failing;
+    to_full_disk.emplace_back("/dev/full");
+    const auto kept = run(to_full_disk);
+    EXPECT_EQ(kept.exit_code, 2);
+    EXPECT_THAT(kept.out, HasSubstr("\ndefects: \"will_twice\"\n"));
+    EXPECT_THAT(kept.err, HasSubstr("is on standard output"));
     const auto nothing = run({"shrink", reference, "--out", file});
     EXPECT_EQ(nothing.exit_code, 1);
     EXPECT_THAT(nothing.err, HasSubstr("breaks no invariant"));
