@@ -8,52 +8,27 @@ namespace touchstone::simulator {
 
 using wire::PacketType;
 
-namespace {
-
-const TracedPacket* packet_of(const Trace& trace, const TraceEntry& entry, TraceEntry::Kind kind,
-                              Direction direction) {
-    const auto end = kind == TraceEntry::Kind::sent ? opposite(direction) : direction;
-    const bool is_it = entry.kind == kind && entry.direction == end && entry.type != PacketType{};
-    return is_it ? &trace.packets[entry.index] : nullptr;
-}
-
-}  // namespace
-
-const TracedPacket* sent_by_broker(const Trace& trace, const TraceEntry& entry) {
-    return packet_of(trace, entry, TraceEntry::Kind::sent, Direction::to_client);
-}
-
-const TracedPacket* taken_by_broker(const Trace& trace, const TraceEntry& entry) {
-    return packet_of(trace, entry, TraceEntry::Kind::arrived, Direction::to_broker);
-}
-
-const TracedPacket* sent_by_client(const Trace& trace, const TraceEntry& entry) {
-    return packet_of(trace, entry, TraceEntry::Kind::sent, Direction::to_broker);
-}
-
-const TracedPacket* taken_by_client(const Trace& trace, const TraceEntry& entry) {
-    return packet_of(trace, entry, TraceEntry::Kind::arrived, Direction::to_client);
-}
-
-FlowTracker::Observation FlowTracker::step(const Trace& trace, const History& history,
-                                           const TraceEntry& entry) {
+FlowTracker::Observation FlowTracker::observe(const Trace& trace, const History& history,
+                                              const TraceEntry& entry) {
     const bool is_of_client = direction_ == Direction::to_broker;
     // A broker's Session State goes with the session, a client's when it says so.
-    if (is_of_client && entry.kind == TraceEntry::Kind::forgot) flows_.erase(entry.actor.raw());
-    if (entry.kind == TraceEntry::Kind::scripted) scripted_.insert(entry.actor);
-    if (is_of_client && scripted_.contains(entry.actor)) return {};
-    if (entry.kind == TraceEntry::Kind::opening) newest_[entry.actor] = entry.connection;
+    if (is_of_client && entry.kind == TraceEntry::Kind::forgot) flows_of(entry.actor.raw()).clear();
+    auto& client = this->client(entry.actor);
+    if (entry.kind == TraceEntry::Kind::scripted) client.is_scripted = true;
+    if (is_of_client && client.is_scripted) return {};
+    if (entry.kind == TraceEntry::Kind::opening) {
+        client.has_newest = true;
+        client.newest = entry.connection;
+    }
     const bool is_answer = entry.type == PacketType::puback || entry.type == PacketType::pubrec ||
                            entry.type == PacketType::pubcomp;
-    if (!is_answer && !entry.is_flow) return {};
     const auto* packet =
         is_answer ? packet_of(trace, entry, TraceEntry::Kind::arrived, opposite(direction_))
                   : packet_of(trace, entry, TraceEntry::Kind::sent, direction_);
     if (packet == nullptr) return {};
     const auto session = history.of(entry.connection).session;
     if (session == no_session) return {};
-    const auto newest = newest_.find(entry.actor);
-    if (is_of_client && newest != newest_.end() && newest->second != entry.connection) return {};
+    if (is_of_client && client.has_newest && client.newest != entry.connection) return {};
     const auto sender = is_of_client ? entry.actor.raw() : session;
     Observation seen = is_answer ? on_answer(sender, *packet) : on_publish(sender, *packet);
     seen.session = session;
@@ -62,7 +37,7 @@ FlowTracker::Observation FlowTracker::step(const Trace& trace, const History& hi
 }
 
 FlowTracker::Observation FlowTracker::on_publish(std::uint32_t sender, const TracedPacket& packet) {
-    auto& flows = flows_[sender];
+    auto& flows = flows_of(sender);
     auto known = std::ranges::find(flows, packet.packet_id, &Flow::packet_id);
     const bool is_same = known != flows.end() && known->message == packet.message;
     if (is_same || (known != flows.end() && packet.dup)) {
@@ -96,7 +71,7 @@ FlowTracker::Observation FlowTracker::on_publish(std::uint32_t sender, const Tra
 }
 
 FlowTracker::Observation FlowTracker::on_answer(std::uint32_t sender, const TracedPacket& packet) {
-    auto& flows = flows_[sender];
+    auto& flows = flows_of(sender);
     const auto known = std::ranges::find(flows, packet.packet_id, &Flow::packet_id);
     if (known == flows.end()) return {};
     const bool is_qos_2 = known->qos == QoS::exactly_once;

@@ -4,28 +4,49 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "simulator/checkers/history.hpp"
 
 namespace touchstone::simulator {
 
+/// The well-formed packet of an entry of that kind, on its way in that direction; null for every other
+/// entry. Inline, as the checkers ask it of every entry of a trace.
+[[nodiscard]] inline const TracedPacket* packet_of(const Trace& trace, const TraceEntry& entry,
+                                                   TraceEntry::Kind kind, Direction direction) {
+    const auto end = kind == TraceEntry::Kind::sent ? opposite(direction) : direction;
+    const bool is_it =
+        entry.kind == kind && entry.direction == end && entry.type != wire::PacketType{};
+    return is_it ? &trace.packets[entry.index] : nullptr;
+}
+
 /// The well-formed packet that the broker sent with this entry; null for every other entry.
-[[nodiscard]] const TracedPacket* sent_by_broker(const Trace& trace, const TraceEntry& entry);
+[[nodiscard]] inline const TracedPacket* sent_by_broker(const Trace& trace,
+                                                        const TraceEntry& entry) {
+    return packet_of(trace, entry, TraceEntry::Kind::sent, Direction::to_client);
+}
 /// The well-formed packet that the broker took with this entry.
-[[nodiscard]] const TracedPacket* taken_by_broker(const Trace& trace, const TraceEntry& entry);
+[[nodiscard]] inline const TracedPacket* taken_by_broker(const Trace& trace,
+                                                         const TraceEntry& entry) {
+    return packet_of(trace, entry, TraceEntry::Kind::arrived, Direction::to_broker);
+}
 /// The well-formed packet that a client sent with this entry.
-[[nodiscard]] const TracedPacket* sent_by_client(const Trace& trace, const TraceEntry& entry);
+[[nodiscard]] inline const TracedPacket* sent_by_client(const Trace& trace,
+                                                        const TraceEntry& entry) {
+    return packet_of(trace, entry, TraceEntry::Kind::sent, Direction::to_broker);
+}
 /// The well-formed packet that a client took with this entry.
-[[nodiscard]] const TracedPacket* taken_by_client(const Trace& trace, const TraceEntry& entry);
+[[nodiscard]] inline const TracedPacket* taken_by_client(const Trace& trace,
+                                                         const TraceEntry& entry) {
+    return packet_of(trace, entry, TraceEntry::Kind::arrived, Direction::to_client);
+}
 
 struct Flow {
     std::uint16_t packet_id = 0;
     std::uint32_t message = no_message;
-    std::string topic;
+    std::string_view topic;  // of the packet that started it
     QoS qos = QoS::at_least_once;
     bool is_released = false;     // PUBREC came
     ConnectionNumber connection;  // of the last PUBLISH
@@ -61,22 +82,49 @@ public:
 
     /// To be called for every entry in order. A flow that starts is unfinished before the call
     /// returns.
-    Observation step(const Trace& trace, const History& history, const TraceEntry& entry);
+    Observation step(const Trace& trace, const History& history, const TraceEntry& entry) {
+        return is_of_interest(entry) ? observe(trace, history, entry) : Observation{};
+    }
 
     /// Of the sender (to clients: the session's number, to the broker: the client's actor), in the
     /// order of the first transmission.
     [[nodiscard]] const std::vector<Flow>& unfinished(std::uint32_t sender) {
-        return flows_[sender];
+        return flows_of(sender);
     }
 
 private:
+    /// Whether the entry can change anything here: most cannot.
+    [[nodiscard]] static bool is_of_interest(const TraceEntry& entry) {
+        using Kind = TraceEntry::Kind;
+        using wire::PacketType;
+        if (entry.kind == Kind::sent || entry.kind == Kind::arrived) {
+            return entry.is_flow || entry.type == PacketType::puback ||
+                   entry.type == PacketType::pubrec || entry.type == PacketType::pubcomp;
+        }
+        return entry.kind == Kind::forgot || entry.kind == Kind::scripted ||
+               entry.kind == Kind::opening;
+    }
+    Observation observe(const Trace& trace, const History& history, const TraceEntry& entry);
+    /// What is known of a client.
+    struct Client {
+        bool has_newest = false;
+        ConnectionNumber newest;   // what it hears on an older one is nothing
+        bool is_scripted = false;  // it is told what to send: not followed
+    };
+    [[nodiscard]] Client& client(Actor actor) {
+        if (actor.raw() >= clients_.size()) clients_.resize(actor.raw() + 1);
+        return clients_[actor.raw()];
+    }
+    [[nodiscard]] std::vector<Flow>& flows_of(std::uint32_t sender) {
+        if (sender >= flows_.size()) flows_.resize(sender + 1);
+        return flows_[sender];
+    }
     Observation on_publish(std::uint32_t sender, const TracedPacket& packet);
     Observation on_answer(std::uint32_t sender, const TracedPacket& packet);
 
     Direction direction_;
-    std::map<Actor, ConnectionNumber> newest_;  // what a client hears on an older one is nothing
-    std::set<Actor> scripted_;                  // clients that are told what to send: not followed
-    std::map<std::uint32_t, std::vector<Flow>> flows_;
+    std::vector<Client> clients_;            // by actor
+    std::vector<std::vector<Flow>> flows_;  // by sender
 };
 
 /// "to 'subscriber'" for a flow of the broker, "by 'publisher'" for a client's.

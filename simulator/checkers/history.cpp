@@ -71,6 +71,8 @@ History::History(const Trace& trace) {
             case Kind::scripted: break;
         }
     }
+    accepted = accepted_messages(trace);
+    missing = missing_messages(trace, *this);
 }
 
 void History::on_taken_by_broker(const Trace& trace, std::size_t entry, const TracedPacket& packet,

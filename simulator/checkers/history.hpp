@@ -89,12 +89,31 @@ struct SessionHistory {
     std::vector<SubscriptionHistory> subscriptions;  // in the order of granting
 };
 
+/// A QoS 1 or 2 message that the broker acknowledged with success, once for each time it did.
+struct Accepted {
+    std::uint32_t message = no_message;
+    std::size_t arrived_entry = no_entry;  // PUBLISH at the broker, the first one of the message
+    std::size_t acknowledged_entry = no_entry;
+    ConnectionNumber connection;
+};
+
+struct Missing {
+    Accepted accepted;
+    std::uint32_t session = no_session;
+};
+
 class History {
 public:
     explicit History(const Trace& trace);
 
     std::vector<ConnectionHistory> connections;  // by ConnectionNumber
     std::vector<SessionHistory> sessions;        // in the order of their beginning
+    std::vector<Accepted> accepted;              // in the order of the acknowledgements
+    /// Messages that matched a session's ordinary subscription when the broker took them and neither
+    /// reached its client nor wait for it, once for each session. Not those of sessions and
+    /// subscriptions that ended. Empty when no more are missing than were dropped and counted: which
+    /// of them it was is not to be seen from outside.
+    std::vector<Missing> missing;
 
     [[nodiscard]] const ConnectionHistory& of(ConnectionNumber number) const {
         return connections[number.raw()];
@@ -139,6 +158,10 @@ private:
     void on_client_end(std::size_t entry, ConnectionNumber number);
     void on_opening(std::size_t entry, Actor client, ConnectionNumber number);
     void on_node_down(std::size_t entry, Actor node);
+    // missing.cpp
+    [[nodiscard]] static std::vector<Accepted> accepted_messages(const Trace& trace);
+    [[nodiscard]] static std::vector<Missing> missing_messages(const Trace& trace,
+                                                               const History& history);
 
     std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> current_session_;  // node, id
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Request> subscribes_;

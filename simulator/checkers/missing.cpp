@@ -12,7 +12,7 @@ namespace touchstone::simulator {
 
 using wire::PacketType;
 
-std::vector<Accepted> accepted_messages(const Trace& trace) {
+std::vector<Accepted> History::accepted_messages(const Trace& trace) {
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Accepted> waiting;
     // A repetition is accepted again but does not go on again (QoS 2), so what counts is who had
     // subscribed when the message came first.
@@ -84,10 +84,10 @@ bool is_owed(const Trace& trace, const History& history, std::uint32_t session,
 
 }  // namespace
 
-std::vector<Missing> missing_messages(const Trace& trace, const History& history) {
+std::vector<Missing> History::missing_messages(const Trace& trace, const History& history) {
     auto there = reached(trace, history);
     std::vector<Missing> missing;
-    for (const auto& one : accepted_messages(trace)) {
+    for (const auto& one : history.accepted) {
         for (std::uint32_t session = 0; session < history.sessions.size(); ++session) {
             if (!is_owed(trace, history, session, one)) continue;
             // What is missing counts once, however often it was accepted.

@@ -211,7 +211,7 @@ private:
 Failures check_shared_dispatch(const Trace& trace, const History& history) {
     const auto groups = groups_of(history);
     if (groups.empty()) return {};
-    const auto all_accepted = accepted_messages(trace);
+    const auto& all_accepted = history.accepted;
     std::map<std::uint32_t, std::size_t> times;
     for (const auto& one : all_accepted) ++times[one.message];
     Judge judge{trace, history};

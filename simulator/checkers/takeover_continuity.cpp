@@ -29,7 +29,7 @@ bool is_of_takeover(const History& history, const Missing& missing) {
 
 Failures check_takeover_continuity(const Trace& trace, const History& history) {
     Failures failures;
-    for (const auto& missing : missing_messages(trace, history)) {
+    for (const auto& missing : history.missing) {
         if (!is_of_takeover(history, missing)) continue;
         failures.push_back(
             failure_of(trace, history, missing, "; it came while the session was taken over"));

@@ -8,7 +8,7 @@ namespace touchstone::simulator {
 
 Failures check_unseen_duplicate(const Trace& trace, const History& history) {
     Failures failures;
-    for (const auto& missing : missing_messages(trace, history)) {
+    for (const auto& missing : history.missing) {
         if (!came_first_with_dup(trace, missing.accepted)) continue;
         failures.push_back(
             failure_of(trace, history, missing, "; it came with DUP 1, and never without before"));
