@@ -183,7 +183,7 @@ public:
     void publish_presence() {
         for (const auto& one : std::exchange(presence_, {}))
             broker_.on_publish({.topic = one.topic, .payload = as_bytes(one.what), .qos = one.qos},
-                               node_.engine_.now());
+                               node_.core_now());
     }
 
 private:
@@ -266,12 +266,14 @@ void Node::crash(bool is_silent) {
         // Without a machine nothing answers: to a client that is the same as silence.
         if (!is_silent) links_.abort(number, Direction::to_client);
     }
+    // With the machine its steady clock begins anew.
+    if (is_silent) uptime_lead_ += core_now() - run_begin;
 }
 
 void Node::stop() {
     CHECK(is_up());
     for (unsigned index = 0; index < options_.shard_count; ++index) {
-        shards_[index]->broker().on_stop(engine_.now());
+        shards_[index]->broker().on_stop(core_now());
         finish_turn(index);
     }
     crash(false);
@@ -280,8 +282,21 @@ void Node::stop() {
 void Node::reload(std::shared_ptr<const access::NodeRules> rules) {
     rules_ = std::move(rules);
     for (unsigned index = 0; index < shards_.size(); ++index) {
-        shards_[index]->broker().on_rules(rules_, engine_.now());
+        shards_[index]->broker().on_rules(rules_, core_now());
         finish_turn(index);
+    }
+}
+
+Instant Node::core_now() const {
+    const Instant now = engine_.now();
+    return (clock_ == nullptr ? now : clock_->steady_at(now)) - uptime_lead_;
+}
+
+void Node::on_clock_changed(const Clock& clock) {
+    clock_ = &clock;
+    for (unsigned index = 0; index < shards_.size(); ++index) {
+        shards_[index]->tick_at.reset();
+        arm_timer(index);
     }
 }
 
@@ -355,7 +370,7 @@ void Node::on_written(ConnectionNumber connection, std::size_t size_bytes) {
     // Nobody waits for the bytes of a connection that was closed; a moving one has sent none.
     if (found == attachments_.end() || found->second.is_moving) return;
     const auto [shard, id] = std::pair{found->second.shard, found->second.id};
-    shards_[shard]->broker().on_written(id, size_bytes, engine_.now());
+    shards_[shard]->broker().on_written(id, size_bytes, core_now());
     finish_turn(shard);
 }
 
@@ -370,7 +385,7 @@ void Node::on_ended(ConnectionNumber connection, Ending) {
     const auto [shard, id] = std::pair{attachment.shard, attachment.id};
     attachments_.erase(found);
     shards_[shard]->leave(id);
-    shards_[shard]->broker().on_close(id, engine_.now());
+    shards_[shard]->broker().on_close(id, core_now());
     finish_turn(shard);
 }
 
@@ -381,7 +396,7 @@ void Node::on_event(const Event& event) {
             auto& shard = *shards_[event.subject];
             if (shard.tick_at != engine_.now()) return;
             shard.tick_at.reset();
-            shard.broker().on_tick(engine_.now());
+            shard.broker().on_tick(core_now());
             finish_turn(event.subject);
             return;
         }
@@ -419,7 +434,7 @@ void Node::deliver(ConnectionNumber number) {
     // The core may close the connection, and the attachment with its bytes, before it returns.
     Buffer bytes = std::exchange(attachment.unconsumed, {});
     // A move takes along all from the CONNECT on; how much that is only the return value tells.
-    const Intake intake = shards_[shard]->broker().on_bytes(attachment.id, bytes, engine_.now());
+    const Intake intake = shards_[shard]->broker().on_bytes(attachment.id, bytes, core_now());
     CHECK(intake.consumed_bytes <= bytes.size());
     wanted_bytes_max_ = std::max(wanted_bytes_max_, intake.wanted_bytes);
     if (const auto still = attachments_.find(number); still != attachments_.end()) {
@@ -454,7 +469,7 @@ void Node::answer_next_question() {
     if (question.is_forgotten) return;
     auto answer = options_.authority->answer(question.shard, question.number, question.content);
     shards_[question.shard]->broker().on_authenticated(question.number, std::move(answer),
-                                                       engine_.now());
+                                                       core_now());
     finish_turn(question.shard);
 }
 
@@ -464,7 +479,7 @@ void Node::attach(ConnectionNumber number, unsigned shard) {
     attachment.is_moving = false;
     links_.set_reading(number, Direction::to_broker, true);
     attachment.id = shards_[shard]->enter(number);
-    shards_[shard]->broker().on_open(attachment.id, engine_.now());
+    shards_[shard]->broker().on_open(attachment.id, core_now());
     finish_turn(shard);
     deliver(number);
 }
@@ -474,7 +489,7 @@ void Node::arrive(unsigned from, unsigned to, Item item) {
                    [&](PeerMessage& message) {
                        add_peer_message(engine_.digest(), message);
                        shards_[to]->broker().on_peer(ShardIndex{from}, std::move(message),
-                                                     engine_.now());
+                                                     core_now());
                        finish_turn(to);
                    },
                    [&](Move& move) { attach(move.connection, to); },
@@ -508,12 +523,20 @@ void Node::finish_turn(unsigned index) {
             if (entered_bytes == 0 || found == attachments_.end() || found->second.is_moving) {
                 continue;
             }
-            shard.broker().on_written(found->second.id, entered_bytes, engine_.now());
+            shard.broker().on_written(found->second.id, entered_bytes, core_now());
         }
     }
+    arm_timer(index);
+}
+
+void Node::arm_timer(unsigned index) {
+    auto& shard = *shards_[index];
     const auto next_tick = shard.broker().next_tick();
     if (!next_tick) return;
-    const Instant at = std::max(round_up(*next_tick, options_.timer_resolution), engine_.now());
+    const Instant reading = round_up(*next_tick, options_.timer_resolution) + uptime_lead_;
+    const Instant at =
+        std::max(clock_ == nullptr ? reading : clock_->when_steady_shows(reading), engine_.now());
+    if (at == never) return;  // the machine sleeps; on_clock_changed() arms it anew
     if (shard.tick_at && *shard.tick_at <= at) return;
     // A core whose tick leaves something due at once for ever would stop virtual time.
     constexpr unsigned ticks_at_one_instant_max = 100'000;

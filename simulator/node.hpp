@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "broker/broker.hpp"
+#include "simulator/clock.hpp"
 #include "simulator/links.hpp"
 
 namespace touchstone::simulator {
@@ -76,6 +77,9 @@ public:
     /// Stops in an orderly way (Broker::on_stop on every shard), then the process is gone.
     void stop();
     [[nodiscard]] bool is_up() const { return !shards_.empty(); }
+    /// What its processes read from now on is `clock`, which outlives the Node, or its rate has
+    /// changed. At first it is a clock that is right. What it shows now does not change.
+    void on_clock_changed(const Clock& clock);
     /// The operator's settings have changed; every shard obeys the new ones.
     void reload(std::shared_ptr<const access::NodeRules> rules);
 
@@ -144,6 +148,9 @@ private:
     void put(unsigned from, unsigned to, Item item);
     /// What a driver does at the end of a turn: writes what was sent, and arms the timer.
     void finish_turn(unsigned shard);
+    void arm_timer(unsigned shard);
+    /// What the core is told as the time: what the steady clock shows since the machine began.
+    [[nodiscard]] Instant core_now() const;
     [[nodiscard]] Channel& channel(unsigned from, unsigned to) {
         return channels_[from * options_.shard_count + to];
     }
@@ -153,6 +160,9 @@ private:
     std::uint64_t entity_;
     NodeOptions options_;
     std::shared_ptr<const access::NodeRules> rules_;
+    const Clock* clock_ = nullptr;  // null: right
+    /// What the steady clock shows more than it would if it had begun with the machine.
+    Duration uptime_lead_ = Duration::zero();
     std::uint16_t owner_;
     RandomStream accepts_;
     Instant next_accept_at_ = run_begin;

@@ -80,7 +80,9 @@ private:
             options.defects = defects;
             if (run_options.shard_count) options.shard_count = *run_options.shard_count;
             const auto name = node.name().empty() ? std::string{"broker"} : node.name();
-            nodes_.emplace(name, world_.add_node(name, options));
+            const auto index = world_.add_node(name, options);
+            if (node.has_clock()) world_.set_clock(index, clock_of(node.clock()));
+            nodes_.emplace(name, index);
         }
     }
 
@@ -106,6 +108,7 @@ private:
         turn_defects_on(options.defects, client.name());
         const auto index = world_.add_client(name, std::move(options), node_of(client.node()),
                                              link_model(client.link()));
+        if (client.has_clock()) world_.set_clock(index, clock_of(client.clock()));
         clients_.emplace(name, index);
         std::vector<Wish> wishes;
         for (const auto& one : client.subscriptions()) wishes.push_back(wish(one));
@@ -249,6 +252,7 @@ private:
                 return world_.set_access_rules(
                     node_of(what.access_rules().node()),
                     access::AccessRules::parse(what.access_rules().rules()).value());
+            case Step::kSetClock: return set_clock(what.set_clock());
             case Step::kStop: {
                 const auto fault = world_.begin_stop(node_of(what.stop().node()));
                 if (what.stop().restart_after_ms() == 0) return world_.end_fault(fault);
@@ -282,6 +286,16 @@ private:
         }
         if (connect.forget()) world_.forget(index);
         world_.connect(index);
+    }
+
+    void set_clock(const scenario::SetClock& change) {
+        if (!change.client().empty()) {
+            return world_.change_clock(client(change.client()), Drift{change.drift_ppm()});
+        }
+        std::optional<Drift> drift;
+        if (change.has_drift_ppm()) drift = Drift{change.drift_ppm()};
+        world_.change_clock(node_of(change.node()), drift,
+                            std::chrono::milliseconds{change.jump_ms()});
     }
 
     void snapshot(const scenario::Snapshot& snapshot) {

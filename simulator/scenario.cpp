@@ -140,6 +140,7 @@ private:
             check_range(place, "shards", 0, 64);
             check_range(place, "accepts_per_s", 0, 1'000'000);
             const auto& node = scenario_.nodes(i);
+            if (node.has_clock()) judge_clock(place.in("clock"), node.clock());
             if (node.has_shard_delay_us_low() || node.has_shard_delay_us_high()) {
                 check_order(place, "shard_delay_us_low",
                             node.has_shard_delay_us_low() ? node.shard_delay_us_low() : 5,
@@ -228,9 +229,48 @@ private:
             }
         }
         check_node(place, client.node());
+        if (client.has_clock()) {
+            judge_clock(place.in("clock"), client.clock());
+            if (client.clock().offset_ms() != 0) {
+                complain(place.in("clock"), "offset_ms",
+                         "is for nodes; a client reads no wall clock");
+            }
+        }
         for (int i = 0; i < client.subscriptions_size(); ++i) {
             judge_subscription(place.in("subscriptions", i), client.subscriptions(i));
         }
+    }
+
+    void check_drift(const Place& place, std::int32_t drift_ppm) {
+        if (Drift{drift_ppm} >= drift_min && Drift{drift_ppm} <= drift_max) return;
+        complain(place, "drift_ppm",
+                 fmt::format("{} is not in {}..{}", drift_ppm, drift_min.ppm, drift_max.ppm));
+    }
+
+    void judge_clock(const Place& place, const scenario::Clock& clock) {
+        check_drift(place, clock.drift_ppm());
+        check_jump(place, "offset_ms", clock.offset_ms());
+    }
+
+    void check_jump(const Place& place, const std::string& field, std::int64_t value_ms) {
+        // Of either sign; dates of a computer that lost its clock are not farther away.
+        constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 86'400 * 1'000;
+        if (value_ms >= -century_ms && value_ms <= century_ms) return;
+        complain(place, field, fmt::format("{} is more than a hundred years", value_ms));
+    }
+
+    void judge_set_clock(const Place& place, const scenario::SetClock& change) {
+        if (!change.client().empty() && !change.node().empty()) {
+            complain(place, "client", "and a node; name one of them");
+        }
+        if (!change.client().empty() && change.jump_ms() != 0) {
+            complain(place, "jump_ms", "is for nodes; a client reads no wall clock");
+        }
+        if (!change.has_drift_ppm() && (change.jump_ms() == 0 || !change.client().empty())) {
+            complain(place, "drift_ppm", "is missing; say what changes, drift_ppm or jump_ms");
+        }
+        check_drift(place, change.drift_ppm());
+        check_jump(place, "jump_ms", change.jump_ms());
     }
 
     void judge_acknowledgements(const Place& place, const scenario::Acknowledgements& policy) {
@@ -290,6 +330,8 @@ private:
         for (const auto* name : {"client", "link"}) {
             const auto* named = place.field(name);
             if (named == nullptr) continue;
+            // A step that may be a node's as well.
+            if (place.field("node") != nullptr && !place.has(name)) continue;
             const auto value = place.message->GetReflection()->GetString(*place.message, named);
             check_client(place, name, value);
             const bool is_crowd = std::ranges::find(crowds_, value) != crowds_.end();
@@ -359,6 +401,7 @@ private:
                 }
                 return;
             }
+            case Step::kSetClock: return judge_set_clock(place, step.set_clock());
             case Step::kAccessRules:
                 return check_access_rules(place, "rules", step.access_rules().rules());
             case Step::kDisconnect:

@@ -74,7 +74,8 @@ std::shared_ptr<const access::NodeRules> rules_of(const scenario::NodeSettings& 
                                                   const Settings& settings) {
     auto rules = std::make_shared<access::NodeRules>(*access::open_rules(settings));
     auto& policy = rules->zones.front().policy;
-    if (given.has_awaiting_release_max()) policy.awaiting_release_max = given.awaiting_release_max();
+    if (given.has_awaiting_release_max())
+        policy.awaiting_release_max = given.awaiting_release_max();
     policy.user_name_as_client_id = given.user_name_as_client_id();
     if (given.access_rules().empty()) return rules;
     policy.has_access_rules = true;
@@ -123,6 +124,10 @@ ClientOptions client_options(const scenario::Client& client) {
     options.only_raw = client.only_raw();
     if (client.has_user_name()) options.user_name = client.user_name();
     return options;
+}
+
+Clock clock_of(const scenario::Clock& clock) {
+    return Clock{Drift{clock.drift_ppm()}, std::chrono::milliseconds{clock.offset_ms()}};
 }
 
 LinkModel link_model(const scenario::Link& link) {

@@ -15,6 +15,7 @@ namespace touchstone::simulator {
 [[nodiscard]] std::shared_ptr<const access::NodeRules> rules_of(const scenario::NodeSettings& given,
                                                                 const Settings& settings);
 [[nodiscard]] ClientOptions client_options(const scenario::Client& client);
+[[nodiscard]] Clock clock_of(const scenario::Clock& clock);
 [[nodiscard]] LinkModel link_model(const scenario::Link& link);
 [[nodiscard]] AckPolicy ack_policy(const scenario::Acknowledgements& policy);
 [[nodiscard]] Publication publication(const scenario::Publication& publication);

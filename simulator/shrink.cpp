@@ -34,6 +34,7 @@ bool is_fault(const Step& step) {
         case Step::kCrash:
         case Step::kStop:
         case Step::kCrashClient:
+        case Step::kSetClock:
         case Step::kResetAfter: return true;
         default: return false;
     }

@@ -174,6 +174,18 @@ std::uint32_t Trace::add_packet(Instant at, ConnectionNumber connection, Directi
     return static_cast<std::uint32_t>(packets.size() - 1);
 }
 
+Duration Trace::elapsed(Actor actor, Instant from, Instant to) const {
+    const auto clock = clocks.find(actor);
+    if (clock == clocks.end()) return to - from;
+    return clock->second.elapsed(from, to);
+}
+
+Instant Trace::instant_after(Actor actor, Instant from, Duration span) const {
+    const auto clock = clocks.find(actor);
+    if (clock == clocks.end()) return from + span;
+    return clock->second.when_steady_shows(clock->second.steady_at(from) + span);
+}
+
 wire::Frame Trace::frame_of(const TracedPacket& packet) const {
     CHECK(!packet.malformed);
     Bytes rest = bytes_of(packet);

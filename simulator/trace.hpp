@@ -21,6 +21,7 @@
 #include "broker/base/strong.hpp"
 #include "broker/wire/frame.hpp"
 #include "broker/wire/types.hpp"
+#include "simulator/clock.hpp"
 
 namespace touchstone::simulator {
 
@@ -205,6 +206,7 @@ public:
     std::vector<TraceEntry> entries;
     std::vector<TracedFault> faults;
     std::vector<TracedRules> access;  // in the order of their coming
+    std::map<Actor, Clock> clocks;    // of those whose clock is not right
     TracedEnd end;
     Buffer bytes;
 
@@ -214,6 +216,12 @@ public:
     std::uint32_t add_message(TracedMessage message);
     /// no_message when no such payload was published.
     [[nodiscard]] std::uint32_t find_message(std::string_view payload) const;
+
+    /// What passes between two instants by the clock of that client or node; negative when `to` is
+    /// the earlier one.
+    [[nodiscard]] Duration elapsed(Actor actor, Instant from, Instant to) const;
+    /// The first instant at which `span` has passed since `from` by the clock of that actor.
+    [[nodiscard]] Instant instant_after(Actor actor, Instant from, Duration span) const;
 
     void add(const TraceEntry& entry) { entries.push_back(entry); }
     /// The entry for a packet that was sent or has arrived, at the end that `where` names.

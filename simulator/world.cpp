@@ -90,6 +90,17 @@ void World::set_access_rules(NodeIndex node, const access::AccessRules& rules) {
     note_rules(placed, *next);
 }
 
+void World::set_clock(NodeIndex node, const Clock& clock) {
+    auto& placed = nodes_[node.raw()];
+    placed.node->on_clock_changed(
+        trace_.clocks.insert_or_assign(placed.actor, clock).first->second);
+}
+
+void World::set_clock(ClientIndex client, const Clock& clock) {
+    auto& one = host(client);
+    one.on_clock_changed(trace_.clocks.insert_or_assign(one.actor(), clock).first->second);
+}
+
 ClientIndex World::add_client(std::string name, ClientOptions options, NodeIndex node,
                               const LinkModel& link) {
     const Actor actor = trace_.add_actor(name);

@@ -53,6 +53,10 @@ public:
     /// The client belongs to the pool of that name: each is told when another loses its connection.
     void add_to_pool(ClientIndex client, const std::string& pool);
 
+    /// What is told the time by the clock: a node's processes, a client. Right ones when left out.
+    void set_clock(NodeIndex node, const Clock& clock);
+    void set_clock(ClientIndex client, const Clock& clock);
+
     // Time.
 
     [[nodiscard]] Instant now() const { return engine_.now(); }
@@ -97,6 +101,9 @@ public:
     FaultNumber begin_slow_reading(ClientIndex client);
     /// When so many more bytes have been sent in that direction, its connection is reset.
     void reset_after(ClientIndex client, Direction direction, std::uint64_t size_bytes);
+    /// The clock runs at another rate from now on, and its wall clock shows so much more.
+    void change_clock(NodeIndex node, std::optional<Drift> drift, Duration jump);
+    void change_clock(ClientIndex client, Drift drift);
     /// The client's process is gone until the fault is ended, which connects it.
     FaultNumber begin_client_crash(ClientIndex client);
     /// The node is down until the fault is ended.
@@ -146,6 +153,7 @@ private:
     void note(TraceEntry::Kind kind, Actor client);
     /// A fault of the client's link that is ended at once.
     void note_fault(ClientIndex client, std::string kind, std::string note);
+    void note_fault(Actor actor, Direction direction, std::string kind, std::string note);
     void tell_pool(const Host& lost);
 
     Engine engine_;

@@ -50,11 +50,41 @@ World::FaultNumber World::begin_cut(ClientIndex client) {
 }
 
 void World::note_fault(ClientIndex client, std::string kind, std::string note) {
+    note_fault(host(client).actor(), Direction::to_client, std::move(kind), std::move(note));
+}
+
+void World::note_fault(Actor actor, Direction direction, std::string kind, std::string note) {
     const auto number = static_cast<FaultNumber>(trace_.faults.size());
-    trace_.faults.push_back({std::move(kind), name_of(client), std::move(note), now(), now()});
-    faults_.push_back({.subject = client.raw(), .is_on = false});
-    trace_.add({now(), TraceEntry::Kind::fault_began, Direction::to_client, host(client).actor(),
-                ConnectionNumber{}, number});
+    trace_.faults.push_back(
+        {std::move(kind), trace_.name_of(actor), std::move(note), now(), now()});
+    faults_.push_back({.is_on = false});
+    trace_.add(
+        {now(), TraceEntry::Kind::fault_began, direction, actor, ConnectionNumber{}, number});
+}
+
+void World::change_clock(NodeIndex node, std::optional<Drift> drift, Duration jump) {
+    auto& placed = nodes_[node.raw()];
+    auto& clock = trace_.clocks[placed.actor];
+    std::string note;
+    if (drift) {
+        clock.set_drift(now(), *drift);
+        note = std::to_string(drift->ppm) + " ppm";
+    }
+    if (jump != Duration::zero()) {
+        clock.jump(now(), jump);
+        note += (note.empty() ? "" : ", ") + std::string{"wall clock set by "} +
+                std::to_string(jump.count() / 1'000) + " ms";
+    }
+    note_fault(placed.actor, Direction::to_broker, "set_clock", std::move(note));
+    placed.node->on_clock_changed(clock);
+}
+
+void World::change_clock(ClientIndex client, Drift drift) {
+    auto& one = host(client);
+    auto& clock = trace_.clocks[one.actor()];
+    clock.set_drift(now(), drift);
+    note_fault(client, "set_clock", std::to_string(drift.ppm) + " ppm");
+    one.on_clock_changed(clock);
 }
 
 void World::half_open(ClientIndex client, Directions directions) {

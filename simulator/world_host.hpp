@@ -46,16 +46,18 @@ public:
     /// Calls the client and arms its timer for what it then waits for.
     template <class Call>
     void act(Call call) {
-        call(client_, world_.engine_.now());
+        call(client_, client_now());
         for (const auto number : std::exchange(unwritten_, {})) {
             world_.links_.flush(number, Direction::to_broker);
         }
-        const auto next = client_.next_tick();
-        if (!next) return;
-        const Instant at = std::max(*next, world_.engine_.now());
-        if (tick_at_ && *tick_at_ <= at) return;
-        tick_at_ = at;
-        world_.engine_.schedule(at, {owner_, 0, actor_.raw(), 0});
+        arm_timer();
+    }
+
+    /// The client is told the time by `clock` from now on, or its rate has changed.
+    void on_clock_changed(const Clock& clock) {
+        clock_ = &clock;
+        tick_at_.reset();
+        arm_timer();
     }
 
     void set_reading(bool on) {
@@ -163,6 +165,21 @@ private:
         }
     }
 
+    [[nodiscard]] Instant client_now() const {
+        const Instant now = world_.engine_.now();
+        return clock_ == nullptr ? now : clock_->steady_at(now);
+    }
+
+    void arm_timer() {
+        const auto next = client_.next_tick();
+        if (!next) return;
+        const Instant due = clock_ == nullptr ? *next : clock_->when_steady_shows(*next);
+        const Instant at = std::max(due, world_.engine_.now());
+        if (tick_at_ && *tick_at_ <= at) return;
+        tick_at_ = at;
+        world_.engine_.schedule(at, {owner_, 0, actor_.raw(), 0});
+    }
+
     void on_event(const Event&) override {
         if (tick_at_ != world_.engine_.now()) return;
         tick_at_.reset();
@@ -192,6 +209,7 @@ private:
     Host* other_end_ = nullptr;      // of the bridge
     std::set<std::string> brought_;  // payloads that this end of it has published
     std::string pool_;
+    const Clock* clock_ = nullptr;  // null: right
     std::optional<Instant> tick_at_;
     Client client_;
 };

@@ -57,7 +57,10 @@ Failures check_connection_causes(const Trace& trace, const History&) {
         if (excuse != excused_at.end() && excuse->second == entry.at) continue;
         const auto waits = waits_since.find(entry.connection);
         const auto timeout = settings_of(trace.clients, entry.actor).answer_timeout;
-        if (waits != waits_since.end() && entry.at - waits->second >= timeout) continue;
+        if (waits != waits_since.end() &&
+            trace.elapsed(entry.actor, waits->second, entry.at) >= timeout) {
+            continue;
+        }
         failures.push_back(
             {index, fmt::format("'{}' gave up a connection on which nothing was wrong",
                                 trace.name_of(entry.actor))});

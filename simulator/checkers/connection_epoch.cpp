@@ -70,7 +70,8 @@ Failures check_connection_epoch(const Trace& trace, const History& history) {
             std::ranges::none_of(history.connections, is_older)) {
             continue;
         }
-        const Duration silence = trace.entries[connection.end_entry].at - heard.at(number);
+        const Duration silence = trace.elapsed(connection.node, heard.at(number),
+                                               trace.entries[connection.end_entry].at);
         if (connection.keep_alive_s != 0 &&
             silence >= std::chrono::milliseconds{1'500} * connection.keep_alive_s) {
             continue;

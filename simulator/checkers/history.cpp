@@ -323,8 +323,8 @@ std::vector<const SubscriptionHistory*> History::ever_matching(std::uint32_t ses
 std::optional<Instant> History::expiry_of(const Trace& trace, std::uint32_t session) const {
     const auto& last = of(sessions[session].connections.back());
     if (last.end_entry == no_entry || last.session_expiry_s == expires_never) return std::nullopt;
-    const Instant at =
-        trace.entries[last.end_entry].at + std::chrono::seconds{last.session_expiry_s};
+    const Instant at = trace.instant_after(last.node, trace.entries[last.end_entry].at,
+                                           std::chrono::seconds{last.session_expiry_s});
     if (at > end_of_run(trace)) return std::nullopt;
     return at;
 }

@@ -1,6 +1,6 @@
 // K1: a client that is silent for one and a half times its Keep Alive is disconnected, and none is
 // earlier (v5 [MQTT-3.1.2-22], v3.1.1 [MQTT-3.1.2-24]). A client that gets no PINGRESP within its
-// time for answers gives the connection up (§3.1.2.10, §3.12.4).
+// time for answers gives the connection up (§3.1.2.10, §3.12.4). Each measures with its own clock.
 
 #include <fmt/format.h>
 
@@ -47,7 +47,8 @@ void check_servers(const Trace& trace, const History& history, Failures& failure
         return std::chrono::milliseconds{1'500} * history.of(number).keep_alive_s;
     };
     const auto complain_silence = [&](ConnectionNumber number, Instant until, std::size_t entry) {
-        const Duration silence = until - last_heard[number];
+        const Actor node = history.of(number).node;
+        const Duration silence = trace.elapsed(node, last_heard[number], until);
         if (silence <= limit_of(number) + tolerance) return;
         failures.push_back(
             {entry, fmt::format("'{}' was silent for {} ms with Keep Alive {} s and "
@@ -75,15 +76,13 @@ void check_servers(const Trace& trace, const History& history, Failures& failure
             has_ended ? trace.entries[connection.end_entry].at : history.end_of_run(trace);
         complain_silence(number, until, connection.end_entry);
         if (connection.end != ConnectionHistory::End::by_broker) continue;
-        if (until - heard_at >= limit_of(number) || has_other_cause(trace, history, number)) {
-            continue;
-        }
+        const Duration silence = trace.elapsed(connection.node, heard_at, until);
+        if (silence >= limit_of(number) || has_other_cause(trace, history, number)) continue;
         failures.push_back(
             {connection.end_entry,
              fmt::format("'{}' was disconnected {} ms after its last packet, for nothing else than "
                          "silence, with Keep Alive {} s",
-                         connection.client_id, (until - heard_at).count() / 1'000,
-                         connection.keep_alive_s)});
+                         connection.client_id, silence.count() / 1'000, connection.keep_alive_s)});
     }
 }
 
@@ -100,14 +99,15 @@ void check_clients(const Trace& trace, const History& history, Failures& failure
         }
     }
     for (const auto& [number, entry] : asked) {
-        const auto timeout = settings_of(trace.clients, trace.client_of(number)).answer_timeout;
+        const Actor client = trace.client_of(number);
+        const auto timeout = settings_of(trace.clients, client).answer_timeout;
         if (timeout == Duration::max()) continue;
         const Instant since = trace.entries[entry].at;
-        if (!history.client_stays(trace, number, since, timeout + tolerance)) continue;
-        failures.push_back(
-            {entry, fmt::format("'{}' got no PINGRESP within {} ms and kept the "
-                                "connection",
-                                trace.name_of(trace.client_of(number)), timeout.count() / 1'000)});
+        const Instant until = trace.instant_after(client, since, timeout + tolerance);
+        if (!history.client_stays(trace, number, since, until - since)) continue;
+        failures.push_back({entry, fmt::format("'{}' got no PINGRESP within {} ms and kept the "
+                                               "connection",
+                                               trace.name_of(client), timeout.count() / 1'000)});
     }
 }
 

@@ -43,8 +43,9 @@ Failures check_session_end(const Trace& trace, const History& history) {
             }
             continue;
         }
-        const Instant ends_at = trace.entries[connection.end_entry].at +
-                                std::chrono::seconds{connection.session_expiry_s};
+        const Instant ends_at =
+            trace.instant_after(session.node, trace.entries[connection.end_entry].at,
+                                std::chrono::seconds{connection.session_expiry_s});
         const Instant end = history.end_of_run(trace);
         if (is_there && ends_at + expiry_tolerance < end) {
             failures.push_back(

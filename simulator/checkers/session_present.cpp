@@ -25,8 +25,8 @@ Expected expected(const Trace& trace, const ConnectionHistory& connection,
     const auto expiry_s = previous->session_expiry_s;
     if (expiry_s == 0) return Expected::absent;
     if (previous->end_entry >= entry || expiry_s == 0xFFFF'FFFF) return Expected::present;
-    const Instant expires_at =
-        trace.entries[previous->end_entry].at + std::chrono::seconds{expiry_s};
+    const Instant expires_at = trace.instant_after(
+        previous->node, trace.entries[previous->end_entry].at, std::chrono::seconds{expiry_s});
     const Instant asked_at = trace.entries[connection.connect_entry].at;
     if (trace.entries[entry].at + expiry_tolerance < expires_at) return Expected::present;
     if (asked_at > expires_at + expiry_tolerance) return Expected::absent;

@@ -62,7 +62,8 @@ Due due_of(const Trace& trace, const History& history, ConnectionNumber number) 
     due.must = connection.end != End::with_process &&
                !is_denied(trace, connection, connection.end_entry, access::Action::publish,
                           connection.will->topic);
-    due.from = ended_at + std::min(connection.will->delay, lasts);
+    due.from =
+        trace.instant_after(connection.node, ended_at, std::min(connection.will->delay, lasts));
     due.because = "its connection ended without DISCONNECT";
     if (next == nullptr) return due;
     const Instant resumed_at = trace.entries[next->connack_entry].at;

@@ -72,6 +72,32 @@ TEST(Scenario, wants_payloads_to_be_unique) {
                               "payload of steps[0].publish.messages[0] already")));
 }
 
+TEST(Scenario, wants_a_clock_that_can_be) {
+    EXPECT_THAT(problems_of("clients { name: \"c\" clock { drift_ppm: -900001 } }"),
+                ElementsAre(HasSubstr(":8: clients[1].clock.drift_ppm: -900001 is not in "
+                                      "-900000..1000000")));
+    EXPECT_THAT(problems_of("clients { name: \"c\" clock { offset_ms: 1 } }"),
+                ElementsAre(HasSubstr("clients[1].clock.offset_ms: is for nodes; a client reads no "
+                                      "wall clock")));
+    EXPECT_THAT(problems_of("steps { at_ms: 1 set_clock { jump_ms: 3162240000001 } }"),
+                ElementsAre(HasSubstr("jump_ms: 3162240000001 is more than a hundred years")));
+}
+
+TEST(Scenario, wants_a_change_of_a_clock_to_change_something_of_somebody) {
+    EXPECT_THAT(problems_of("steps { at_ms: 1 set_clock { jump_ms: -1 } }"), IsEmpty());
+    EXPECT_THAT(problems_of("steps { at_ms: 1 set_clock { node: \"broker\" } }"),
+                ElementsAre(HasSubstr("steps[0].set_clock.drift_ppm: is missing; say what changes, "
+                                      "drift_ppm or jump_ms")));
+    EXPECT_THAT(problems_of("steps { at_ms: 1 set_clock { node: \"broker\" client: \"x\"\n"
+                            "  drift_ppm: 1 } }"),
+                ElementsAre(HasSubstr("set_clock.client: no client is called 'x'"),
+                            HasSubstr("set_clock.client: and a node; name one of them")));
+    EXPECT_THAT(problems_of("steps { at_ms: 1 set_clock { client: \"subscriber\" jump_ms: 1\n"
+                            "  drift_ppm: 1 } }"),
+                ElementsAre(HasSubstr("set_clock.jump_ms: is for nodes; a client reads no wall "
+                                      "clock")));
+}
+
 TEST(Scenario, refuses_what_is_out_of_range_or_no_topic) {
     EXPECT_THAT(problems_of("steps { at_ms: 2000 vanish { client: \"subscriber\" } }"),
                 ElementsAre(HasSubstr(":8: steps[0].at_ms: 2000 is behind the end of the run")));
