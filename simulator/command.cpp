@@ -222,7 +222,8 @@ private:
              .defects = options_.defects,
              .look_at = options_.at_ms
                             ? std::optional<Duration>{std::chrono::milliseconds{*options_.at_ms}}
-                            : std::nullopt});
+                            : std::nullopt,
+             .watches_sessions = !is_sweep && !options_.is_digest_only});
         const bool is_declared = is_as_declared(loaded.scenario, outcome);
         ++runs_;
         undeclared_ += is_declared ? 0 : 1;

@@ -203,17 +203,33 @@ void add_invariants(results::ScenarioResult& result, const Outcome& outcome, con
     }
 }
 
+void add_state(results::ScenarioResult& result, const Outcome& outcome, const Ladder& ladder,
+               const StateRecord& state, bool is_change) {
+    auto* snapshot = result.add_states();
+    snapshot->set_time_us(run_time_us(state.at));
+    snapshot->set_client_id(outcome.world->client(state.client).client_id());
+    snapshot->set_text(state.text());
+    for (const auto& label : state.queue) snapshot->add_queue(label);
+    for (const auto& label : state.inflight) snapshot->add_inflight(label);
+    for (const auto& label : state.received) snapshot->add_received(label);
+    snapshot->set_caption(state.caption);
+    snapshot->set_after_step(ladder.steps_before(state.after_entry));
+    snapshot->set_is_change(is_change);
+    snapshot->set_received_left_out(static_cast<std::uint32_t>(state.received_left_out));
+}
+
+/// What the scenario asked for and what changed, in the order of their coming.
 void add_states(results::ScenarioResult& result, const Outcome& outcome, const Ladder& ladder) {
+    auto change = outcome.changes.begin();
     for (const auto& state : outcome.states) {
-        auto* snapshot = result.add_states();
-        snapshot->set_time_us(run_time_us(state.at));
-        snapshot->set_client_id(outcome.world->client(state.client).client_id());
-        snapshot->set_text(state.text());
-        for (const auto& label : state.queue) snapshot->add_queue(label);
-        for (const auto& label : state.inflight) snapshot->add_inflight(label);
-        for (const auto& label : state.received) snapshot->add_received(label);
-        snapshot->set_caption(state.caption);
-        snapshot->set_after_step(ladder.steps_before(state.after_entry));
+        for (; change != outcome.changes.end() && change->after_entry <= state.after_entry;
+             ++change) {
+            add_state(result, outcome, ladder, *change, true);
+        }
+        add_state(result, outcome, ladder, state, false);
+    }
+    for (; change != outcome.changes.end(); ++change) {
+        add_state(result, outcome, ladder, *change, true);
     }
 }
 

@@ -32,13 +32,17 @@ public:
         add_nodes(options);
         add_clients();
         schedule_all();
+        is_watching_ = options.watches_sessions;
+        watched_.resize(world_.client_count());
         if (options.look_at) {
             world_.engine().schedule(run_begin + *options.look_at, {owner_, look, 0, 0});
         }
     }
 
     Outcome finish() {
-        world_.run_until(run_begin + milliseconds(scenario_.duration_ms()));
+        const Instant end = run_begin + milliseconds(scenario_.duration_ms());
+        while (is_watching_ && world_.engine().step(end)) note_changes();
+        world_.run_until(end);
         world_.finish();
         judge_invariants();
         judge_expectations();
@@ -307,6 +311,22 @@ private:
              text});
     }
 
+    void note_changes() {
+        // What a row of the report has room for.
+        constexpr std::size_t received_max = 12;
+        for (std::uint32_t index = 0; index < watched_.size(); ++index) {
+            auto& before = watched_[index];
+            auto now = world_.state(ClientIndex{index}, "", received_max);
+            const bool is_same = now.queue == before.queue && now.inflight == before.inflight &&
+                                 now.received_left_out == before.received_left_out &&
+                                 now.received == before.received;
+            if (is_same) continue;
+            outcome_.changes.push_back(now);
+            before = std::move(now);
+        }
+        is_watching_ = outcome_.changes.size() < Outcome::changes_max;
+    }
+
     void look_now() {
         LookedAt seen{.at = world_.now(), .sessions = {}, .clients = {}};
         for (const auto& [name, index] : nodes_) {
@@ -399,6 +419,8 @@ private:
     std::map<std::string, ClientIndex> clients_;
     std::map<std::string, std::vector<ClientIndex>> crowds_;  // those with a count
     std::unique_ptr<Workload> workload_;
+    bool is_watching_ = false;
+    std::vector<StateRecord> watched_;  // by client: as it was after the last change
 };
 
 }  // namespace

@@ -21,6 +21,9 @@ struct RunOptions {
     std::vector<std::string> defects;
     /// When to look at all sessions, after the steps of that instant.
     std::optional<Duration> look_at;
+    /// Whether every change of a session is written down (Outcome::changes). Costs a look at every
+    /// session after every event, and changes nothing of the run.
+    bool watches_sessions = false;
 };
 
 /// All sessions and clients at an instant, as nodes and clients have them.
@@ -59,6 +62,10 @@ struct Outcome {
     std::optional<unsigned> shard_count;  // RunOptions::shard_count
     std::unique_ptr<World> world;         // as it was left, with its trace
     std::vector<StateRecord> states;
+    /// What events made of queue, window and received messages of the clients, in order; of
+    /// `received` the last few. The first changes_max of them.
+    std::vector<StateRecord> changes;
+    static constexpr std::size_t changes_max = 4'000;
     std::optional<LookedAt> look;              // when it was asked for and the run came so far
     std::vector<InvariantOutcome> invariants;  // those that were checked, in the order of all
     std::vector<Disappointment> disappointments;

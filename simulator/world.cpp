@@ -33,7 +33,7 @@ std::string StateRecord::text() const {
     const std::string right = newest_left(inflight);
     std::string text = "[" + left + (left.empty() ? "||" : " ||");
     if (!right.empty()) text += " " + right;
-    text += "] -> [";
+    text += received_left_out == 0 ? "] -> [" : "] -> […,";
     for (std::size_t i = 0; i < received.size(); ++i) {
         if (i > 0) text += ',';
         text += received[i];
@@ -232,14 +232,18 @@ const std::vector<std::string>& World::received(ClientIndex client) const {
     return hosts_[client.raw()]->received();
 }
 
-StateRecord World::state(ClientIndex client_index, std::string caption) const {
+StateRecord World::state(ClientIndex client_index, std::string caption,
+                         std::size_t received_max) const {
+    const auto& all = received(client_index);
+    const auto left_out = all.size() - std::min(all.size(), received_max);
     StateRecord record{.at = now(),
                        .client = client_index,
                        .queue = {},
                        .inflight = {},
-                       .received = received(client_index),
+                       .received = {all.begin() + static_cast<std::ptrdiff_t>(left_out), all.end()},
                        .caption = std::move(caption),
-                       .after_entry = trace_.entries.size()};
+                       .after_entry = trace_.entries.size(),
+                       .received_left_out = left_out};
     const auto& client_id = client(client_index).client_id();
     for (const auto& placed : nodes_) {
         const auto view = placed.node->session(client_id);

@@ -30,6 +30,7 @@ struct StateRecord {
     std::vector<std::string> received;  // labels, in order, with repetitions
     std::string caption;
     std::size_t after_entry = 0;  // entries of the trace before it
+    std::size_t received_left_out = 0;  // received before those in `received`
 
     /// `[4,3 || 2,1] -> [1,2]`: queue and window newest left, then what was received.
     [[nodiscard]] std::string text() const;
@@ -125,7 +126,9 @@ public:
     [[nodiscard]] const std::string& name_of(ClientIndex client) const;
     /// Labels of what the client's application received, in order, with repetitions.
     [[nodiscard]] const std::vector<std::string>& received(ClientIndex client) const;
-    [[nodiscard]] StateRecord state(ClientIndex client, std::string caption) const;
+    /// With the last `received_max` of the messages that the client received.
+    [[nodiscard]] StateRecord state(ClientIndex client, std::string caption,
+                                    std::size_t received_max = ~std::size_t{0}) const;
     /// Writes what the nodes say at the end into the trace.
     void finish();
 

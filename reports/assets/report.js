@@ -151,7 +151,8 @@
   const travelsLater = (step, at) => !step.lost && number(step.arrived_us) > at;
 
   // What happens, in order. A packet that travels has two events; it leaves and arrives. The cursor stops at steps and
-  // states; arrivals, and the begin and end of faults, only take their room.
+  // at states that the scenario asked for; arrivals, and the begin and end of faults, only take their room. What an event
+  // changed of a session stands in the row of that event.
   const eventsOf = (trace, states, faults) => {
     const events = [];
     let now = 0;
@@ -165,7 +166,7 @@
     states.forEach((state, i) => {
       const after = Math.min(number(state.after_step), trace.length);
       const at = Math.max(number(state.time_us), after > 0 ? sentAt[after - 1] : 0);
-      events.push({ kind: "state", at, order: after - 0.5 + i * 1e-6, state });
+      events.push({ kind: state.is_change ? "change" : "state", at, order: after - 0.5 + i * 1e-6, state });
     });
     for (const fault of faults) {
       events.push({ kind: "begin", at: number(fault.from_us), order: -2, fault });
@@ -190,7 +191,9 @@
       h("div", { class: "part window" }, h("b", {}, "in flight, oldest right"),
         boxes([...(state.inflight || [])].reverse())),
       h("span", { class: "then", "aria-hidden": "true" }, "→"),
-      h("div", { class: "part" }, h("b", {}, "received, in order"), boxes(state.received || []))),
+      h("div", { class: "part" }, h("b", {}, "received, in order"),
+        number(state.received_left_out) > 0 && h("span", { class: "muted small" }, `${state.received_left_out} and then `),
+        boxes(state.received || []))),
     h("div", { class: "mono muted" }, state.text || ""));
 
   // trace, actors, leftOut; for scenarios states and faults, too. `availableWidth`: pixels before it has to scroll.
@@ -199,12 +202,22 @@
     const actors = actorsOf(named, trace);
     const events = eventsOf(trace, states, faults);
     const stops = events.filter((event) => event.kind === "step" || event.kind === "state");
+    const hasSeveralSessions = new Set(states.map((state) => state.client_id || "")).size > 1;
+    const rowText = (state) => `${hasSeveralSessions ? `${state.client_id} ` : ""}${state.text || ""}`;
+    // After which stops a session is not what it was before.
+    const changing = new Set();
+    let stopsSoFar = 0;
+    for (const event of events) {
+      if (event.kind === "change") changing.add(stopsSoFar - 1);
+      else if (event.kind === "state") changing.add(stopsSoFar++);
+      else if (event.kind === "step") stopsSoFar++;
+    }
     const longest = Math.max(0, ...events.map((event) => event.at));
     const [unit, perUnit, digits] = longest < 10e6 ? ["ms", 1e3, 3] : ["s", 1e6, 3];
     const timeText = (us) => (us / perUnit).toFixed(digits);
     const gutter = 18 + Math.max(8, timeText(longest).length) * 7;
     const widestLabel = Math.max(0, ...trace.map((step) => stepText(step).length));
-    const widestState = Math.max(0, ...states.map((state) => (state.text || "").length));
+    const widestState = states.reduce((most, state) => Math.max(most, rowText(state).length), 0);
     const stateWidth = states.length ? Math.max(190, Math.min(380, widestState * characterWidth + 34)) : 0;
     const lanes = Math.max(1, actors.length - 1);
     const halfActor = Math.min(110, Math.max(44, ...actors.map((actor) => actor.length * characterWidth / 2 + 12)));
@@ -297,6 +310,16 @@
         s("title", {}, `${state.client_id || ""} ${state.caption || ""}`));
     };
 
+    // What the events of one row made of the sessions: the last of each, beside the row.
+    const drawChanges = (changes, y) => {
+      const latest = new Map(changes.map((event) => [event.state.client_id || "", event.state]));
+      const texts = [...latest.values()].map(rowText);
+      return s("g", { class: "change" },
+        s("text", { x: stateX + 12, y: y + 4 }, shorten(texts[0], stateWidth - (texts.length > 1 ? 44 : 14))),
+        texts.length > 1 && s("text", { class: "more", x: stateX + stateWidth, y: y + 4, "text-anchor": "end" }, `+${texts.length - 1}`),
+        s("title", {}, texts.join("\n")));
+    };
+
     // `where` is an actor, a link that names two of them, or something else, which then spans all lifelines.
     const drawFault = (fault, top, bottom) => {
       const named = actors.filter((actor) => (fault.where || "").includes(actor));
@@ -320,10 +343,17 @@
       const shown = events.slice(from, to);
       const fixedHeights = { arrival: 13, begin: 20, end: 10 };
       let y = 46;
+      let row = 46;
+      const changesOfRow = new Map();
       for (const event of shown) {
+        if (event.kind === "change") {
+          changesOfRow.set(row, [...(changesOfRow.get(row) || []), event]);
+          continue;
+        }
         if (fixedHeights[event.kind]) {
           y += fixedHeights[event.kind];
           event.y = y;
+          if (event.kind === "arrival") row = y;
           continue;
         }
         event.top = y + 12;
@@ -335,6 +365,7 @@
         event.y = y + 32 + (event.isNoteAbove ? noteHeight : 0);
         event.height = 32 + noteHeight + (event.kind === "state" && noteHeight ? 10 : 0);
         y += event.height;
+        row = event.y;
       }
       const bottom = y + 26;
       const yOfArrival = new Map(shown.filter((event) => event.kind === "arrival").map((event) => [event.step, event.y]));
@@ -362,6 +393,7 @@
           s("rect", { x: laneX(actor) - halfActor + 6, y: 8, width: 2 * halfActor - 12, height: 26, rx: 7 }),
           s("text", { x: laneX(actor), y: 25 }, shorten(actor, 2 * halfActor - 14)), s("title", {}, actor))]),
       s("text", { class: "time", x: gutter - 8, y: 25 }, unit),
+      [...changesOfRow].map(([at, changes]) => drawChanges(changes, at)),
       marks.map(([, group]) => group));
       scroll.replaceChildren(svg);
       highlight();
@@ -377,9 +409,10 @@
         (pages > 1 ? `, part ${page + 1} of ${pages}` : "") + (leftOut ? `, ${leftOut} left out` : "");
       if (stateView) {
         const latest = new Map();
-        stops.slice(0, cursor < 0 ? stops.length : cursor + 1).forEach((event) => {
-          if (event.kind === "state") latest.set(event.state.client_id || "", event.state);
-        });
+        const end = cursor + 1 < stops.length && cursor >= 0 ? events.indexOf(stops[cursor + 1]) : events.length;
+        for (const event of events.slice(0, end)) {
+          if (event.state) latest.set(event.state.client_id || "", event.state);
+        }
         stateView.replaceChildren(...[...latest.values()].map(stateFlow));
         if (!latest.size) stateView.append(h("span", { class: "muted small" }, "no state yet"));
       }
@@ -429,7 +462,7 @@
 
     const nextState = (direction) => {
       for (let i = cursor + direction; i >= 0 && i < stops.length; i += direction) {
-        if (stops[i].kind === "state") return select(i);
+        if (changing.has(i)) return select(i);
       }
       return undefined;
     };
@@ -438,8 +471,8 @@
     const tools = h("div", { class: "tools" },
       button("|◀", "First step", () => select(0)), button("◀ back", "One step back", step(-1)),
       button("step ▶", "One step forward", step(1)), button("▶|", "Last step", () => select(stops.length - 1)),
-      states.length > 0 && [button("‹ state", "Previous state", () => nextState(-1)),
-        button("state ›", "Next state", () => nextState(1))],
+      states.length > 0 && [button("‹ state", "Previous change of a queue or window", () => nextState(-1)),
+        button("state ›", "Next change of a queue or window", () => nextState(1))],
       where, h("span", { class: "hint" }, "arrow keys step; a click on a packet shows its bytes"));
     const keys = { ArrowRight: step(1), ArrowDown: step(1), ArrowLeft: step(-1), ArrowUp: step(-1),
       Home: () => select(0), End: () => select(stops.length - 1), Escape: () => select(-1) };
@@ -514,15 +547,21 @@
       leftOut: number(result.steps_left_out), availableWidth: pageWidth() });
     const demanded = result.expected_received || [];
     const received = result.received || [];
+    const broken = invariants.filter((invariant) => verdictOf(invariant) !== "pass").sort(byVerdict);
+    const holding = invariants.filter((invariant) => verdictOf(invariant) === "pass");
     return [
       result.reason && h("p", { class: `reason ${verdictOf(result)}` }, result.reason),
-      invariants.length > 0 && [h("h3", {}, "Invariants"), h("table", { class: "plain" },
-        h("tbody", {}, [...invariants].sort(byVerdict).map((invariant) => h("tr", {},
+      broken.length > 0 && [h("h3", {}, "Invariants that are broken"), h("table", { class: "plain" },
+        h("tbody", {}, broken.map((invariant) => h("tr", {},
           h("td", { class: "id mono" }, invariant.invariant || ""), h("td", {}, chip(verdictOf(invariant))),
           h("td", {}, invariant.title || "", invariant.explanation && h("div", { class: "small muted" }, invariant.explanation)),
           h("td", { class: "number" }, invariant.at_us !== undefined && `at ${instant(number(invariant.at_us))} `,
             invariant.at_step !== undefined && trace[invariant.at_step] && h("button", { type: "button", class: "small",
               onclick: () => picture.showStep(trace[invariant.at_step]) }, "show packet"))))))],
+      holding.length > 0 && h("details", { class: "file" }, h("summary", {}, chip("pass", { text: `${plural(holding.length,
+        "invariant")} ${holding.length === 1 ? "holds" : "hold"}` })),
+      h("p", { class: "small" }, holding.map((invariant, i) => [i > 0 && " · ", h("span", { class: "mono" },
+        invariant.invariant || ""), ` ${invariant.title || ""}`]))),
       (received.length > 0 || demanded.length > 0) && [h("h3", {}, "Received by the client's application"),
         h("p", {}, boxes(received, (value, i) => demanded.length > 0 && demanded[i] !== value)),
         demanded.length > 0 && demanded.join("\n") !== received.join("\n") && h("p", { class: "small" }, "expected ", boxes(demanded))],
@@ -534,6 +573,8 @@
       facts([["seed", String(result.seed || 0)], ["virtual time", duration(number(result.virtual_duration_us))],
         ["events", number(result.events) ? number(result.events).toLocaleString("en") : ""], ["fidelity", result.fidelity || ""],
         ["digest", result.digest && h("code", {}, result.digest)]]),
+      result.scenario_text && h("details", { class: "file" }, h("summary", {}, "The scenario as a file"),
+        h("pre", {}, result.scenario_text)),
       result.reproduce && [h("h3", {}, "Again"), command(result.reproduce)],
     ].flat(Infinity);
   };

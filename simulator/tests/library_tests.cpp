@@ -291,6 +291,22 @@ TEST(InflightWindow2, is_reported_with_its_six_states) {
     EXPECT_EQ(result.verdict(), results::Verdict::pass);
     EXPECT_EQ(result.digest(), outcome.digest());
 
+    // Watched, the run is the same, and each state that was asked for is one that an event made.
+    const auto watched = run_scenario(scenario, {.watches_sessions = true});
+    EXPECT_EQ(watched.digest(), outcome.digest());
+    auto change = watched.changes.begin();
+    for (const auto& state : watched.states) {
+        change = std::find_if(change, watched.changes.end(), [&](const StateRecord& one) {
+            return one.client == state.client && one.text() == state.text();
+        });
+        ASSERT_NE(change, watched.changes.end()) << state.text();
+        EXPECT_LE(change->after_entry, state.after_entry);
+    }
+    EXPECT_GT(watched.changes.size(), watched.states.size());
+    const auto stepwise = to_result(path, scenario, watched, "again", Detail::everything);
+    EXPECT_EQ(std::ranges::count(stepwise.states(), false, &results::StateSnapshot::is_change), 6);
+    EXPECT_EQ(std::size_t(stepwise.states_size()), watched.changes.size() + 6);
+
     const auto broken = run_scenario(scenario, {.defects = {"redeliver_unordered"}});
     const auto failed = to_result(path, scenario, broken, "again", Detail::everything);
     EXPECT_EQ(failed.verdict(), results::Verdict::fail);
