@@ -141,6 +141,8 @@ int list(const std::vector<std::string>& paths) {
     for (const auto& one : client_defect_switches) {
         fmt::print("  {:<28}  {}\n", one.name, one.story);
     }
+    fmt::print("conditions for `sometimes`\n");
+    for (const auto& one : sometimes_conditions) fmt::print("  {:<38}  {}\n", one.name, one.story);
     if (paths.empty()) return to_int(ExitCode::as_expected);
     fmt::print("scenarios\n");
     for (const auto& path : paths) {

@@ -384,6 +384,15 @@ private:
             if (!is_wanted) continue;
             outcome_.invariants.push_back({&checker, checker.check(world_.trace(), history)});
         }
+        if (scenario_.sometimes().empty()) return;
+        const auto happened = what_happened(world_.trace(), history);
+        for (const auto& name : scenario_.sometimes()) {
+            const auto* const known =
+                std::ranges::find(sometimes_conditions, name, &SometimesCondition::name);
+            CHECK(known != sometimes_conditions.end());
+            const auto place = static_cast<std::size_t>(known - sometimes_conditions.begin());
+            outcome_.sometimes.push_back({known, happened.test(place)});
+        }
     }
 
     void judge_expectations() {

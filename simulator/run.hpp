@@ -9,6 +9,7 @@
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/scenario.pb.h"
+#include "simulator/sometimes.hpp"
 #include "simulator/world.hpp"
 
 namespace touchstone::simulator {
@@ -49,6 +50,12 @@ struct InvariantOutcome {
     Failures failures;
 };
 
+/// One of the scenario's `sometimes`.
+struct SometimesOutcome {
+    const SometimesCondition* condition = nullptr;
+    bool has_happened = false;
+};
+
 /// An expectation of the scenario, or the demand of a snapshot, that was not met.
 struct Disappointment {
     std::string what;  // "received by 'subscriber'"
@@ -69,6 +76,7 @@ struct Outcome {
     std::optional<LookedAt> look;              // when it was asked for and the run came so far
     std::vector<InvariantOutcome> invariants;  // those that were checked, in the order of all
     std::vector<Disappointment> disappointments;
+    std::vector<SometimesOutcome> sometimes;  // in the order of the scenario
     /// The scenario with the limits that were drawn for it, and what its workload did, in order.
     scenario::Scenario drawn;
     google::protobuf::RepeatedPtrField<scenario::Step> schedule;

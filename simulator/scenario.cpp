@@ -11,6 +11,7 @@
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/scenario_place.hpp"
+#include "simulator/sometimes.hpp"
 #include "simulator/text_format.hpp"
 
 namespace touchstone::simulator {
@@ -496,6 +497,11 @@ private:
         };
         for (int i = 0; i < scenario_.invariants_size(); ++i) {
             check(root_, "invariants", scenario_.invariants(i), invariants, "invariant", i);
+        }
+        std::vector<std::string> conditions;
+        for (const auto& one : sometimes_conditions) conditions.emplace_back(one.name);
+        for (int i = 0; i < scenario_.sometimes_size(); ++i) {
+            check(root_, "sometimes", scenario_.sometimes(i), conditions, "condition", i);
         }
         for (int i = 0; i < scenario_.defects_size(); ++i) {
             const auto& text = scenario_.defects(i);

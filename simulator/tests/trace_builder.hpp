@@ -24,6 +24,7 @@ public:
         std::uint16_t keep_alive_s = 0;
         bool session_present = false;
         std::string will_payload;  // topic "will"; empty: none
+        std::uint32_t will_delay_s = 0;
         std::uint16_t server_receive_maximum = 65'535;
         ReasonCode reason = ReasonCode::success;         // of CONNACK
         std::uint32_t server_packet_size_bytes_max = 0;  // 0: not announced
@@ -37,6 +38,7 @@ public:
         bool dup = false;
         bool retain = false;
         std::uint16_t topic_alias = 0;  // 0: none
+        std::uint32_t expiry_s = 0;     // 0: none
     };
 
     TraceBuilder() {
@@ -59,6 +61,7 @@ public:
         wire::PropertiesWriter properties;
         properties.put_integer(wire::PropertyId::session_expiry_interval, options.session_expiry_s);
         properties.put_integer(wire::PropertyId::receive_maximum, options.receive_maximum);
+        wire::PropertiesWriter will_properties;
         wire::Connect connect{.version = ProtocolVersion::v5,
                               .clean_start = options.clean_start,
                               .keep_alive_s = options.keep_alive_s,
@@ -72,7 +75,11 @@ public:
                                 .topic = "will",
                                 .is_will = true,
                                 .publisher = actor(client_id)});
-            connect.will = wire::Will{.topic = "will", .payload = as_bytes(options.will_payload)};
+            will_properties.put_integer(wire::PropertyId::will_delay_interval,
+                                        options.will_delay_s);
+            connect.will = wire::Will{.topic = "will",
+                                      .payload = as_bytes(options.will_payload),
+                                      .properties = will_properties.view()};
         }
         Buffer bytes;
         wire::encode(bytes, connect);
@@ -115,6 +122,18 @@ public:
         wire::encode(
             bytes,
             wire::Subscribe{.packet_id = id(request_id), .entries = entries, .entry_count = 1},
+            ProtocolVersion::v5);
+        to_broker(number, bytes);
+    }
+
+    /// UNSUBSCRIBE without an answer.
+    void unsubscribe(ConnectionNumber number, std::string_view filter) {
+        Buffer entries;
+        wire::put_string(entries, filter);
+        Buffer bytes;
+        wire::encode(
+            bytes,
+            wire::Unsubscribe{.packet_id = id(request_id), .entries = entries, .entry_count = 1},
             ProtocolVersion::v5);
         to_broker(number, bytes);
     }
@@ -175,6 +194,8 @@ public:
                    ReasonCode reason = ReasonCode::success) {
         to_client(number, ack(type, packet_id, reason));
     }
+    /// What is sent from here on is lost, or is not any more.
+    void set_losing(bool on) { is_losing_ = on; }
     void to_broker(ConnectionNumber number, Bytes bytes) {
         transfer(number, Direction::to_broker, bytes);
     }
@@ -223,6 +244,9 @@ private:
         if (options.topic_alias != 0) {
             properties.put_integer(wire::PropertyId::topic_alias, options.topic_alias);
         }
+        if (options.expiry_s != 0) {
+            properties.put_integer(wire::PropertyId::message_expiry_interval, options.expiry_s);
+        }
         publish.properties = properties.view();
         Buffer bytes;
         wire::encode(bytes, publish, ProtocolVersion::v5);
@@ -260,7 +284,7 @@ private:
         auto& recorder = recorders_[number.raw() * 2 + static_cast<std::size_t>(direction)];
         auto version = ProtocolVersion::v5;
         recorder.on_sent(trace_, now_, number, direction, bytes, version);
-        recorder.on_taken(trace_, now_, direction, bytes.size());
+        if (!is_losing_) recorder.on_taken(trace_, now_, direction, bytes.size());
     }
 
     Trace trace_;
@@ -268,6 +292,7 @@ private:
     Instant now_{std::chrono::seconds{1}};
     std::vector<StreamRecorder> recorders_;
     std::uint64_t sequence_ = 0;
+    bool is_losing_ = false;
 };
 
 }  // namespace touchstone::simulator
