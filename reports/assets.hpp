@@ -1,4 +1,4 @@
-// The page's style and script from assets/, compiled in by CMake (embed_assets.cmake).
+// The pages' style and scripts from assets/, compiled in by CMake (embed_assets.cmake).
 #pragma once
 
 #include <string_view>
@@ -6,10 +6,12 @@
 namespace touchstone::reports::assets {
 
 [[nodiscard]] std::string_view style();
-[[nodiscard]] std::string_view script();
+[[nodiscard]] std::string_view script();        // of the report
+[[nodiscard]] std::string_view sweep_script();  // of the page of a sweep
 
-// SHA-256 of the two, 64 lower-case hexadecimal digits.
+// SHA-256 of each, 64 lower-case hexadecimal digits.
 extern const std::string_view style_sha256;
 extern const std::string_view script_sha256;
+extern const std::string_view sweep_script_sha256;
 
 }  // namespace touchstone::reports::assets

@@ -14,6 +14,7 @@
 
 #include "reports/html.hpp"
 #include "reports/merge.hpp"
+#include "reports/merge_command.hpp"
 #include "reports/protobuf_text.hpp"
 #include "reports/result_directory.hpp"
 #include "reports/run_file.hpp"
@@ -40,6 +41,8 @@ Examples:
       three runs side by side
   touchstone report --gate ours-sim --gate ours-tcp out/conform-*
       exit code 1 when one of these two has a fail or a crash, whatever the others do
+  touchstone report merge out/part-1 out/part-2
+      the shards of one sweep as that sweep (see `touchstone report merge --help`)
   touchstone report --json out/conform-* > summary.json
       the numbers for a program
 
@@ -208,6 +211,9 @@ int report_on(const Options& options, const std::string& command) {
 }  // namespace
 
 int report_command(int argument_count, char** arguments) {
+    if (argument_count > 1 && arguments[1] == std::string_view{"merge"}) {
+        return merge_command(argument_count - 1, arguments + 1);
+    }
     Options options;
     CLI::App app{"Merges results of several runs into one HTML report, side by side.",
                  "touchstone report"};

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iostream>
+#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -21,6 +22,8 @@
 #include "reports/protobuf_text.hpp"
 #include "reports/run_file.hpp"
 #include "reports/summary.hpp"
+#include "reports/sweep.hpp"
+#include "reports/sweep_page.hpp"
 #include "reports/text.hpp"
 
 namespace touchstone::reports {
@@ -101,6 +104,14 @@ std::string reproduce_text(const results::Run& run) {
         if (is_failure(result))
             text += reproduce_entry(result.case_id(), result.reason(), result.reproduce());
     }
+    if (run.has_sweep()) {
+        for (const int i : failures_by_time(run)) {
+            const auto& result = run.scenarios(i);
+            text += reproduce_entry(fmt::format("{} seed {}", result.scenario(), result.seed()),
+                                    result.reason(), result.reproduce());
+        }
+        return text;
+    }
     for (const auto& result : run.scenarios()) {
         if (is_failure(result.verdict()) || !is_as_expected(result)) {
             text += reproduce_entry(result.scenario(), result.reason(), result.reproduce());
@@ -111,31 +122,44 @@ std::string reproduce_text(const results::Run& run) {
 
 constexpr std::string_view packets_folder = "packets";
 
-/// Captures of an earlier run into the same directory would be taken for those of this one.
-std::optional<Problem> remove_captures(const std::filesystem::path& folder) {
+/// What an earlier run has left in `folder`, or below it, would be taken for this one's.
+std::optional<Problem> remove_earlier(const std::filesystem::path& folder,
+                                      const std::set<std::string>& endings) {
     std::error_code error;
     if (!std::filesystem::is_directory(folder, error)) return std::nullopt;
-    std::vector<std::filesystem::path> captures;
-    for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
-        if (entry.path().extension() == ".pcapng") captures.push_back(entry.path());
+    std::vector<std::filesystem::path> earlier;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator{folder, error}) {
+        if (endings.contains(entry.path().extension().string())) earlier.push_back(entry.path());
     }
-    for (const auto& path : captures) {
+    for (const auto& path : earlier) {
         if (!std::filesystem::remove(path, error)) {
-            return problem(path, "cannot remove the capture of an earlier run", error.value());
+            return problem(path, "cannot remove what an earlier run has left", error.value());
         }
+        // Empty folders go with their last file; one that is not stays, and nobody minds.
+        if (path.parent_path() != folder) std::filesystem::remove(path.parent_path(), error);
     }
     return std::nullopt;
 }
 
-/// `name` with every character that is not a letter, digit, '.', '_' or '-' turned into '-'.
-std::string file_name(std::string_view name) {
-    std::string safe{name};
-    for (char& c : safe) {
-        const bool is_safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                             (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-        if (!is_safe) c = '-';
+/// Each failure of a sweep that was kept with its packets, as a run of its own.
+void add_kept_failures(const results::Run& run,
+                       std::vector<std::pair<std::string, std::string>>& files) {
+    for (const auto& result : run.scenarios()) {
+        const auto folder = folder_of_failure(result);
+        if (folder.empty()) continue;
+        results::Run one = run;
+        one.clear_scenarios();
+        one.clear_sweep();
+        one.clear_notes();
+        one.clear_verdict();
+        *one.add_scenarios() = result;
+        one.set_seed(result.seed());
+        one.set_digest(result.digest());
+        one.set_reproduce(result.reproduce());
+        complete(one);
+        files.emplace_back(folder + "/run.pb", run_to_binary(one));
+        files.emplace_back(folder + "/report.html", html_report(merge_runs(one.name(), {one})));
     }
-    return safe;
 }
 
 /// What only the judgement of a broker leaves: for CI, for its README, for its users, and for
@@ -192,13 +216,18 @@ std::optional<Problem> write_results(const results::Run& run,
         files.emplace_back("run.json", run_to_json(completed));
         files.emplace_back("junit.xml", junit_xml(completed));
         files.emplace_back("repro.txt", reproduce_text(completed));
-        files.emplace_back("report.html", html_report(merge_runs(completed.name(), {completed})));
+        files.emplace_back("report.html",
+                           completed.has_sweep()
+                               ? sweep_page(completed)
+                               : html_report(merge_runs(completed.name(), {completed})));
+        add_kept_failures(completed, files);
         if (completed.kind() == results::Run::conformance) add_conformance_files(completed, files);
     } catch (const std::length_error& too_large) {
         return Problem{one_line(
             fmt::format("{}: {}; keep fewer traces", directory.string(), too_large.what()))};
     }
-    if (auto failed = remove_captures(directory / packets_folder)) return failed;
+    if (auto failed = remove_earlier(directory / packets_folder, {".pcapng"})) return failed;
+    if (auto failed = remove_earlier(directory / failures_folder, {".pb", ".html"})) return failed;
     for (const auto& [name, content] : files) {
         const auto path = directory / name;
         if (auto failed = make_directory(path.parent_path())) return failed;

@@ -166,6 +166,16 @@ std::string json_for_script(std::string_view json) {
     return safe;
 }
 
+std::string file_name(std::string_view name) {
+    std::string safe{name};
+    for (char& c : safe) {
+        const bool is_safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                             (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+        if (!is_safe) c = '-';
+    }
+    return safe;
+}
+
 std::string duration_text(std::uint64_t duration_us) {
     constexpr std::uint64_t us_per_second = 1'000'000;
     const auto three_digits = [](double value, std::string_view unit) {

@@ -30,6 +30,9 @@ namespace touchstone::reports {
 /// value.
 [[nodiscard]] std::string json_for_script(std::string_view json);
 
+/// `name` with every character that is not a letter, digit, '.', '_' or '-' turned into '-'.
+[[nodiscard]] std::string file_name(std::string_view name);
+
 /// "0 us", "12 us", "3.40 ms", "1.25 s", "2 h 5 min": three significant digits below one minute.
 [[nodiscard]] std::string duration_text(std::uint64_t duration_us);
 

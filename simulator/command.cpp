@@ -5,9 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -15,20 +12,16 @@
 
 #include "broker/base/defects.hpp"
 #include "broker/base/exit_code.hpp"
-#include "reports/protobuf_text.hpp"
-#include "reports/result_directory.hpp"
-#include "reports/summary.hpp"
+#include "simulator/checkers/checkers.hpp"
 #include "simulator/client_defects.hpp"
 #include "simulator/command_parts.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/library.hpp"
-#include "simulator/print.hpp"
 #include "simulator/replay_command.hpp"
-#include "simulator/results.hpp"
-#include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
 #include "simulator/shrink_command.hpp"
-#include "simulator/text_format.hpp"
+#include "simulator/simulate_runs.hpp"
+#include "simulator/sometimes.hpp"
 
 namespace touchstone::simulator {
 
@@ -40,8 +33,10 @@ Examples:
       what the client received, the states of queue and window, a verdict per invariant
   touchstone simulate scenarios/ordering/inflight-window-2.textproto --defect redeliver_unordered
       the same with a published bug switched on: exit code 1, and the packet that shows it
-  touchstone simulate scenarios/sweep/one-shard.textproto --seeds 1..1000 --shards 2
-      a thousand seeds; each that fails is named with the command to run it again
+  touchstone simulate scenarios/sweep/session-faults.textproto --seeds 1..1000 --jobs 4 --shards 2
+      a thousand seeds in four processes; those that fail are listed, the soonest first, with a command each
+  touchstone simulate scenarios/sweep/session-faults.textproto --seeds 1..1000 --shard 2/3 --out out/part-2
+      the second of three parts of the same; `touchstone report merge out/part-*` joins them
   touchstone simulate scenarios/qos2/qx-01.textproto --defect qos2_client_no_dedupe@subscriber
       a bug of a client library, in that client; without @… in those that the scenario's proof names
   touchstone simulate scenarios --library
@@ -57,47 +52,23 @@ Examples:
   touchstone simulate scenarios --digest-only
       one digest per scenario, to compare two builds
 
-Exit codes: 0 every run ended as its scenario declares, 1 one did not, 2 bad arguments or scenario.
+Exit codes: 0 every run ended as its scenario declares; 1 one did not; 2 bad arguments or scenario; 6 a sweep proves
+nothing, since something that its scenario lists in `sometimes` never happened; 7 the time budget was used up before
+all was run; 130 interrupted. With 1, 6, 7 and 130 the report says what was done.
 )";
 
-struct Options {
-    std::vector<std::string> paths;
-    std::optional<std::uint64_t> seed;
+struct Options : SimulateOptions {
     std::string seeds;
-    std::vector<std::string> defects;
-    std::optional<unsigned> shards;
-    std::string out;
-    std::string trace_of;  // a client's name, or "all"
-    std::optional<std::uint32_t> at_ms;
+    std::string shard;
+    std::optional<unsigned> process_count;
     bool is_list = false;
     bool is_describe = false;
     bool is_library = false;
     bool is_index = false;
-    bool is_json = false;
-    bool has_no_report = false;
-    bool is_digest_only = false;
 };
 
-struct SeedRange {
-    std::uint64_t first = 0;
-    std::uint64_t last = 0;
-};
-
-std::optional<SeedRange> parse_seeds(std::string_view text) {
-    const auto dots = text.find("..");
-    if (dots == std::string_view::npos) return std::nullopt;
-    const auto number = [](std::string_view digits) -> std::optional<std::uint64_t> {
-        std::uint64_t value = 0;
-        const auto* end = digits.data() + digits.size();
-        const auto parsed = std::from_chars(digits.data(), end, value);
-        if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
-        return value;
-    };
-    const auto first = number(text.substr(0, dots));
-    const auto last = number(text.substr(dots + 2));
-    if (!first || !last || *first > *last) return std::nullopt;
-    return SeedRange{*first, *last};
-}
+/// Of one sweep; a shard holds the verdicts of all its runs in memory.
+constexpr std::uint64_t seeds_max = 10'000'000;
 
 /// Files as they are, folders as the scenarios in them, in the order of their names.
 std::optional<std::string> expand(std::vector<std::string>& paths) {
@@ -121,13 +92,6 @@ std::optional<std::string> expand(std::vector<std::string>& paths) {
     }
     paths = std::move(files);
     return std::nullopt;
-}
-
-std::string command_line(const std::string& path, const Options& options, std::uint64_t seed) {
-    std::string text = fmt::format("touchstone simulate {} --seed {}", shell_word(path), seed);
-    for (const auto& name : options.defects) text += " --defect " + name;
-    if (options.shards) text += fmt::format(" --shards {}", *options.shards);
-    return text;
 }
 
 int list(const std::vector<std::string>& paths) {
@@ -179,97 +143,6 @@ void describe_scenario(const LoadedScenario& loaded) {
                scenario.clients_size(), scenario.steps_size());
 }
 
-/// Runs everything that was asked for and keeps what the report needs.
-class Session {
-public:
-    Session(const Options& options, const std::vector<LoadedScenario>& scenarios,
-            std::optional<SeedRange> seeds)
-        : options_{options},
-          scenarios_{scenarios},
-          seeds_{seeds} {}
-
-    results::Run run() {
-        results::Run run;
-        run.set_kind(results::Run::simulation);
-        const bool is_sweep = seeds_.has_value() && seeds_->first != seeds_->last;
-        for (const auto& loaded : scenarios_) {
-            const SeedRange range = seeds_.value_or(default_range(loaded));
-            for (std::uint64_t seed = range.first;; ++seed) {
-                run_one(run, loaded, seed, is_sweep);
-                if (seed == range.last) break;
-            }
-        }
-        const bool is_single = run.scenarios_size() == 1;
-        run.set_digest(is_single ? run.scenarios(0).digest() : total_.text());
-        return run;
-    }
-
-    [[nodiscard]] bool is_all_as_declared() const { return undeclared_ == 0; }
-    [[nodiscard]] std::uint64_t runs() const { return runs_; }
-    [[nodiscard]] std::uint64_t undeclared() const { return undeclared_; }
-    [[nodiscard]] const Digest& total() const { return total_; }
-
-private:
-    [[nodiscard]] SeedRange default_range(const LoadedScenario& loaded) const {
-        const auto seed = options_.seed.value_or(loaded.scenario.seed());
-        return {seed, seed};
-    }
-
-    void run_one(results::Run& run, const LoadedScenario& loaded, std::uint64_t seed,
-                 bool is_sweep) {
-        const auto outcome = run_scenario(
-            loaded.scenario,
-            {.seed = seed,
-             .shard_count = options_.shards,
-             .defects = options_.defects,
-             .look_at = options_.at_ms
-                            ? std::optional<Duration>{std::chrono::milliseconds{*options_.at_ms}}
-                            : std::nullopt,
-             .watches_sessions = !is_sweep && !options_.is_digest_only});
-        const bool is_declared = is_as_declared(loaded.scenario, outcome);
-        ++runs_;
-        undeclared_ += is_declared ? 0 : 1;
-        total_.add(outcome.world->engine().digest().value());
-        if (options_.is_digest_only) {
-            fmt::print("digest={} seed={} {}\n", outcome.digest(), seed, loaded.path);
-            return;
-        }
-        const auto reproduce = command_line(loaded.path, options_, seed);
-        const bool is_shown = !is_sweep || (!is_declared && shown_ < shown_max);
-        if (is_shown && !options_.is_json) {
-            ++shown_;
-            if (is_sweep) fmt::print("seed={}\n", seed);
-            print_outcome(loaded.path, loaded.scenario, outcome);
-            if (outcome.look) print_look(*outcome.look);
-            if (!options_.trace_of.empty()) {
-                print_trace(outcome.world->trace(), options_.trace_of);
-            }
-            fmt::print("digest={}\n", outcome.digest());
-            if (!is_declared) fmt::print("again: {}\n", reproduce);
-            fmt::print("\n");
-        }
-        *run.add_scenarios() =
-            to_result(loaded.path, loaded.scenario, outcome, reproduce,
-                      is_shown || options_.is_json ? Detail::everything : Detail::verdicts);
-    }
-
-    /// Failing seeds of a sweep that are shown and kept with all their packets.
-    static constexpr std::uint64_t shown_max = 10;
-
-    const Options& options_;
-    const std::vector<LoadedScenario>& scenarios_;
-    std::optional<SeedRange> seeds_;
-    Digest total_;
-    std::uint64_t runs_ = 0;
-    std::uint64_t undeclared_ = 0;
-    std::uint64_t shown_ = 0;
-};
-
-std::string name_of(const std::vector<LoadedScenario>& scenarios) {
-    if (scenarios.size() != 1) return "scenarios";
-    return std::filesystem::path{scenarios.front().path}.stem().string();
-}
-
 std::string whole_command(int argument_count, char** arguments) {
     // arguments[0] may be the path of a program of its own (ci/simulate_main.cpp).
     std::string text = "touchstone simulate";
@@ -277,74 +150,39 @@ std::string whole_command(int argument_count, char** arguments) {
     return text;
 }
 
-void complete_run(results::Run& run, const Options& options,
-                  const std::vector<LoadedScenario>& scenarios, std::optional<SeedRange> seeds) {
-    run.set_name(name_of(scenarios));
-    auto* target = run.mutable_target();
-    target->set_name("touchstone sim");
-    target->set_url("sim:");
-    target->set_transport("sim");
-    const auto& nodes = scenarios.front().scenario.nodes();
-    target->set_shards(options.shards.value_or(std::max(1U, nodes[0].shards())));
-    target->set_nodes(static_cast<std::uint32_t>(nodes.size()));
-    target->set_mqtt_versions("3.1.1, 5.0");
-    run.set_seed(seeds ? seeds->first : options.seed.value_or(scenarios.front().scenario.seed()));
-}
-
-int simulate(const Options& options, const std::vector<LoadedScenario>& scenarios,
-             std::optional<SeedRange> seeds, const std::string& command) {
-    const std::filesystem::path directory =
-        options.out.empty() ? reports::default_result_directory("simulate", name_of(scenarios))
-                            : std::filesystem::path{options.out};
-    const bool has_report = !options.has_no_report && !options.is_digest_only;
-    if (has_report) {
-        if (const auto problem = reports::prepare_result_directory(directory)) {
-            std::cerr << "touchstone simulate: " << problem->line << '\n';
-            return to_int(problem->exit_code);
+/// Reads `seeds`, `shard` and what follows from them; nothing when all is well.
+std::optional<std::string> problem_of_sweep(Options& options) {
+    auto& sweep = options.sweep;
+    if (!options.seeds.empty()) {
+        if (sweep.seed) return "--seed and --seeds exclude each other; give one";
+        sweep.seeds = parse_seeds(options.seeds);
+        if (!sweep.seeds) {
+            return fmt::format("--seeds {} is no range; write A..B with A <= B, e.g. 1..1000",
+                               options.seeds);
+        }
+        if (sweep.seeds->last - sweep.seeds->first >= seeds_max) {
+            return fmt::format("--seeds {} are more than {}; give them in parts", options.seeds,
+                               seeds_max);
         }
     }
-    const auto wall_begin = std::chrono::steady_clock::now();
-    const auto started = std::chrono::system_clock::now().time_since_epoch();
-    Session session{options, scenarios, seeds};
-    if (!options.is_json && !options.is_digest_only) {
-        if (seeds) {
-            fmt::print("seed={}..{}\n", seeds->first, seeds->last);
-        } else {
-            fmt::print("seed={}\n", options.seed.value_or(scenarios.front().scenario.seed()));
+    if (!options.shard.empty()) {
+        const auto shard = parse_shard(options.shard);
+        if (!shard) {
+            return fmt::format("--shard {} is none; write i/n with 1 <= i <= n, e.g. 2/3",
+                               options.shard);
         }
+        sweep.shard = *shard;
     }
-    auto run = session.run();
-    const auto exit_code =
-        session.is_all_as_declared() ? ExitCode::as_expected : ExitCode::expectation_failed;
-    if (options.is_digest_only) {
-        fmt::print("digest={}\n", session.total().text());
-        return to_int(exit_code);
+    sweep.process_count = options.process_count.value_or(1);
+    options.is_sweep = (sweep.seeds && sweep.seeds->first != sweep.seeds->last) ||
+                       !options.shard.empty() || options.process_count || options.time_budget_s;
+    const bool is_for_one =
+        options.is_library || options.is_index || options.is_list || options.is_describe;
+    if (is_for_one && (options.is_sweep || sweep.seed || sweep.seeds)) {
+        return "--library, --index, --list and --describe take no --seed, --seeds, --jobs, --shard "
+               "and --time-budget; leave them out";
     }
-    complete_run(run, options, scenarios, seeds);
-    run.set_reproduce(command);
-    run.set_started_unix_ms(std::chrono::duration_cast<std::chrono::milliseconds>(started).count());
-    run.set_duration_ms(
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                       std::chrono::steady_clock::now() - wall_begin)
-                                       .count()));
-    if (session.runs() > 1 && !options.is_json) {
-        fmt::print("{} runs, {} not as declared\ndigest={}\n", session.runs(), session.undeclared(),
-                   session.total().text());
-    }
-    reports::complete(run);
-    if (options.is_json) {
-        reports::make_strings_valid(run);
-        fmt::print("{}\n", reports::message_to_json(run, reports::JsonLayout::compact));
-        if (!has_report) return to_int(exit_code);
-        const auto problem = reports::write_results(run, directory);
-        if (!problem) return to_int(exit_code);
-        std::cerr << "touchstone simulate: " << problem->line << '\n';
-        return to_int(problem->exit_code);
-    }
-    std::fflush(stdout);
-    if (has_report) return to_int(reports::finish_run(run, directory, exit_code));
-    std::cout << reports::last_line(run, {}) << std::endl;
-    return to_int(exit_code);
+    return std::nullopt;
 }
 
 }  // namespace
@@ -353,8 +191,9 @@ int simulate_command(int argument_count, char** arguments) {
     const struct {
         std::string_view name;
         int (*run)(int argument_count, char** arguments);
-    } subcommands[] = {
-        {"shrink", shrink_command}, {"replay", replay_command}, {"diff", diff_command}};
+    } subcommands[] = {{"shrink", shrink_command},
+                       {"replay", replay_command},
+                       {"diff", diff_command}};
     for (const auto& [name, run] : subcommands) {
         if (argument_count > 1 && arguments[1] == name)
             return run(argument_count - 1, arguments + 1);
@@ -365,18 +204,30 @@ int simulate_command(int argument_count, char** arguments) {
         "touchstone simulate"};
     app.footer(std::string{examples});
     app.add_option("PATH", options.paths, "Scenario files (*.textproto), or folders of them");
-    app.add_option("--seed", options.seed, "Seed of the run; default: the scenario's");
+    app.add_option("--seed", options.sweep.seed, "Seed of the run; default: the scenario's");
     app.add_option("--seeds", options.seeds, "Run with each seed from A to B: A..B");
-    app.add_option("--defect", options.defects,
+    app.add_option("--defect", options.sweep.defects,
                    "Switch a published defect on, NAME, NAME@CLIENT or NAME@*; may be repeated")
         ->allow_extra_args(false);
-    app.add_option("--shards", options.shards, "Shards of every node; default: the scenario's")
+    app.add_option("--shards", options.sweep.shard_count,
+                   "Shards of every node; default: the scenario's")
         ->check(CLI::Range(1U, 64U));
+    app.add_option("--jobs", options.process_count,
+                   "Processes that run seeds at the same time; default: 1. What comes of it is the "
+                   "same with any number")
+        ->check(CLI::Range(1U, 256U));
+    app.add_option("--shard", options.shard,
+                   "Only part i of n of the runs: i/n, from 1/n to n/n. `touchstone report merge` "
+                   "joins the parts");
+    app.add_option("--time-budget", options.time_budget_s,
+                   "Seconds after which a sweep ends with what it has")
+        ->check(CLI::PositiveNumber);
     app.add_option("--out", options.out, "Result directory; default: out/simulate-NAME");
     app.add_option("--at", options.at_ms,
                    "Show every session as it is after so many milliseconds of virtual time");
     app.add_option("--trace", options.trace_of, "Print the packets of a client, or of `all`");
-    app.add_flag("--list", options.is_list, "List invariants, defect switches and scenarios");
+    app.add_flag("--list", options.is_list,
+                 "List invariants, defect switches, conditions for `sometimes`, and scenarios");
     app.add_flag("--describe", options.is_describe, "Tell the story of each scenario, run nothing");
     app.add_flag("--library", options.is_library,
                  "Hold the library of a folder to its contract: off passes, on fails as named");
@@ -392,19 +243,11 @@ int simulate_command(int argument_count, char** arguments) {
     } catch (const CLI::ParseError& error) {
         return usage_error(fmt::format("{}; see `touchstone simulate --help`", error.what()));
     }
-    for (const auto& text : options.defects) {
+    for (const auto& text : options.sweep.defects) {
         if (const auto problem = problem_of_defect(text))
             return usage_error("--defect " + *problem);
     }
-    std::optional<SeedRange> seeds;
-    if (!options.seeds.empty()) {
-        if (options.seed) return usage_error("--seed and --seeds exclude each other; give one");
-        seeds = parse_seeds(options.seeds);
-        if (!seeds) {
-            return usage_error(fmt::format(
-                "--seeds {} is no range; write A..B with A <= B, e.g. 1..1000", options.seeds));
-        }
-    }
+    if (const auto problem = problem_of_sweep(options)) return usage_error(*problem);
     if (options.is_library || options.is_index) {
         if (options.paths.size() != 1 || !std::filesystem::is_directory(options.paths.front())) {
             return usage_error("a library is one folder, e.g. scenarios");
@@ -427,7 +270,7 @@ int simulate_command(int argument_count, char** arguments) {
             is_wrong = true;
         }
         if (is_wrong) continue;
-        if (const auto problem = problem_of_defects(options.defects, scenarios.back())) {
+        if (const auto problem = problem_of_defects(options.sweep.defects, scenarios.back())) {
             return usage_error(*problem);
         }
     }
@@ -442,7 +285,7 @@ int simulate_command(int argument_count, char** arguments) {
         for (const auto& loaded : scenarios) describe_scenario(loaded);
         return to_int(ExitCode::as_expected);
     }
-    return simulate(options, scenarios, seeds, whole_command(argument_count, arguments));
+    return simulate_runs(options, scenarios, whole_command(argument_count, arguments));
 }
 
 }  // namespace touchstone::simulator

@@ -28,6 +28,24 @@ std::string shell_word(const std::string& text) {
     return quoted + "'";
 }
 
+std::optional<LoadedScenario> load_to_run(const std::string& path,
+                                          const std::vector<std::string>& defects) {
+    for (const auto& text : defects) {
+        if (const auto problem = problem_of_defect(text)) {
+            usage_error("--defect " + *problem);
+            return std::nullopt;
+        }
+    }
+    auto loaded = load_scenario(path);
+    for (const auto& problem : loaded.problems) std::cerr << problem << '\n';
+    if (!loaded.problems.empty()) return std::nullopt;
+    if (const auto problem = problem_of_defects(defects, loaded)) {
+        usage_error(*problem);
+        return std::nullopt;
+    }
+    return loaded;
+}
+
 std::optional<std::string> problem_of_defects(const std::vector<std::string>& defects,
                                               const LoadedScenario& loaded) {
     std::vector<std::string> clients;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "reports/sweep.hpp"
+
 namespace touchstone::simulator {
 
 namespace {
@@ -77,6 +79,37 @@ void print_outcome(const std::string& path, const scenario::Scenario& scenario,
     for (const auto& one : outcome.disappointments) {
         fmt::print("  FAIL  {}: expected {}, got {}\n", one.what, one.expected, one.seen);
     }
+}
+
+void print_sweep(const results::Run& run) {
+    constexpr std::size_t lines_max = 30;
+    const auto failures = reports::failures_by_time(run);
+    fmt::print("{} runs, {} not as declared\n", run.scenarios_size(), failures.size());
+    for (std::size_t i = 0; i < std::min(failures.size(), lines_max); ++i) {
+        const auto& one = run.scenarios(failures[i]);
+        std::vector<std::string> broken;
+        for (const auto& verdict : one.invariants()) {
+            if (verdict.verdict() == results::Verdict::fail) broken.push_back(verdict.invariant());
+        }
+        const auto time =
+            one.has_time_to_fail_us()
+                ? fmt::format("{:>9.3f} s", static_cast<double>(one.time_to_fail_us()) / 1e6)
+                : std::string(11, ' ');
+        fmt::print("  {}  {}  {}\n", time,
+                   broken.empty() ? one.reason() : fmt::format("{}", fmt::join(broken, " ")),
+                   one.reproduce());
+    }
+    if (failures.size() > lines_max) {
+        fmt::print("  … and {} more, in repro.txt\n", failures.size() - lines_max);
+    }
+    for (const auto& tally : run.sweep().scenarios()) {
+        if (tally.sometimes().empty()) continue;
+        fmt::print("sometimes, in so many of {} runs of {}\n", tally.runs(), tally.scenario());
+        for (const auto& one : tally.sometimes())
+            fmt::print("  {:>7}  {}\n", one.runs(), one.name());
+    }
+    for (const auto& note : run.notes()) fmt::print("{}\n", note);
+    fmt::print("digest={}\n", run.digest());
 }
 
 void print_look(const LookedAt& look) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "reports/results.pb.h"
 #include "simulator/run.hpp"
 
 namespace touchstone::simulator {
@@ -11,6 +12,10 @@ namespace touchstone::simulator {
 /// What was received, the recorded states, a verdict per invariant with the first failure of each.
 void print_outcome(const std::string& path, const scenario::Scenario& scenario,
                    const Outcome& outcome);
+
+/// What a completed sweep came to: failures, the soonest first, with a command each, and how often
+/// happened what must happen now and then.
+void print_sweep(const results::Run& run);
 
 /// Every session and every client at an instant.
 void print_look(const LookedAt& look);

@@ -21,6 +21,24 @@ std::string text_of(const Disappointment& one) {
     return fmt::format("{}: expected {}, got {}", one.what, one.expected, one.seen);
 }
 
+/// When the first violation was complete; nothing when no promise was broken.
+std::optional<std::uint64_t> time_to_fail_us(const Outcome& outcome) {
+    const auto& trace = outcome.world->trace();
+    std::optional<std::uint64_t> first;
+    const auto consider = [&first](std::uint64_t at_us) {
+        first = std::min(first.value_or(at_us), at_us);
+    };
+    const auto end_us = run_time_us(outcome.world->now());
+    for (const auto& one : outcome.invariants) {
+        for (const auto& failure : one.failures) {
+            const bool is_at_end = failure.entry >= trace.entries.size();
+            consider(is_at_end ? end_us : run_time_us(trace.entries[failure.entry].at));
+        }
+    }
+    if (!outcome.disappointments.empty()) consider(end_us);
+    return first;
+}
+
 std::string first_reason(const Outcome& outcome) {
     for (const auto& one : outcome.invariants) {
         if (one.failures.empty()) continue;
@@ -176,9 +194,11 @@ private:
     std::vector<std::uint32_t> step_of_packet_;
 };
 
+/// Without a ladder only those that were broken.
 void add_invariants(results::ScenarioResult& result, const Outcome& outcome, const Ladder* ladder) {
     const auto& trace = outcome.world->trace();
     for (const auto& one : outcome.invariants) {
+        if (ladder == nullptr && one.failures.empty()) continue;
         auto* verdict = result.add_invariants();
         verdict->set_invariant(std::string{one.checker->id});
         verdict->set_title(std::string{one.checker->title});
@@ -270,7 +290,6 @@ results::ScenarioResult to_result(const std::string& path, const scenario::Scena
     const auto& trace = outcome.world->trace();
     results::ScenarioResult result;
     result.set_scenario(path);
-    result.set_description(scenario.description());
     result.set_seed(outcome.seed);
     for (const auto& name : outcome.defects) result.add_defects(name);
     result.set_verdict(outcome.has_passed() ? results::Verdict::pass : results::Verdict::fail);
@@ -281,17 +300,23 @@ results::ScenarioResult to_result(const std::string& path, const scenario::Scena
     result.set_digest(outcome.digest());
     result.set_virtual_duration_us(run_time_us(outcome.world->now()));
     result.set_events(outcome.world->engine().executed_events());
-    result.set_reproduce(reproduce);
+    if (const auto time_us = time_to_fail_us(outcome)) result.set_time_to_fail_us(*time_us);
+    for (const auto& one : outcome.sometimes) {
+        if (one.has_happened) result.add_sometimes(std::string{one.condition->name});
+    }
+    const bool is_declared = is_as_declared(scenario, outcome);
+    if (detail == Detail::everything || !is_declared) result.set_reproduce(reproduce);
+    if (detail == Detail::verdicts) {
+        add_invariants(result, outcome, nullptr);
+        return result;
+    }
+    result.set_description(scenario.description());
     result.set_fidelity("T0");
     if (outcome.protagonist) {
         for (const auto& label : outcome.world->received(*outcome.protagonist)) {
             result.add_received(label);
         }
         for (const auto& label : outcome.expected_received) result.add_expected_received(label);
-    }
-    if (detail == Detail::verdicts) {
-        add_invariants(result, outcome, nullptr);
-        return result;
     }
     result.set_scenario_text(file_text(scenario, ""));
     result.set_shards(outcome.shard_count.value_or(0));

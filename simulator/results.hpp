@@ -11,7 +11,7 @@ namespace touchstone::simulator {
 /// How much of a run is kept.
 enum class Detail : std::uint8_t {
     everything,  // with its packets and states
-    verdicts,    // for the many that pass in a sweep
+    verdicts,    // for the many of a sweep: what was broken, and how to have it again
 };
 
 /// `path` and `scenario` are those that were run; `reproduce` is the command to run it again.

@@ -9,8 +9,6 @@
 
 namespace touchstone::simulator {
 
-namespace {
-
 namespace protobuf = google::protobuf;
 using scenario::Scenario;
 using scenario::Step;
@@ -40,22 +38,33 @@ bool is_fault(const Step& step) {
     }
 }
 
-/// The message of the step, whichever it is.
 protobuf::Message& what_of(Step& step) {
     const auto* const chosen =
         step.GetReflection()->GetOneofFieldDescriptor(step, step.GetDescriptor()->oneof_decl(0));
     return *step.GetReflection()->MutableMessage(&step, chosen);
 }
 
-/// Name of the client that the step is about; empty when it is about none.
-std::string client_of(Step step) {
-    auto& what = what_of(step);
-    for (const char* const name : {"client", "link"}) {
-        const auto* const field = what.GetDescriptor()->FindFieldByName(name);
-        if (field != nullptr) return what.GetReflection()->GetString(what, field);
-    }
-    return {};
+namespace {
+
+const protobuf::FieldDescriptor* client_field_of(const protobuf::Message& what) {
+    const auto* const client = what.GetDescriptor()->FindFieldByName("client");
+    return client != nullptr ? client : what.GetDescriptor()->FindFieldByName("link");
 }
+
+}  // namespace
+
+std::string client_of(Step step) {
+    const auto& what = what_of(step);
+    const auto* const field = client_field_of(what);
+    return field == nullptr ? std::string{} : what.GetReflection()->GetString(what, field);
+}
+
+void set_client(Step& step, const std::string& client) {
+    auto& what = what_of(step);
+    what.GetReflection()->SetString(&what, client_field_of(what), client);
+}
+
+namespace {
 
 template <class Repeated, class Predicate>
 void keep_if(Repeated& all, Predicate predicate) {
@@ -357,6 +366,14 @@ std::optional<Fingerprint> fingerprint_of(const Outcome& outcome) {
 Scenario unroll(const Scenario& scenario, const RunOptions& options, const Outcome& outcome) {
     Scenario result = outcome.drawn;
     result.set_seed(outcome.seed);
+    for (auto& client : *result.mutable_clients()) {
+        if (client.version() != 3) continue;
+        // Drawn and not used: a file must not say it.
+        client.clear_session_expiry_s();
+        client.clear_receive_maximum();
+        client.clear_will_delay_s();
+        client.clear_topic_alias_max();
+    }
     if (options.shard_count) {
         for (auto& node : *result.mutable_nodes()) node.set_shards(*options.shard_count);
     }

@@ -13,6 +13,15 @@
 
 namespace touchstone::simulator {
 
+/// Whether the step disturbs: links, processes, who is connected, who acknowledges.
+[[nodiscard]] bool is_fault(const scenario::Step& step);
+/// The message of the step, whichever it is. One is set.
+[[nodiscard]] google::protobuf::Message& what_of(scenario::Step& step);
+/// Name of the client that the step is about; empty when it is about none.
+[[nodiscard]] std::string client_of(scenario::Step step);
+/// client_of() is not empty.
+void set_client(scenario::Step& step, const std::string& client);
+
 /// How much happens in a scenario.
 struct ScenarioSize {
     std::size_t faults =

@@ -11,7 +11,7 @@
 
 #include "broker/base/exit_code.hpp"
 #include "simulator/command_parts.hpp"
-#include "simulator/defect_choice.hpp"
+#include "simulator/interruption.hpp"
 #include "simulator/print.hpp"
 #include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
@@ -30,7 +30,7 @@ Examples:
       the same for a published bug
 
 Exit codes: 0 it was made smaller, or cannot be; 1 the seed breaks no invariant, so there is nothing to shrink;
-2 bad arguments or scenario; 7 the time budget is used up: what was reached is written.
+2 bad arguments or scenario; 7 the time budget is used up, 130 interrupted: what was reached is written.
 )";
 
 struct Options {
@@ -86,12 +86,14 @@ int shrink_run(const Options& options, const LoadedScenario& loaded,
             outcome.seed, again ? "breaks " + again->invariant : std::string{"breaks nothing"});
         return to_int(ExitCode::expectation_failed);
     }
+    const Interruption interruption;
     const auto began = std::chrono::steady_clock::now();
-    const auto shrunk = shrink(std::move(unrolled), *again, {.is_time_up = [&] {
-                                   const std::chrono::duration<double> spent =
-                                       std::chrono::steady_clock::now() - began;
-                                   return spent.count() > options.time_budget_s;
-                               }});
+    const auto shrunk =
+        shrink(std::move(unrolled), *again, {.is_time_up = [&] {
+                   const std::chrono::duration<double> spent =
+                       std::chrono::steady_clock::now() - began;
+                   return Interruption::is_asked_for() || spent.count() > options.time_budget_s;
+               }});
     const auto last = run_scenario(shrunk.scenario, {});
     const auto text = file_text(shrunk.scenario, story_of(options, loaded, shrunk, last));
     std::ofstream out{file, std::ios::binary};
@@ -108,12 +110,17 @@ int shrink_run(const Options& options, const LoadedScenario& loaded,
     fmt::print("from {}\nto   {}\n\n", text_of(shrunk.before), text_of(shrunk.after));
     print_outcome(file.string(), shrunk.scenario, last);
     print_trace(last.world->trace(), "all");
+    const bool is_interrupted = Interruption::is_asked_for();
     fmt::print(
         "\nSHRUNK {} | {} of {} events | {} runs | seed {} | {} | again: touchstone simulate {}\n",
         shrunk.fingerprint.invariant, shrunk.after.events(), shrunk.before.events(), shrunk.runs,
-        last.seed, shrunk.is_complete ? "complete" : "time budget used up",
+        last.seed,
+        shrunk.is_complete ? "complete"
+        : is_interrupted   ? "interrupted"
+                           : "time budget used up",
         shell_word(file.string()));
-    return to_int(shrunk.is_complete ? ExitCode::as_expected : ExitCode::time_budget_used_up);
+    if (shrunk.is_complete) return to_int(ExitCode::as_expected);
+    return to_int(is_interrupted ? ExitCode::interrupted : ExitCode::time_budget_used_up);
 }
 
 }  // namespace
@@ -145,19 +152,11 @@ int shrink_command(int argument_count, char** arguments) {
         return usage_error(
             fmt::format("shrink: {}; see `touchstone simulate shrink --help`", error.what()));
     }
-    for (const auto& text : options.run.defects) {
-        if (const auto problem = problem_of_defect(text))
-            return usage_error("--defect " + *problem);
-    }
-    const auto loaded = load_scenario(options.path);
-    for (const auto& problem : loaded.problems) std::cerr << problem << '\n';
-    if (!loaded.problems.empty()) return to_int(ExitCode::usage_error);
-    if (const auto problem = problem_of_defects(options.run.defects, loaded)) {
-        return usage_error(*problem);
-    }
+    const auto loaded = load_to_run(options.path, options.run.defects);
+    if (!loaded) return to_int(ExitCode::usage_error);
     std::filesystem::path file{options.out};
     if (options.out.empty()) {
-        const auto seed = options.run.seed.value_or(loaded.scenario.seed());
+        const auto seed = options.run.seed.value_or(loaded->scenario.seed());
         std::error_code failed;
         std::filesystem::create_directories("out", failed);
         file = fmt::format("out/{}-{}.textproto",
@@ -167,7 +166,7 @@ int shrink_command(int argument_count, char** arguments) {
         return usage_error(fmt::format("shrink: {} is no directory; name a file in one with --out",
                                        file.parent_path().string()));
     }
-    return shrink_run(options, loaded, file);
+    return shrink_run(options, *loaded, file);
 }
 
 }  // namespace touchstone::simulator

@@ -149,6 +149,11 @@ TEST(SimulateCommand, bad_arguments_are_one_line_and_exit_code_2) {
                                                {reference, "--seed", "x"},
                                                {reference, "--seeds", "9..1"},
                                                {reference, "--seed", "1", "--seeds", "1..2"},
+                                               {reference, "--seeds", "1..99999999999"},
+                                               {reference, "--jobs", "0"},
+                                               {reference, "--shard", "3/2"},
+                                               {reference, "--time-budget", "0"},
+                                               {"scenarios", "--library", "--jobs", "2"},
                                                {reference, "--shards", "0"},
                                                {reference, "--library"},
                                                {"no/such/folder", "--index"},
@@ -177,6 +182,47 @@ TEST(SimulateCommand, a_sweep_counts_and_names_the_seeds_that_fail) {
     EXPECT_THAT(result.out, StartsWith("seed=1..5\n"));
     EXPECT_THAT(result.out, HasSubstr("5 runs, 5 not as declared\n"));
     EXPECT_THAT(result.out, HasSubstr("--seed 3 --defect session_present_lies"));
+}
+
+TEST(SimulateCommand, a_sweep_in_processes_prints_the_same_and_shows_the_soonest_failure_first) {
+    const auto with = [](const std::string& jobs) {
+        return run({"scenarios/sweep/session-faults.textproto", "--digest-only", "--seeds", "1..6",
+                    "--jobs", jobs});
+    };
+    EXPECT_EQ(with("1").out, with("3").out);
+    const auto result = run({"scenarios/sweep/session-faults.textproto", "--no-report", "--seeds",
+                             "1..6", "--jobs", "2", "--defect", "session_present_lies"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_EQ(result.err, "") << "no progress where nobody looks";
+    const auto first = result.out.find("\nseed=");
+    const auto listed = result.out.find("not as declared\n");
+    ASSERT_NE(listed, std::string::npos);
+    const auto seed = result.out.substr(first + 6, 1);
+    EXPECT_EQ(result.out.find("--seed " + seed, listed), result.out.find("--seed ", listed));
+}
+
+TEST(SimulateCommand, a_sweep_in_which_nothing_happened_proves_nothing) {
+    const auto file = std::filesystem::path{testing::TempDir()} / "quiet.textproto";
+    std::ofstream{file} << R"(description: "one client that does nothing"
+duration_ms: 1000
+nodes { name: "broker" }
+clients { name: "a" }
+sometimes: "will_published")";
+    const auto result = run({file.string(), "--no-report", "--seeds", "1..3"});
+    EXPECT_EQ(result.exit_code, 6);
+    EXPECT_THAT(result.out, HasSubstr("never happened: will_published: a Will Message"));
+    EXPECT_THAT(last_line(result.out), StartsWith("INCONCLUSIVE simulation quiet | 3 pass"));
+    EXPECT_EQ(run({file.string(), "--no-report"}).exit_code, 0) << "one run is no sweep";
+    std::ofstream{file, std::ios::app} << "\nsometimes: \"will_publishd\"";
+    EXPECT_THAT(run({file.string()}).err, HasSubstr("did you mean 'will_published'?"));
+    std::filesystem::remove(file);
+}
+
+TEST(SimulateCommand, a_time_budget_ends_a_sweep_with_what_it_has) {
+    const auto result = run({"scenarios/sweep/session-faults.textproto", "--no-report", "--seeds",
+                             "1..100000", "--time-budget", "0.05"});
+    EXPECT_EQ(result.exit_code, 7);
+    EXPECT_THAT(result.out, HasSubstr("the time budget is used up: "));
 }
 
 TEST(SimulateCommand, writes_its_results_where_it_is_told) {

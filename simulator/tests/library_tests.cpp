@@ -142,12 +142,18 @@ TEST(Catalogue, the_index_in_the_readme_is_up_to_date) {
 void sweep(const std::string& path, std::uint64_t first_seed, std::uint64_t last_seed,
            unsigned shard_count) {
     const auto scenario = load(path);
+    std::set<std::string_view> never{scenario.sometimes().begin(), scenario.sometimes().end()};
+    ASSERT_THAT(never, Not(testing::IsEmpty())) << path << " says what it is there for";
     for (auto seed = first_seed; seed <= last_seed; ++seed) {
         const auto outcome = run_scenario(scenario, {.seed = seed, .shard_count = shard_count});
+        for (const auto& one : outcome.sometimes) {
+            if (one.has_happened) never.erase(one.condition->name);
+        }
         ASSERT_TRUE(outcome.has_passed())
             << explain(outcome) << "again: touchstone simulate " << path << " --seed " << seed
             << " --shards " << shard_count;
     }
+    EXPECT_THAT(never, testing::IsEmpty()) << "in " << path;
 }
 
 TEST(Sweep, session_faults_on_one_shard) {
