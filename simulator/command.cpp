@@ -16,6 +16,7 @@
 #include "simulator/client_defects.hpp"
 #include "simulator/command_parts.hpp"
 #include "simulator/defect_choice.hpp"
+#include "simulator/explore_command.hpp"
 #include "simulator/library.hpp"
 #include "simulator/replay_command.hpp"
 #include "simulator/scenario.hpp"
@@ -41,6 +42,8 @@ Examples:
       a bug of a client library, in that client; without @… in those that the scenario's proof names
   touchstone simulate scenarios --library
       every published bug of the library: passes without, fails with its switch on
+  touchstone simulate explore scenarios/sweep/session-faults.textproto --runs 10000 --jobs 4
+      a search that goes on from runs that met something new
   touchstone simulate shrink scenarios/sweep/session-faults.textproto --seed 17 --defect will_twice
       a failing seed as the few faults, messages and limits that it takes: a scenario of its own
   touchstone simulate scenarios/ordering/or-07.textproto --at 5200
@@ -191,7 +194,8 @@ int simulate_command(int argument_count, char** arguments) {
     const struct {
         std::string_view name;
         int (*run)(int argument_count, char** arguments);
-    } subcommands[] = {{"shrink", shrink_command},
+    } subcommands[] = {{"explore", explore_command},
+                       {"shrink", shrink_command},
                        {"replay", replay_command},
                        {"diff", diff_command}};
     for (const auto& [name, run] : subcommands) {
