@@ -16,42 +16,68 @@ Broker::~Broker() = default;
 
 void Broker::on_open(ConnectionId connection, access::Origin origin, Instant now) {
     core_->on_open(connection, std::move(origin), now);
+    core_->end_turn();
 }
 
 Intake Broker::on_bytes(ConnectionId connection, Bytes bytes, Instant now) {
-    return core_->on_bytes(connection, bytes, now);
+    const auto intake = core_->on_bytes(connection, bytes, now);
+    core_->end_turn();
+    return intake;
+}
+
+bool Broker::on_record(std::string_view key, Bytes value) {
+    return core_->on_record(key, value);
+}
+
+std::vector<std::string> Broker::on_recovered(Instant now) {
+    auto unusable = core_->on_recovered(now);
+    core_->end_turn();
+    return unusable;
+}
+
+void Broker::on_stored(BatchNumber number, StorageOutcome outcome, Instant now) {
+    core_->on_stored(number, outcome, now);
+    core_->end_turn();
 }
 
 void Broker::on_written(ConnectionId connection, std::size_t size_bytes, Instant now) {
     core_->on_written(connection, size_bytes, now);
+    core_->end_turn();
 }
 
 void Broker::on_close(ConnectionId connection, Instant now, DisconnectReason reason) {
     core_->on_close(connection, now, reason);
+    core_->end_turn();
 }
 
 void Broker::on_peer(ShardIndex from, PeerMessage message, Instant now) {
     core_->on_peer(from, std::move(message), now);
+    core_->end_turn();
 }
 
 void Broker::on_tick(Instant now) {
     core_->on_tick(now);
+    core_->end_turn();
 }
 
 void Broker::on_authenticated(QuestionNumber number, AuthenticationAnswer answer, Instant now) {
     core_->on_authenticated(number, std::move(answer), now);
+    core_->end_turn();
 }
 
 void Broker::on_publish(const MessageFields& fields, Instant now) {
     core_->on_publish(fields, now);
+    core_->end_turn();
 }
 
 void Broker::on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now) {
     core_->on_rules(std::move(rules), now);
+    core_->end_turn();
 }
 
 void Broker::on_stop(Instant now) {
     core_->on_stop(now);
+    core_->end_turn();
 }
 
 std::optional<Instant> Broker::next_tick() const {

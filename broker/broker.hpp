@@ -24,6 +24,7 @@
 #include "broker/ports/network.hpp"
 #include "broker/ports/peers.hpp"
 #include "broker/ports/random.hpp"
+#include "broker/ports/storage.hpp"
 
 namespace touchstone {
 
@@ -68,15 +69,20 @@ public:
         ShardIndex self;
         unsigned shard_count = 1;
         Defects defects;
+        /// With storage: what `now` has to be moved by to be the time since 1970-01-01 UTC, so that
+        /// deadlines count on while no process runs.
+        Duration wall_offset{};
     };
     /// They outlive the Broker. Without `authentication` the rules name no credentials and no
-    /// method; without `events` nobody is told.
+    /// method; without `events` nobody is told;
+    /// without `storage` nothing outlives the Broker.
     struct Ports {
         Network& network;
         Peers& peers;
         Random& random;
         Authentication* authentication = nullptr;
         Events* events = nullptr;
+        Storage* storage = nullptr;
     };
     Broker(std::shared_ptr<const access::NodeRules> rules, Options options, Ports ports);
     /// With access::open_rules(settings).
@@ -85,6 +91,17 @@ public:
     ~Broker();
     Broker(const Broker&) = delete;
     Broker& operator=(const Broker&) = delete;
+
+    // Recovery: with storage, and before any other input, the driver hands in every record that is
+    // stored, in any order, and says that these were all.
+
+    /// False: it cannot be read, because it is damaged or of a later version. The driver sets it
+    /// aside; nothing refers to it any more after on_recovered.
+    [[nodiscard]] bool on_record(std::string_view key, Bytes value);
+    /// Returns the keys of the records that could be read and are of no use, because what they
+    /// refer to is missing; the driver sets these aside too. Clients are taken once all shards have
+    /// recovered.
+    std::vector<std::string> on_recovered(Instant now);
 
     // Inputs. `now` never goes back.
 
@@ -102,6 +119,8 @@ public:
                   DisconnectReason reason = DisconnectReason::closed);
     /// A message another shard sent here.
     void on_peer(ShardIndex from, PeerMessage message, Instant now);
+    /// The answer to Storage::commit.
+    void on_stored(BatchNumber number, StorageOutcome outcome, Instant now);
     /// Something is due. A call too early does nothing.
     void on_tick(Instant now);
     /// The answer to Authentication::ask.
@@ -112,7 +131,8 @@ public:
     /// more of them. What they forbid now and exists already, stays.
     void on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now);
     /// The node stops: every client is told (v5: DISCONNECT 0x8B) and its connection closed; Wills
-    /// are not published (the freedom of v5 §3.1.2.5). Afterwards only on_peer may follow.
+    /// are not published (the freedom of v5 §3.1.2.5). Afterwards only on_peer and on_stored may
+    /// follow.
     void on_stop(Instant now);
 
     /// When on_tick is wanted next; nothing when no time matters. May change with every input.

@@ -16,6 +16,12 @@
 
 namespace touchstone {
 
+/// When a time of so many seconds is over; 0xFFFFFFFF: never (v5 §3.1.2.11.2).
+[[nodiscard]] inline Instant after_s(Instant from, std::uint32_t seconds) {
+    constexpr std::uint32_t never_expires_s = 0xFFFF'FFFF;
+    return seconds == never_expires_s ? never : from + std::chrono::seconds{seconds};
+}
+
 /// What few clients have.
 struct Identity {
     std::optional<std::string> user_name;

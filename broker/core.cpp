@@ -24,21 +24,29 @@ Broker::Core::Core(std::shared_ptr<const access::NodeRules> rules, const Options
                    const Ports& ports)
     : rules_{std::move(rules)},
       options_{options},
-      network_{ports.network},
+      ledger_{ports.storage == nullptr
+                  ? nullptr
+                  : std::make_unique<storage::Ledger>(*ports.storage, options.wall_offset)},
+      gate_{ledger_ ? std::make_unique<storage::OutputGate>(ports.network) : nullptr},
+      network_{gate_ ? static_cast<Network&>(*gate_) : ports.network},
       peers_{ports.peers},
       random_{ports.random},
       authentication_{ports.authentication},
       events_{ports.events},
-      context_{options_.defects, ports.network, counters_},
+      context_{options_.defects, network_, counters_},
       router_{{.self = options.self,
                .shard_count = options.shard_count,
                .hash_seed = random_.next(),
                .dollar_matched = options.defects.has(Defect::dollar_matched)}},
       route_exchange_{options.self, options.shard_count, peers_},
       queued_bytes_max_{share_of(rules_->policy.limits.queued_bytes_max)},
-      retained_{retained_limits(*rules_), options.shard_count > 1},
+      retained_{retained_limits(*rules_), options.shard_count > 1, ports.storage != nullptr},
       clients_{0, TextHash{random_.next()}} {
     CHECK(options.self.raw() < options.shard_count);
+    if (!ledger_) return;
+    context_.ledger = ledger_.get();
+    context_.gate = gate_.get();
+    begin_recovery();
 }
 
 // --- Inputs ---------------------------------------------------------------------------------------
@@ -77,8 +85,21 @@ Broker::Core::Connection& Broker::Core::open_connection(ConnectionId id) {
 
 Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
     context_.now = now;
+    if (ledger_) {
+        // Its last packets wait, and nobody listens any more.
+        if (gate_->is_closing(id)) return {bytes.size(), Intake::Next::stalled, 0};
+        if (!is_ready_) {
+            early_.emplace_back(id, open_connection(id).generation);
+            return {0, Intake::Next::stalled, 0};
+        }
+    }
     auto& connection = open_connection(id);
     if (bytes.empty()) connection.last_packet_at = now;  // its packets wait in the driver
+    // A driver that has not been told to close goes on; what it brings is for nobody.
+    const auto gone = [&](std::size_t taken_bytes) -> Intake {
+        if (gate_ && gate_->is_closing(id)) return {bytes.size(), Intake::Next::stalled, 0};
+        return {taken_bytes, Intake::Next::gone, 0};
+    };
     auto rest = bytes;
     const auto taken = [&] { return bytes.size() - rest.size(); };
     for (;;) {
@@ -91,7 +112,7 @@ Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
                 return {taken(), Intake::Next::more_bytes,
                         wire::announced_size_bytes(rest).value_or(0)};
             fail(id, frame.error());
-            return {taken(), Intake::Next::gone, 0};
+            return gone(taken());
         }
         if (!frame.value()) {
             if (options_.defects.any() && spoil_wait(id, rest))
@@ -106,7 +127,7 @@ Intake Broker::Core::on_bytes(ConnectionId id, Bytes bytes, Instant now) {
                 break;
             case Handled::gone:
                 if (options_.defects.any()) spoil_refused(*frame.value());
-                return {taken(), Intake::Next::gone, 0};
+                return gone(taken());
             case Handled::moved: rest = before; return {taken(), Intake::Next::gone, 0};
             case Handled::stalled: rest = before; return {taken(), Intake::Next::stalled, 0};
         }
@@ -192,6 +213,7 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
 
 void Broker::Core::on_written(ConnectionId id, std::size_t size_bytes, Instant now) {
     context_.now = now;
+    if (gate_ && gate_->is_closing(id)) return;
     const auto& connection = open_connection(id);
     if (connection.client == nullptr) return;
     connection.client->session.on_written(context_, size_bytes);
@@ -200,6 +222,11 @@ void Broker::Core::on_written(ConnectionId id, std::size_t size_bytes, Instant n
 
 void Broker::Core::on_close(ConnectionId id, Instant now, DisconnectReason reason) {
     context_.now = now;
+    if (gate_) {
+        const bool is_over = gate_->is_closing(id);
+        gate_->forget(id);
+        if (is_over) return;
+    }
     auto* const client = open_connection(id).client;
     forget_connection(id, reason);
     if (client != nullptr) detach(*client);
@@ -208,14 +235,25 @@ void Broker::Core::on_close(ConnectionId id, Instant now, DisconnectReason reaso
 void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
     context_.now = now;
     if (auto* const publication = std::get_if<PeerPublication>(&message)) {
+        if (!is_first(from, publication->receipt)) return;
+        const auto before = write_count();
         Publication here{std::move(publication->message)};
+        here.is_once = publication->receipt.is_stored;
         if (here.fields().retain) store_retained(here, publication->version);
         deliver_here(here, nullptr);
+        answer(from, publication->receipt, before);
     } else if (auto* const shared = std::get_if<PeerSharedPublication>(&message)) {
+        if (!is_first(from, shared->receipt)) return;
+        const auto before = write_count();
         Publication here{std::move(shared->message)};
+        here.is_once = shared->receipt.is_stored;
         const auto name = FilterName::parse(shared->group, true);
         CHECK(name.has_value());
-        publish_to_group(here, *name, shared->tried);
+        // Passed on, it is this shard that answers for it.
+        const bool is_wanted = ledger_ && here.fields().qos != QoS::at_most_once;
+        publish_to_group(here, *name, shared->tried,
+                         is_wanted ? Forwarding::stored_first : Forwarding::at_once);
+        answer(from, shared->receipt, before);
     } else if (const auto* const route = std::get_if<PeerAddRoute>(&message)) {
         router_.add_route(from, route->filter, route->share_name);
         peers_.send(from, PeerRouteAdded{route->sequence});
@@ -226,6 +264,14 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
         router_.remove_route(from, removed->filter, removed->share_name);
     } else if (const auto* const size = std::get_if<PeerGroupSize>(&message)) {
         router_.set_group_size(from, size->filter, size->share_name, size->members);
+    } else if (const auto* const stored = std::get_if<PeerStored>(&message)) {
+        on_peer_stored(stored->receipt);
+    } else if (const auto* const retained = std::get_if<PeerRetained>(&message)) {
+        retained_.store(retained->message, retained->version, now);
+        last_version_.at_us = std::max(last_version_.at_us, retained->version.at_us);
+        sweep_retained();
+    } else if (std::holds_alternative<PeerRecovered>(message)) {
+        on_peer_recovered();
     }
 }
 
@@ -278,6 +324,7 @@ bool Broker::Core::is_void(const Timer& timer) const {
                     !options_.defects.has(Defect::expiry_index_corrupt));
         }
         case Reminder::What::defect: return false;
+        case Reminder::What::storage: return false;
         case Reminder::What::retained: return timer.at != retained_reminder_at_;
     }
     UNREACHABLE();
@@ -300,9 +347,9 @@ void Broker::Core::on_reminder(const Reminder& reminder) {
         }
         case Reminder::What::defect: return take_postponed(reminder.slot);
         case Reminder::What::retained:
-            retained_reminder_at_ = retained_.sweep(context_.now);
-            if (retained_reminder_at_ != never) add_timer(retained_reminder_at_, reminder);
-            return;
+            retained_reminder_at_ = never;
+            return sweep_retained();
+        case Reminder::What::storage: return ledger_->try_again();
     }
 }
 

@@ -17,9 +17,12 @@
 #include "broker/client.hpp"
 #include "broker/cluster/route_exchange.hpp"
 #include "broker/defect_memory.hpp"
+#include "broker/found_records.hpp"
 #include "broker/router/retained.hpp"
 #include "broker/router/router.hpp"
 #include "broker/session/connection_state.hpp"
+#include "broker/storage/ledger.hpp"
+#include "broker/storage/output_gate.hpp"
 #include "broker/timers.hpp"
 
 namespace touchstone {
@@ -28,6 +31,11 @@ class Broker::Core {
 public:
     Core(std::shared_ptr<const access::NodeRules> rules, const Options& options,
          const Ports& ports);
+    ~Core() {
+        if (ledger_) ledger_->close();  // what the process drops stays stored
+    }
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
 
     void on_open(ConnectionId id, access::Origin origin, Instant now);
     Intake on_bytes(ConnectionId id, Bytes bytes, Instant now);
@@ -39,6 +47,13 @@ public:
     void on_publish(const MessageFields& fields, Instant now);
     void on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now);
     void on_stop(Instant now);
+    [[nodiscard]] bool on_record(std::string_view key, Bytes value);
+    std::vector<std::string> on_recovered(Instant now);
+    void on_stored(BatchNumber number, StorageOutcome outcome, Instant now);
+    /// An input has been dealt with.
+    void end_turn() {
+        if (ledger_) ledger_->end_turn();
+    }
     [[nodiscard]] std::optional<Instant> next_tick() const;
 
     [[nodiscard]] const Counters& counters() const { return counters_; }
@@ -76,6 +91,19 @@ private:
         std::unique_ptr<access::Origin> origin;  // until there is a client
         std::unique_ptr<PendingSubscribe> pending;
         std::unique_ptr<Admission> admission;
+    };
+    /// When a message goes to another shard.
+    enum class Forwarding : std::uint8_t {
+        at_once,       // nobody asks what becomes of it
+        with_receipt,  // at once; the publisher's acknowledgement waits until it is stored there
+        stored_first,  // once it is stored here; then it gets there, once, whatever crashes
+    };
+    /// A message that is stored here, and not known to be stored where it goes to.
+    struct Forward {
+        ShardIndex to;
+        PeerMessage message;
+        storage::MessageShare share;
+        BatchNumber batch = 0;  // with which it was stored here
     };
     /// How the handling of one packet ends.
     enum class Handled : std::uint8_t {
@@ -209,6 +237,9 @@ private:
                          ReasonCode reason);
     Router::Subscribed subscribe(Client& client, const FilterName& name,
                                  wire::SubscriptionOptions options, std::uint32_t identifier);
+    /// The part of subscribe() that writes nothing.
+    Router::Subscribed join(Client& client, const FilterName& name,
+                            wire::SubscriptionOptions options, std::uint32_t identifier);
     [[nodiscard]] bool has_room_for(Client& client, const FilterName& name);
     Handled on_publish(ConnectionId id, Client& client, wire::Publish& publish);
     Handled on_subscribe(ConnectionId id, Client& client, const wire::Subscribe& subscribe);
@@ -216,11 +247,14 @@ private:
                            const wire::Unsubscribe& unsubscribe);
     /// Hands a publication that entered the node here to everybody. Returns how many receivers and
     /// shards it went to.
-    std::size_t publish(Publication& publication, const Client* publisher);
+    RetainVersion next_version();
+    std::size_t publish(Publication& publication, const Client* publisher,
+                        Forwarding forwarding = Forwarding::at_once);
     std::size_t deliver_here(Publication& publication, const Client* publisher);
     /// To one member of the Shared Subscription, here or on another shard. `tried`: the shards that
     /// had no member to take it at once.
-    void publish_to_group(Publication& publication, const FilterName& name, std::uint64_t tried);
+    void publish_to_group(Publication& publication, const FilterName& name, std::uint64_t tried,
+                          Forwarding forwarding);
     /// By the operator's strategy.
     [[nodiscard]] ShardIndex shard_for(const Publication& publication, GroupRoute& group);
     /// Which member to begin with.
@@ -246,6 +280,55 @@ private:
     [[nodiscard]] static bool has_too_many_levels(std::string_view topic,
                                                   const Settings& settings);
     void time_retry(Client& client);
+
+    // core_storage.cpp
+    /// How often something was written; 0 without storage.
+    [[nodiscard]] std::uint64_t write_count() const {
+        return ledger_ ? ledger_->write_count() : 0;
+    }
+    /// What is sent to the client from now on certifies what was written since then.
+    void certify_since(std::uint64_t write_count_before, Client& client) {
+        if (write_count() != write_count_before) client.session.certify(context_);
+    }
+    /// Of a PUBLISH of that client.
+    [[nodiscard]] Forwarding forwarding_of(const Client& client, QoS qos);
+    void forward(ShardIndex to, PeerMessage message, Publication& publication,
+                 Forwarding forwarding);
+    /// Whether this is the first time that the message comes.
+    bool is_first(ShardIndex from, const PeerReceipt& receipt);
+    void answer(ShardIndex from, const PeerReceipt& receipt, std::uint64_t write_count_before);
+    void on_peer_stored(const PeerReceipt& receipt);
+    /// Writes what the client is apart from its messages and subscriptions.
+    void store_session(Client& client);
+    void store_retained_record(const MessageRef& message, RetainVersion version);
+    void sweep_retained();
+    void send_stored_forwards();
+    /// Nothing new can be stored, for this reason; nothing when it can.
+    [[nodiscard]] std::optional<ReasonCode> storage_refusal() const {
+        if (!ledger_ || !ledger_->is_refused()) return std::nullopt;
+        return storage_refusal_;
+    }
+    /// Whether what the PUBLISH asks for includes that something is stored on this shard.
+    [[nodiscard]] bool wants_storage(const Client& client, const MessageFields& fields);
+    Handled refuse_publish(ConnectionId id, Client& client, const wire::Publish& packet,
+                           ReasonCode reason);
+    /// What waits for the connection will not be sent: it is asked for, or sent, again on the next
+    /// one. False when its CONNACK is among that; then there is no DISCONNECT either
+    /// [MQTT-3.14.0-1].
+    bool drop_waiting(ConnectionId id);
+    /// Of a connection whose last packets cannot be certified.
+    void let_go(ConnectionId id, ReasonCode reason);
+
+    // core_recovery.cpp
+    void begin_recovery();
+    void restore_sessions(std::vector<std::string>& unusable);
+    void restore_subscriptions(std::vector<std::string>& unusable);
+    void restore_deliveries(std::vector<std::string>& unusable);
+    void restore_forwards(std::vector<std::string>& unusable);
+    void restore_retained();
+    void on_peer_recovered();
+    /// All shards know of each other what they have found: clients may come.
+    void become_ready();
 
     // core_defects.cpp, core_defects_messages.cpp: what a defect switch asks for. Nothing of it is
     // used without one.
@@ -300,7 +383,10 @@ private:
 
     std::shared_ptr<const access::NodeRules> rules_;
     Options options_;
-    Network& network_;
+    // Null: nothing outlives the process.
+    std::unique_ptr<storage::Ledger> ledger_;
+    std::unique_ptr<storage::OutputGate> gate_;
+    Network& network_;  // the gate, if there is one
     Peers& peers_;
     Random& random_;
     Authentication* authentication_;
@@ -326,6 +412,25 @@ private:
     std::unique_ptr<DefectMemory> defect_memory_;
     RetainVersion last_version_;
     Instant retained_reminder_at_ = never;
+
+    // Of storage.
+    std::unique_ptr<FoundRecords> found_;  // until they are put together
+    bool is_ready_ = true;
+    unsigned recovering_shards_ = 0;  // others that have not said PeerRecovered
+    std::vector<std::pair<ConnectionId, std::uint32_t>> early_;  // connections, with generation
+    std::vector<Client*> recovered_;
+    storage::ReceiptNumber last_receipt_ = 0;
+    unsigned receipts_asked_ = 0;
+    std::map<storage::Number, Forward> forwards_;
+    std::deque<storage::Number> unsent_forwards_;
+    std::map<unsigned, storage::Number> marks_;  // by shard: the last of its forwards taken here
+    struct Answer {
+        BatchNumber batch;
+        ShardIndex to;
+        PeerReceipt receipt;
+    };
+    std::deque<Answer> answers_;
+    ReasonCode storage_refusal_ = ReasonCode::quota_exceeded;  // after a batch that was not stored
 
     // Scratch, kept to spare allocations.
     Receivers receivers_;

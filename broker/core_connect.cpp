@@ -8,12 +8,6 @@ namespace {
 
 using wire::PropertyId;
 
-constexpr std::uint32_t never_expires_s = 0xFFFF'FFFF;
-
-Instant after_s(Instant from, std::uint32_t seconds) {
-    return seconds == never_expires_s ? never : from + std::chrono::seconds{seconds};
-}
-
 /// Whether a CONNECT that could not be decoded is one of MQTT 5.0, whose sender understands a
 /// CONNACK with the reason.
 bool announces_v5(const wire::Frame& frame) {
@@ -120,6 +114,13 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
 
     const auto known = clients_.find(client_id);
     const bool is_new = known == clients_.end();
+    if (const auto refusal = storage_refusal()) {
+        const bool is_stored = !is_new && known->second->session.stored_as() != 0;
+        if (is_stored || connect.will || terms_of(connect, zone).session_expiry_s != 0) {
+            counters_.add(Counter::refused_without_storage);
+            return refuse(id, connect.version, *refusal);
+        }
+    }
     if (is_new && clients_.size() >= share_of(rules_->policy.limits.sessions_max))
         return refuse(id, connect.version, ReasonCode::quota_exceeded);
     if (!rules_->policy.auto_subscribe.is_empty() && !connection.pending) {
@@ -209,6 +210,7 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
                                            access::Mountpoint mountpoint) {
     auto& connection = open_connection(id);
     const auto& zone = rules_->zone_of(connection.origin->listener);
+    const auto written_before = write_count();
     auto terms = terms_of(connect, zone);
     if (options_.defects.has(Defect::will_keyed_by_client)) overwrite_will(client_id, connect);
     const bool assigned = connect.client_id.empty() && !(zone.policy.user_name_as_client_id &&
@@ -233,6 +235,8 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     client->session.attach(id, terms, client->mountpoint(),
                            connect.will ? stored(*connect.will, forwarded_) : nullptr);
     counters_.add(Counter::clients_accepted);
+    store_session(*client);
+    certify_since(written_before, *client);
     const auto assigned_id =
         assigned ? std::string_view{client->session.client_id()} : std::string_view{};
     if (!send_connack(*client, connect, terms, session_present, assigned_id)) {
@@ -324,7 +328,7 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
 void Broker::Core::take_over(Client& client, bool resumes) {
     counters_.add(Counter::sessions_taken_over);
     const auto old = client.session.connection();
-    send_disconnect(client, ReasonCode::session_taken_over);  // [MQTT-3.1.4-3]
+    if (drop_waiting(old)) send_disconnect(client, ReasonCode::session_taken_over);  // [MQTT-3.1.4-3]
     network_.close(old);
     forget_connection(old, resumes ? DisconnectReason::takeovered : DisconnectReason::discarded);
     if (options_.defects.any()) spoil_takeover(client, resumes);
@@ -443,6 +447,7 @@ Broker::Core::Handled Broker::Core::on_disconnect(ConnectionId id, Client& clien
         if (disconnect.reason == ReasonCode::success &&
             !options_.defects.has(Defect::will_on_normal_disconnect))
             session.drop_will();
+        drop_waiting(id);
         network_.close(id);
         forget_connection(id, DisconnectReason::normal);
         detach(client);
@@ -455,10 +460,10 @@ Broker::Core::Handled Broker::Core::fail(ConnectionId id, ReasonCode reason,
     counters_.add(Counter::protocol_violations);
     auto* const client = open_connection(id).client;
     // A server sends no DISCONNECT before a CONNACK with success [MQTT-3.14.0-1].
-    if (client != nullptr)
-        send_disconnect(*client, reason);
-    else
+    if (client == nullptr)
         counters_.add(Counter::clients_refused);
+    else if (drop_waiting(id))
+        send_disconnect(*client, reason);
     network_.close(id);  // [MQTT-4.13.1-1]
     forget_connection(id, counted_as);
     if (client != nullptr) detach(*client);
@@ -517,6 +522,7 @@ void Broker::Core::detach(Client& client) {
         publish_will(client);
     else if (will != nullptr)
         client.will_due_at = std::min(after_s(context_.now, will->delay_s), client.ends_at);
+    store_session(client);
     remind(client);
 }
 
@@ -540,6 +546,10 @@ void Broker::Core::end_session(Client& client) {
         unsubscribe(client, *FilterName::parse(text, Router::is_shared(record)));
     }
     client.session.forget_queue(context_);
+    if (client.session.stored_as() != 0) {
+        client.session.erase_received(context_);
+        ledger_->erase(storage::key_of_session(client.session.client_id()));
+    }
     for (auto& delivery : shared) {
         if (delivery.message->expires_at() <= context_.now) {
             // Nobody else is begun to be sent it [MQTT-3.3.2-5].
@@ -549,8 +559,10 @@ void Broker::Core::end_session(Client& client) {
         // Another member gets what this one did not (§4.8.2).
         const auto group = std::move(delivery.extras->group);
         Publication publication{std::move(delivery.message)};
+        publication.set_kept(delivery.extras->entry.message());
         counters_.add(Counter::messages_redistributed);
-        publish_to_group(publication, *FilterName::parse(group, true), 0);
+        publish_to_group(publication, *FilterName::parse(group, true), 0,
+                         ledger_ ? Forwarding::stored_first : Forwarding::at_once);
     }
     slots_[client.slot] = nullptr;
     free_slots_.push_back(client.slot);
@@ -590,7 +602,9 @@ void Broker::Core::publish_will(Client& client) {
                           : never,
         .publisher = client.publisher}};
     counters_.add(Counter::wills_published);
-    publish(publication, &client);
+    const auto forwarding = ledger_ ? Forwarding::stored_first : Forwarding::at_once;
+    publication.is_once = true;
+    publish(publication, &client, forwarding);
     if (options_.defects.has(Defect::will_twice)) publish(publication, &client);
 }
 
@@ -624,7 +638,7 @@ void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connectio
     }
     counters_.add(Counter::keep_alive_timeouts);
     auto& client = *connection.client;
-    send_disconnect(client, ReasonCode::keep_alive_timeout);
+    if (drop_waiting(id)) send_disconnect(client, ReasonCode::keep_alive_timeout);
     network_.close(id);
     forget_connection(id, DisconnectReason::keepalive_timeout);
     detach(client);
@@ -639,6 +653,7 @@ void Broker::Core::on_session_reminder(Client& client) {
         end_session(client);
         return;
     }
+    store_session(client);
     remind(client);
 }
 

@@ -31,7 +31,8 @@ bool Broker::Core::spoil_qos_2(Client& client, const wire::Publish& packet) {
         postpone(std::chrono::seconds{300},
                  [this, packet_id, client_id = client.session.client_id()] {
                      const auto found = clients_.find(client_id);
-                     if (found != clients_.end()) found->second->session.unreceive_qos_2(packet_id);
+                     if (found != clients_.end())
+                         found->second->session.unreceive_qos_2(context_, packet_id);
                  });
     if (packet.dup && defects.has(Defect::qos2_drop_unseen_dup)) {
         client.session.acknowledge(context_, packet, ReasonCode::success);

@@ -48,6 +48,7 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
     auto& session = client.session;
     const auto& settings = session.settings();
     if (is_paused(id, client)) return Handled::stalled;
+    const auto written_before = write_count();
     if (packet.qos > settings.maximum_qos)
         return fail(id, ReasonCode::qos_not_supported);  // [MQTT-3.2.2-11]
     if (packet.retain && !settings.retain_available)
@@ -109,6 +110,9 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
         counters_.add(Counter::publish_over_quota);
         return deny_publish(id, client, packet, ReasonCode::quota_exceeded);
     }
+    if (const auto refusal = storage_refusal();
+        refusal && fields.qos != QoS::at_most_once && wants_storage(client, fields))
+        return refuse_publish(id, client, packet, *refusal);
     if (const auto expiry_s = packet.properties.integer(PropertyId::message_expiry_interval))
         fields.expires_at = context_.now + std::chrono::seconds{*expiry_s};
     if (fields.expires_at != never || packet.properties.has(PropertyId::topic_alias)) {
@@ -121,7 +125,12 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
         fields.properties = forwarded_.view().raw();
     }
     Publication publication{fields, &context_.messages};
-    const auto receivers = publish(publication, &client);
+    const auto forwarding = ledger_ ? forwarding_of(client, packet.qos) : Forwarding::at_once;
+    publication.is_once = forwarding == Forwarding::stored_first;
+    const auto receivers = publish(publication, &client, forwarding);
+    certify_since(written_before, client);
+    if (receipts_asked_ != 0)
+        gate_->hold_for(id, last_receipt_, std::exchange(receipts_asked_, 0));
     session.acknowledge(context_, packet,
                         receivers == 0 ? ReasonCode::no_matching_subscribers : ReasonCode::success);
     return Handled::done;
@@ -138,18 +147,23 @@ Broker::Core::Handled Broker::Core::deny_publish(ConnectionId id, Client& client
     // Before v5 an acknowledgement says nothing about what became of the message.
     session.acknowledge(context_, packet, session.is_v5() ? reason : ReasonCode::success);
     if (session.is_v5() && packet.qos == QoS::exactly_once)
-        session.unreceive_qos_2(*packet.packet_id);
+        session.unreceive_qos_2(context_, *packet.packet_id);
     return Handled::done;
 }
 
-std::size_t Broker::Core::publish(Publication& publication, const Client* publisher) {
+RetainVersion Broker::Core::next_version() {
+    // By the wall clock where there is one, so that it goes on after a restart.
+    const auto wall_us = (context_.now + options_.wall_offset).time_since_epoch().count();
+    last_version_ = {std::max(wall_us, last_version_.at_us + 1), options_.self.raw()};
+    return last_version_;
+}
+
+std::size_t Broker::Core::publish(Publication& publication, const Client* publisher,
+                                  Forwarding forwarding) {
     const auto& fields = publication.fields();
     RetainVersion version;
     if (fields.retain) {
-        last_version_ = {std::max(context_.now.time_since_epoch().count(),
-                                  last_version_.at_us + 1),
-                         options_.self.raw()};
-        version = last_version_;
+        version = next_version();
         store_retained(publication, version);
     }
     auto receivers = deliver_here(publication, publisher);
@@ -171,16 +185,17 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
     }
     for (; shards != 0; shards &= shards - 1) {
         const ShardIndex to{static_cast<unsigned>(std::countr_zero(shards))};
-        peers_.send(to, PeerPublication{publication.message(), version});
+        forward(to, PeerPublication{publication.message(), version}, publication, forwarding);
     }
     for (auto* const group : group_routes_) {
         const auto to = shard_for(publication, *group);
         ++receivers;
         if (to != options_.self) {
-            peers_.send(to, PeerSharedPublication{publication.message(), group->text});
+            forward(to, PeerSharedPublication{publication.message(), group->text}, publication,
+                    forwarding);
             continue;
         }
-        publish_to_group(publication, *FilterName::parse(group->text, true), 0);
+        publish_to_group(publication, *FilterName::parse(group->text, true), 0, forwarding);
     }
     return receivers;
 }
@@ -254,7 +269,7 @@ std::size_t Broker::Core::deliver_here(Publication& publication, const Client* p
 }
 
 void Broker::Core::publish_to_group(Publication& publication, const FilterName& name,
-                                    std::uint64_t tried) {
+                                    std::uint64_t tried, Forwarding forwarding) {
     const auto self = std::uint64_t{1} << options_.self.raw();
     auto* const group = router_.find_group(name);
     const bool has_ready =
@@ -276,8 +291,9 @@ void Broker::Core::publish_to_group(Publication& publication, const FilterName& 
         return;
     }
     const ShardIndex to{static_cast<unsigned>(std::countr_zero(next))};
-    peers_.send(to, PeerSharedPublication{publication.message(), std::string{name.text},
-                                          tried | self});
+    forward(to,
+            PeerSharedPublication{publication.message(), std::string{name.text}, tried | self},
+            publication, forwarding);
 }
 
 void Broker::Core::deliver_to_member(Publication& publication, const FilterName& name,
@@ -311,6 +327,8 @@ void Broker::Core::deliver_to_member(Publication& publication, const FilterName&
 
 void Broker::Core::deliver(Client& client, Publication& publication,
                            const Session::Grant& grant) {
+    if (gate_ && publication.is_once && client.session.is_durable())
+        client.session.certify(context_);  // or a QoS 0 copy could come twice
     client.session.deliver(context_, publication, grant);
     time_retry(client);
     if (context_.queues.size_bytes() > queued_bytes_max_) evict();
@@ -330,15 +348,14 @@ void Broker::Core::store_retained(Publication& publication, RetainVersion versio
 
 void Broker::Core::keep_retained(Publication& publication, RetainVersion version) {
     last_version_.at_us = std::max(last_version_.at_us, version.at_us);
-    if (retained_.store(publication.message(), version, context_.now) ==
-        RetainedMessages::Stored::full)
-        counters_.add(Counter::dropped_retained_full);
-    // One reminder is enough: sweep() says when it is wanted next.
-    const auto next = retained_.sweep(context_.now);
-    if (next < retained_reminder_at_ || retained_reminder_at_ <= context_.now) {
-        retained_reminder_at_ = next;
-        if (next != never) add_timer(next, {Reminder::What::retained, 0, 0});
+    switch (retained_.store(publication.message(), version, context_.now)) {
+        case RetainedMessages::Stored::yes:
+            if (ledger_) store_retained_record(publication.message(), version);
+            break;
+        case RetainedMessages::Stored::older: break;
+        case RetainedMessages::Stored::full: counters_.add(Counter::dropped_retained_full); break;
     }
+    sweep_retained();
 }
 
 // --- SUBSCRIBE, UNSUBSCRIBE -----------------------------------------------------------------------------
@@ -373,6 +390,7 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
     });
     if (error) return fail(id, *error);
     if (!acquire_routes(id, names_)) return Handled::stalled;
+    const auto written_before = write_count();
     // From here on the subscriptions hold the routes.
     const auto pending = std::exchange(open_connection(id).pending, nullptr);
 
@@ -392,6 +410,10 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
         if (has_too_many_levels(name.filter, settings)) {
             if (options_.defects.has(Defect::deep_topic_recursion)) crash();
             return refuse_entry(ReasonCode::topic_filter_invalid);
+        }
+        if (const auto refusal = storage_refusal(); refusal && client.session.is_durable()) {
+            counters_.add(Counter::refused_without_storage);
+            return refuse_entry(*refusal);
         }
         // Rules see the filter as the client wrote it, behind the ShareName.
         if (!is_allowed(client, access::Action::subscribe, parsed(entry.filter, v5)->filter)) {
@@ -418,6 +440,7 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
             route_exchange_.release(filter, share_name);
 
     built_.clear();
+    certify_since(written_before, client);
     wire::encode_suback(built_, {.packet_id = subscribe.packet_id, .reasons = reasons_}, version);
     if (!client.session.send(context_, built_)) return fail(id, ReasonCode::packet_too_large);
     for (const auto& one : to_send) send_retained(client, one.name, one.options, identifier);
@@ -434,6 +457,18 @@ bool Broker::Core::has_room_for(Client& client, const FilterName& name) {
 Router::Subscribed Broker::Core::subscribe(Client& client, const FilterName& name,
                                            wire::SubscriptionOptions options,
                                            std::uint32_t identifier) {
+    if (ledger_ && client.session.is_durable())
+        ledger_->put(storage::SubscriptionRecord{.session = client.session.stored_as(),
+                                                 .text = std::string{name.text},
+                                                 .is_shared = !name.share_name.empty(),
+                                                 .options = options,
+                                                 .identifier = identifier});
+    return join(client, name, options, identifier);
+}
+
+Router::Subscribed Broker::Core::join(Client& client, const FilterName& name,
+                                      wire::SubscriptionOptions options,
+                                      std::uint32_t identifier) {
     const bool had = options_.shard_count > 1 && router_.has(name);
     const auto subscribed = router_.subscribe(client, name, options, identifier);
     if (!had && options_.shard_count > 1) {
@@ -490,9 +525,22 @@ void Broker::Core::send_retained(Client& client, const FilterName& name,
 Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& client,
                                                    const wire::Unsubscribe& packet) {
     const auto version = client.session.terms().version;
+    const auto written_before = write_count();
+    const auto refusal =
+        client.session.is_durable() ? storage_refusal() : std::optional<ReasonCode>{};
+    if (refusal) {
+        counters_.add(Counter::refused_without_storage);
+        // Before v5 there is no word for it.
+        if (!client.session.is_v5()) return fail(id, *refusal, DisconnectReason::internal_error);
+    }
     reasons_.clear();
     packet.for_each([&](std::string_view filter) {
         counters_.add(Counter::unsubscribes);
+        if (refusal) {
+            // UNSUBACK has no Quota exceeded (§3.11.3).
+            reasons_.push_back(static_cast<std::byte>(ReasonCode::implementation_specific_error));
+            return;
+        }
         mounted_.clear();
         auto name = parsed(filter, client.session.is_v5());
         if (name) name = mounted(client.mountpoint(), *name);
@@ -504,12 +552,15 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
             existed ? ReasonCode::success : ReasonCode::no_subscription_existed));
     });
     built_.clear();
+    certify_since(written_before, client);
     wire::encode_unsuback(built_, {.packet_id = packet.packet_id, .reasons = reasons_}, version);
     if (!client.session.send(context_, built_)) return fail(id, ReasonCode::packet_too_large);
     return Handled::done;
 }
 
 void Broker::Core::unsubscribe(Client& client, const FilterName& name) {
+    if (ledger_ && client.session.is_durable())
+        ledger_->erase(storage::key_of_subscription(client.session.stored_as(), name.text));
     CHECK(router_.unsubscribe(client, name));
     if (options_.shard_count == 1) return;
     if (router_.has(name)) {

@@ -21,6 +21,7 @@ struct Reminder {
         retry,       // a session's resends
         resume,      // a connection that was paused may go on
         retained,    // Retained Messages expire
+        storage,     // what was not stored is tried again
         defect,      // what a defect switch has put off
     };
     What what{};

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/base/check.hpp"
+#include "simulator/node_shard.hpp"
 
 namespace touchstone::simulator {
 
@@ -36,9 +37,15 @@ void add_peer_message(Digest& digest, const PeerMessage& message) {
                    [&](const PeerRouteAdded& one) { digest.add(one.sequence); },
                    [&](const PeerRemoveRoute& one) { digest.add(hash_of(one.filter)); },
                    [&](const PeerGroupSize& one) { digest.add(one.members); },
+                   [&](const PeerStored& one) { digest.add(one.receipt.number); },
+                   [&](const PeerRetained& one) { add_message(digest, one.message); },
+                   [](const PeerRecovered&) {},
                },
                message);
 }
+
+/// When a run begins: not 1970, so that who mixes up the clocks is found out.
+constexpr Duration run_begin_of_wall = std::chrono::hours{24 * 365};
 
 /// The first multiple of `resolution` that is not before `at`.
 Instant round_up(Instant at, Duration resolution) {
@@ -48,185 +55,6 @@ Instant round_up(Instant at, Duration resolution) {
 }
 
 }  // namespace
-
-/// One Broker with its ports. Effects go to the links at once, which call nobody back.
-class Node::Shard final : public Network,
-                          public Peers,
-                          public Random,
-                          public Authentication,
-                          public Events {
-public:
-    Shard(Node& node, unsigned index)
-        : node_{node},
-          index_{index},
-          random_{node.engine_.stream(Domain::node, node.entity_ << 16U | index, Purpose::core)},
-          broker_{node.rules_,
-                  {.self = ShardIndex{index},
-                   .shard_count = node.options_.shard_count,
-                   .defects = node.options_.defects},
-                  {.network = *this,
-                   .peers = *this,
-                   .random = *this,
-                   .authentication = this,
-                   .events = node.options_.publishes_presence ? this : nullptr}} {}
-    Shard(const Shard&) = delete;
-    Shard& operator=(const Shard&) = delete;
-
-    [[nodiscard]] Broker& broker() { return broker_; }
-
-    /// A ConnectionId for the connection: the one that became free last, so that reuse is common.
-    ConnectionId enter(ConnectionNumber number) {
-        if (free_.empty()) {
-            free_.push_back(static_cast<std::uint32_t>(slots_.size()));
-            slots_.emplace_back();
-        }
-        const auto slot = free_.back();
-        free_.pop_back();
-        slots_[slot] = {number, false};
-        return ConnectionId{slot};
-    }
-    void leave(ConnectionId id) {
-        slots_[id.raw()].number.reset();
-        free_.push_back(id.raw());
-    }
-    [[nodiscard]] ConnectionNumber number_of(ConnectionId id) const {
-        CHECK(id.raw() < slots_.size());
-        CHECK(slots_[id.raw()].number.has_value());
-        return *slots_[id.raw()].number;
-    }
-
-    /// Connections that were sent something since the last call, in the order of the first send.
-    [[nodiscard]] std::vector<ConnectionNumber> take_unwritten() {
-        std::vector<ConnectionNumber> taken;
-        for (const auto id : std::exchange(unwritten_, {})) {
-            auto& slot = slots_[id.raw()];
-            slot.is_unwritten = false;
-            // Closed meanwhile: the link writes the rest on its own.
-            if (slot.number) taken.push_back(*slot.number);
-        }
-        return taken;
-    }
-
-    std::optional<Instant> tick_at;  // of the tick that counts; others are outdated
-    unsigned ticks_at_one_instant = 0;
-
-    // Network
-    void send(ConnectionId connection, Bytes bytes) override {
-        if (node_.options_.defects.has(Defect::congested_tail_reorder)) {
-            put_before_tail(number_of(connection), bytes);
-        } else {
-            node_.links_.put(number_of(connection), Direction::to_client, bytes);
-        }
-        if (std::exchange(slots_[connection.raw()].is_unwritten, true)) return;
-        unwritten_.push_back(connection);
-    }
-    void send(ConnectionId connection, Bytes head, const MessageRef& message) override {
-        Buffer whole{head.begin(), head.end()};
-        append(whole, message->payload());
-        send(connection, whole);
-    }
-    void close(ConnectionId connection) override {
-        const auto number = number_of(connection);
-        detach(connection);
-        node_.links_.close(number, Direction::to_client);
-    }
-    void abort(ConnectionId connection) override {
-        const auto number = number_of(connection);
-        detach(connection);
-        node_.links_.abort(number, Direction::to_client);
-    }
-    void move(ConnectionId connection, ShardIndex owner, access::Origin /*origin*/) override {
-        CHECK(owner.raw() != index_);
-        CHECK(owner.raw() < node_.options_.shard_count);
-        const auto number = number_of(connection);
-        leave(connection);
-        node_.attachments_.at(number).is_moving = true;
-        node_.put(index_, owner.raw(), Move{number});
-    }
-    void resume(ConnectionId connection) override {
-        const auto number = number_of(connection);
-        node_.engine_.schedule_in(Duration::zero(),
-                                  {node_.owner_, Node::resume, number.raw(), node_.incarnation_});
-    }
-
-    // Peers
-    void send(ShardIndex to, PeerMessage message) override {
-        CHECK(to.raw() != index_);
-        CHECK(to.raw() < node_.options_.shard_count);
-        node_.put(index_, to.raw(), std::move(message));
-    }
-
-    // Authentication
-    void ask(QuestionNumber number, AuthenticationQuestion question) override {
-        CHECK(node_.options_.authority != nullptr);
-        node_.questions_.push_back(
-            {.shard = index_, .number = number, .content = std::move(question)});
-        node_.engine_.schedule_in(node_.options_.authentication_delay,
-                                  {node_.owner_, Node::authenticated, 0, node_.incarnation_});
-    }
-    void forget(QuestionNumber number) override {
-        for (auto& question : node_.questions_) {
-            if (question.shard == index_ && question.number == number) question.is_forgotten = true;
-        }
-        node_.options_.authority->forget(index_, number);
-    }
-
-    // Random
-    std::uint64_t next() override { return random_.next(); }
-
-    // Events
-    void on_connected(const ClientEvent& client) override { note_presence(client, "connected"); }
-    void on_disconnected(const ClientEvent& client, DisconnectReason /*reason*/) override {
-        note_presence(client, "disconnected");
-    }
-    /// Publishes what the core has said about its clients, as a driver does.
-    void publish_presence() {
-        for (const auto& one : std::exchange(presence_, {}))
-            broker_.on_publish({.topic = one.topic, .payload = as_bytes(one.what), .qos = one.qos},
-                               node_.core_now());
-    }
-
-private:
-    struct Slot {
-        std::optional<ConnectionNumber> number;
-        bool is_unwritten = false;
-    };
-
-    struct Presence {
-        std::string topic;
-        std::string what;
-        QoS qos = QoS::at_least_once;
-    };
-    void note_presence(const ClientEvent& client, const std::string& what) {
-        std::string topic{"$SYS/brokers/"};
-        topic.append(node_.rules_->policy.node_name).append("/clients/").append(client.client_id);
-        presence_.push_back({topic.append("/").append(what), what, client.qos});
-    }
-    /// What the connection does not take at once comes behind the next packet.
-    void put_before_tail(ConnectionNumber number, Bytes bytes) {
-        Buffer all{bytes.begin(), bytes.end()};
-        append(all, std::exchange(tails_[number], {}));
-        const auto size_bytes =
-            std::min(all.size(), node_.links_.room_bytes(number, Direction::to_client));
-        node_.links_.put(number, Direction::to_client, Bytes{all}.first(size_bytes));
-        tails_[number].assign(all.begin() + static_cast<std::ptrdiff_t>(size_bytes), all.end());
-    }
-    void detach(ConnectionId connection) {
-        tails_.erase(number_of(connection));
-        node_.attachments_.erase(number_of(connection));
-        leave(connection);
-    }
-
-    Node& node_;
-    unsigned index_;
-    RandomStream random_;
-    std::vector<Slot> slots_;  // by ConnectionId
-    std::vector<std::uint32_t> free_;
-    std::vector<ConnectionId> unwritten_;
-    std::vector<Presence> presence_;
-    std::map<ConnectionNumber, Buffer> tails_;  // by the defect congested_tail_reorder
-    Broker broker_;
-};
 
 Node::Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions options)
     : engine_{engine},
@@ -238,6 +66,12 @@ Node::Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions optio
       accepts_{engine.stream(Domain::node, entity, Purpose::accept)} {
     CHECK(options_.shard_count >= 1);
     CHECK(options_.peer_delay_low <= options_.peer_delay_high);
+    if (options_.storage)
+        disk_ = std::make_unique<Disk>(
+            engine, entity, options_.shard_count, *options_.storage,
+            [this](unsigned shard, BatchNumber number, StorageOutcome outcome) {
+                on_stored(shard, number, outcome);
+            });
     const std::uint64_t pair_count = std::uint64_t{options_.shard_count} * options_.shard_count;
     for (std::uint64_t pair = 0; pair < pair_count; ++pair) {
         channels_.push_back({.underway = {},
@@ -254,12 +88,33 @@ void Node::start() {
     for (unsigned index = 0; index < options_.shard_count; ++index) {
         shards_.push_back(std::make_unique<Shard>(*this, index));
     }
+    if (disk_) recover();
     for (unsigned index = 0; index < options_.shard_count; ++index) finish_turn(index);
+}
+
+void Node::recover() {
+    unusable_records_ = 0;
+    for (unsigned index = 0; index < options_.shard_count; ++index) {
+        auto& broker = shards_[index]->broker();
+        std::vector<std::string> unusable;
+        for (const auto& [key, value] : disk_->records(index))
+            if (!broker.on_record(key, value)) unusable.push_back(key);
+        std::ranges::move(broker.on_recovered(core_now()), std::back_inserter(unusable));
+        for (const auto& key : unusable) disk_->set_aside(index, key);
+        unusable_records_ += unusable.size();
+    }
+}
+
+void Node::on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome) {
+    CHECK(is_up());  // what is under way is lost with the process
+    shards_[shard]->broker().on_stored(number, outcome, core_now());
+    finish_turn(shard);
 }
 
 void Node::crash(bool is_silent) {
     CHECK(is_up());
     shards_.clear();
+    if (disk_) disk_->lose_unsynced();
     for (auto& one : channels_) one.underway.clear();
     questions_.clear();
     for (const auto& [number, attachment] : std::exchange(attachments_, {})) {
@@ -276,6 +131,7 @@ void Node::stop() {
         shards_[index]->broker().on_stop(core_now());
         finish_turn(index);
     }
+    if (disk_) disk_->finish();
     crash(false);
 }
 
@@ -290,6 +146,12 @@ void Node::reload(std::shared_ptr<const access::NodeRules> rules) {
 Instant Node::core_now() const {
     const Instant now = engine_.now();
     return (clock_ == nullptr ? now : clock_->steady_at(now)) - uptime_lead_;
+}
+
+Duration Node::wall_offset() const {
+    const Instant now = engine_.now();
+    const Instant wall = (clock_ == nullptr ? now : clock_->wall_at(now)) + run_begin_of_wall;
+    return wall - core_now();
 }
 
 void Node::on_clock_changed(const Clock& clock) {

@@ -17,6 +17,7 @@
 
 #include "broker/broker.hpp"
 #include "simulator/clock.hpp"
+#include "simulator/disk.hpp"
 #include "simulator/links.hpp"
 
 namespace touchstone::simulator {
@@ -59,6 +60,8 @@ struct NodeOptions {
     /// as by an operating system whose backlog is full. Zero: all are accepted at once.
     Duration accept_interval = Duration::zero();
     unsigned accept_backlog = 5;
+    /// Without it a crash takes all that the node knows.
+    std::optional<DiskOptions> storage{};
 };
 
 class Node final : public Acceptor, private EventHandler {
@@ -69,10 +72,12 @@ public:
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
 
-    /// Brings the process up, with an empty memory. It is down.
+    /// Brings the process up, with what its disk holds; without a disk with an empty memory. It is
+    /// down.
     void start();
-    /// The process is gone at once, with its memory. Its connections are reset by the operating
-    /// system; when `is_silent` the machine went with it, and nobody tells the clients.
+    /// The process is gone at once, with its memory and what its disk has not synced. Its
+    /// connections are reset by the operating system; when `is_silent` the machine went with it,
+    /// and nobody tells the clients.
     void crash(bool is_silent);
     /// Stops in an orderly way (Broker::on_stop on every shard), then the process is gone.
     void stop();
@@ -96,6 +101,10 @@ public:
     [[nodiscard]] std::size_t wanted_bytes_max() const { return wanted_bytes_max_; }
     /// The most bytes that waited for one connection to take them, since the beginning.
     [[nodiscard]] std::size_t unwritten_bytes_max() const { return unwritten_bytes_max_; }
+    /// Null without storage.
+    [[nodiscard]] const Disk* disk() const { return disk_.get(); }
+    /// Records that the last start could not use.
+    [[nodiscard]] std::size_t unusable_records() const { return unusable_records_; }
     /// Of messages between shards.
     [[nodiscard]] std::size_t peer_messages_underway() const;
 
@@ -151,6 +160,10 @@ private:
     void arm_timer(unsigned shard);
     /// What the core is told as the time: what the steady clock shows since the machine began.
     [[nodiscard]] Instant core_now() const;
+    /// From that to what the wall clock shows.
+    [[nodiscard]] Duration wall_offset() const;
+    void recover();
+    void on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome);
     [[nodiscard]] Channel& channel(unsigned from, unsigned to) {
         return channels_[from * options_.shard_count + to];
     }
@@ -168,6 +181,8 @@ private:
     Instant next_accept_at_ = run_begin;
     std::size_t wanted_bytes_max_ = 0;
     std::size_t unwritten_bytes_max_ = 0;
+    std::unique_ptr<Disk> disk_;
+    std::size_t unusable_records_ = 0;
     std::uint32_t incarnation_ = 0;               // tells events of an earlier process apart
     std::vector<std::unique_ptr<Shard>> shards_;  // empty: the process is down
     std::vector<Channel> channels_;

@@ -28,6 +28,7 @@ enum class Purpose : std::uint32_t {
     publish = 8,
     disturb = 9,
     shape = 10,  // what a random workload consists of
+    sync = 11,   // how long a disk takes
 };
 
 class RandomStream {

@@ -148,6 +148,12 @@ private:
                             "shard_delay_us_high",
                             node.has_shard_delay_us_high() ? node.shard_delay_us_high() : 500);
             }
+            if (node.has_storage()) {
+                const auto& disk = node.storage();
+                check_order(place.in("storage"), "sync_ms_low",
+                            disk.has_sync_ms_low() ? disk.sync_ms_low() : 1, "sync_ms_high",
+                            disk.has_sync_ms_high() ? disk.sync_ms_high() : 5);
+            }
             if (!node.has_settings()) continue;
             const auto settings = place.in("settings");
             for (const auto* field : {"inflight_max", "receive_maximum", "packet_id_max"}) {

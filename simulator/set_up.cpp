@@ -34,6 +34,12 @@ NodeOptions node_options(const scenario::Node& node) {
     if (node.accepts_per_s() > 0) {
         options.accept_interval = microseconds(1'000'000 / node.accepts_per_s());
     }
+    if (node.has_storage()) {
+        auto& storage = options.storage.emplace();
+        const auto& disk = node.storage();
+        if (disk.has_sync_ms_low()) storage.sync_low = milliseconds(disk.sync_ms_low());
+        if (disk.has_sync_ms_high()) storage.sync_high = milliseconds(disk.sync_ms_high());
+    }
     auto& settings = options.settings;
     const auto& given = node.settings();
     if (given.has_inflight_max()) settings.inflight_max = narrow(given.inflight_max());

@@ -137,6 +137,8 @@ struct TracedNode {
     Duration connect_timeout{};               // Settings::connect_timeout
     Duration retry_interval{};                // Settings::retry_interval
     Duration accept_interval{};               // NodeOptions::accept_interval
+    bool has_storage = false;                 // NodeOptions::storage
+    Duration durable_within{};                // what the node took is stored, at the latest
 };
 
 /// What a client's settings promise, as far as an observer has to know it.

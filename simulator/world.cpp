@@ -63,7 +63,12 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
                                 options.rules->zones.front().policy.user_name_as_client_id,
                             .connect_timeout = settings.connect_timeout,
                             .retry_interval = settings.retry_interval,
-                            .accept_interval = options.accept_interval});
+                            .accept_interval = options.accept_interval,
+                            .has_storage = options.storage.has_value(),
+                            .durable_within =
+                                options.storage
+                                    ? 2 * (options.storage->sync_high + options.peer_delay_high)
+                                    : Duration{}});
     NodeOptions placed = options;
     placed.on_death = [this, entity] { on_death(nodes_[entity]); };
     nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, std::move(placed)), actor});

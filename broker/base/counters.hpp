@@ -48,6 +48,12 @@ namespace touchstone {
       "Publications not taken, by reason.")                                                        \
     X(publish_over_quota, "publish_refused", "reason=quota_exceeded",                             \
       "Publications not taken, by reason.")                                                        \
+    X(storage_full, "storage_refusals", "reason=full",                                            \
+      "Batches that were not stored, by reason; they are tried again.")                            \
+    X(storage_failed, "storage_refusals", "reason=failed",                                        \
+      "Batches that were not stored, by reason; they are tried again.")                            \
+    X(refused_without_storage, "refused_without_storage", "",                                     \
+      "Packets refused, and connections closed, because what they ask for could not be stored.")   \
     X(publish_pauses, "publish_pauses", "", "Times a client's publications had to wait.")         \
     X(subscribe_denied, "subscribe_refused", "reason=not_authorized",                             \
       "Topic Filters not subscribed, by reason.")                                                  \

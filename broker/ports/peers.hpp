@@ -20,11 +20,23 @@ struct RetainVersion {
     friend constexpr auto operator<=>(const RetainVersion&, const RetainVersion&) = default;
 };
 
+/// What a shard that stores wants to hear about a message it sends: PeerStored, once what the
+/// message has caused is stored there.
+struct PeerReceipt {
+    /// Counts up for each pair of shards; 0: no answer is wanted.
+    std::uint64_t number = 0;
+    /// The sender has stored the message, and sends it again after a crash until it is answered:
+    /// who has taken the number, or a higher one, takes it no second time. Otherwise the number is
+    /// only for the answer.
+    bool is_stored = false;
+};
+
 /// A message for the sessions of the receiving shard. One whose RETAIN flag is set goes to every
 /// shard, because each keeps its own copy of the retained messages.
 struct PeerPublication {
     MessageRef message;
     RetainVersion version;  // meaningful when message->retain()
+    PeerReceipt receipt{};
 };
 
 /// A message for one member of a Shared Subscription that lives on the receiving shard (§4.8.2).
@@ -32,7 +44,23 @@ struct PeerSharedPublication {
     MessageRef message;
     std::string group;        // the Shared Subscription as written: "$share/{share name}/{filter}"
     std::uint64_t tried = 0;  // bit n: shard n had no member that could take it at once
+    PeerReceipt receipt{};
 };
+
+/// The answer to PeerReceipt: what the message has caused here outlives a crash.
+struct PeerStored {
+    PeerReceipt receipt;
+};
+
+/// A Retained Message, or the removal of one, that the sender has found in its storage.
+struct PeerRetained {
+    MessageRef message;
+    RetainVersion version;
+};
+
+/// The sender has told all that it has found in its storage: its routes and Retained Messages came
+/// before. A shard takes clients when it has this from all others.
+struct PeerRecovered {};
 
 /// Publications that match `filter` are to be sent to the sender from now on. Answered by
 /// PeerRouteAdded with the same sequence.
@@ -61,8 +89,9 @@ struct PeerGroupSize {
     std::uint32_t members = 1;
 };
 
-using PeerMessage = std::variant<PeerPublication, PeerSharedPublication, PeerAddRoute,
-                                 PeerRouteAdded, PeerRemoveRoute, PeerGroupSize>;
+using PeerMessage =
+    std::variant<PeerPublication, PeerSharedPublication, PeerAddRoute, PeerRouteAdded,
+                 PeerRemoveRoute, PeerGroupSize, PeerStored, PeerRetained, PeerRecovered>;
 
 class Peers {
 public:

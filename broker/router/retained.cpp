@@ -119,7 +119,7 @@ void RetainedMessages::insert_removal(Topics::iterator place, std::string_view t
 
     const auto count_max = std::clamp(limits_.count_max, removals_min, removals_max);
     const auto bytes_max = std::clamp(limits_.bytes_max, removal_bytes_min, removal_bytes_max);
-    while (removals_.size() > count_max || removal_bytes_ > bytes_max) erase_first(removals_);
+    while (removals_.size() > count_max || removal_bytes_ > bytes_max) forget_first(removals_);
 }
 
 RetainedMessages::Topics::iterator RetainedMessages::erase(Topics::iterator entry) {
@@ -194,7 +194,7 @@ void RetainedMessages::collect(std::string_view filter, Instant now,
 Instant RetainedMessages::sweep(Instant now) {
     auto wanted_at = never;
     for (const auto* const deadlines : {&expiries_, &removals_}) {
-        while (!deadlines->empty() && deadlines->begin()->first <= now) erase_first(*deadlines);
+        while (!deadlines->empty() && deadlines->begin()->first <= now) forget_first(*deadlines);
         if (!deadlines->empty()) wanted_at = std::min(wanted_at, deadlines->begin()->first);
     }
     return wanted_at;

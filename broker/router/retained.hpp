@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "broker/base/instant.hpp"
@@ -24,7 +25,10 @@ public:
     };
     /// `with_peers`: other shards may still send older versions of a topic whose message was
     /// removed, so its version is remembered for a while.
-    RetainedMessages(Limits limits, bool with_peers) : limits_{limits}, with_peers_{with_peers} {}
+    RetainedMessages(Limits limits, bool with_peers, bool notes_forgotten = false)
+        : limits_{limits},
+          with_peers_{with_peers},
+          notes_forgotten_{notes_forgotten} {}
     RetainedMessages(const RetainedMessages&) = delete;
     RetainedMessages& operator=(const RetainedMessages&) = delete;
     /// What is beyond them already, stays.
@@ -48,6 +52,9 @@ public:
 
     /// Forgets what has expired and old removals. Returns when it is wanted next; `never` for not.
     Instant sweep(Instant now);
+
+    /// The topics that have been forgotten without a store() for them, if `notes_forgotten`.
+    std::vector<std::string> take_forgotten() { return std::exchange(forgotten_, {}); }
 
     [[nodiscard]] std::size_t size() const { return topics_.size() - removals_.size(); }
     [[nodiscard]] std::uint64_t size_bytes() const { return bytes_; }
@@ -75,7 +82,11 @@ private:
                         Instant now);
     /// Returns what comes behind it.
     Topics::iterator erase(Topics::iterator entry);
-    void erase_first(const Deadlines& deadlines) { erase(topics_.find(deadlines.begin()->second)); }
+    /// What is due first, or oldest.
+    void forget_first(const Deadlines& deadlines) {
+        if (notes_forgotten_) forgotten_.emplace_back(deadlines.begin()->second);
+        erase(topics_.find(deadlines.begin()->second));
+    }
     [[nodiscard]] bool has_room(Topics::const_iterator known, std::size_t size_bytes) const;
 
     Topics topics_;
@@ -85,6 +96,8 @@ private:
     std::uint64_t removal_bytes_ = 0;
     Limits limits_;
     bool with_peers_;
+    bool notes_forgotten_;
+    std::vector<std::string> forgotten_;
 };
 
 }  // namespace touchstone

@@ -165,6 +165,14 @@ void Outbox::finish_behind_front(const Flow& flow) {
     flows_.erase(found);
 }
 
+Outbox::Flow& Outbox::restore(wire::PacketId packet_id, bool released, Delivery delivery) {
+    CHECK(find(packet_id) == nullptr);
+    is_in_order_ = false;  // others may have ended in between
+    last_packet_id_ = packet_id.raw();
+    return flows_.push_back(
+        {.packet_id = packet_id, .released = released, .delivery = std::move(delivery)});
+}
+
 void Outbox::begin_connection() {
     for (auto& flow : flows_) {
         flow.on_this_connection = false;

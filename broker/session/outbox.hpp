@@ -16,6 +16,7 @@
 #include "broker/base/settings.hpp"
 #include "broker/session/queue_ledger.hpp"
 #include "broker/session/ring.hpp"
+#include "broker/storage/ledger.hpp"
 #include "broker/wire/types.hpp"
 
 namespace touchstone {
@@ -24,6 +25,7 @@ namespace touchstone {
 struct DeliveryExtras {
     std::vector<std::uint32_t> more_identifiers;  // Subscription Identifiers beyond the first
     std::string group;  // the Shared Subscription it was sent for, as written; empty: none
+    storage::DeliveryEntry entry;  // of a durable session
 };
 
 /// A message as one client is to get it.
@@ -86,6 +88,8 @@ public:
                                  .sent_at = now,
                                  .delivery = std::move(delivery)});
     }
+    /// A flow that was there before the process began, at the end of the window.
+    Flow& restore(wire::PacketId packet_id, bool released, Delivery delivery);
     /// The flow with that identifier; null when there is none.
     [[nodiscard]] Flow* find(wire::PacketId packet_id) {
         // Acknowledgements mostly come in order.

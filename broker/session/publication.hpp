@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "broker/base/message.hpp"
+#include "broker/storage/ledger.hpp"
 #include "broker/wire/packets.hpp"
 
 namespace touchstone {
@@ -39,6 +41,16 @@ public:
         return message_;
     }
 
+    /// The record of message(), once somebody has needed it.
+    const storage::MessageShare& kept(storage::Ledger& ledger) {
+        if (!share_) share_ = ledger.keep(message());
+        return share_;
+    }
+    /// It is in storage already.
+    void set_kept(storage::MessageShare share) { share_ = std::move(share); }
+
+    /// After a crash it is not published again: what it causes leaves after that is stored.
+    bool is_once = false;
     /// Names this publication among those that EncodedPublishes has seen; 0: not seen yet.
     std::uint64_t serial = 0;
 
@@ -46,6 +58,7 @@ private:
     MessageFields fields_;
     MessagePool* pool_ = nullptr;
     MessageRef message_;
+    storage::MessageShare share_;
 };
 
 /// PUBLISH packets as they go to receivers without Subscription Identifiers, for a first transmission:

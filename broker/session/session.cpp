@@ -139,6 +139,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
                 delivery.extras->more_identifiers = *grant.more_identifiers;
             delivery.extras->group = grant.group;
         }
+        if (context.ledger != nullptr) enter(context, publication, delivery);
         return delivery;
     };
     if (!connected_) {
@@ -178,6 +179,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
     }
     auto& flow = box.start(make_delivery(), context.now, settings().packet_id_max,
                            checks_packet_ids(context));
+    if (context.ledger != nullptr) write(context, flow);
     if (!send_shared_publish(context, publication, qos, grant.retain, flow.packet_id)) {
         context.counters.add(Counter::dropped_too_large);
         box.finish(flow);
@@ -190,6 +192,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
 void Session::keep(SessionContext& context, Delivery delivery) {
     auto& box = made_outbox();
     const auto before_bytes = box.queue_bytes();
+    if (context.ledger != nullptr) write(delivery, nullptr);
     const auto dropped = box.enqueue(std::move(delivery), zone_->policy.queue_priorities,
                                      limits_of_queue(context));
     account(context, before_bytes);
@@ -340,6 +343,7 @@ void Session::note_alias(std::string_view topic) {
 void Session::start_flow(SessionContext& context, Delivery delivery) {
     auto& flow = made_outbox().start(std::move(delivery), context.now, settings().packet_id_max,
                                      checks_packet_ids(context));
+    if (context.ledger != nullptr) write(context, flow);
     const auto& message = flow.delivery.message;
     if (!send_publish(context, fields_of(*message), message, flow.delivery, false,
                       flow.packet_id)) {
@@ -490,13 +494,17 @@ Inbox::Received Session::receive_qos_2(SessionContext& context, wire::PacketId p
     // none but the number of Packet Identifiers [MQTT-4.3.3-2 v3.1.1].
     const auto count_max = is_v5() ? zone_->policy.awaiting_release_max : 65'535U;
     const auto received = inbox_->receive(packet_id, count_max);
+    if (received == Inbox::Received::is_new && context.ledger != nullptr && is_durable_)
+        context.ledger->put(storage::ReceivedRecord{stored_as_, packet_id.raw()});
     return received == Inbox::Received::again && context.defects.has(Defect::qos2_publish_duplicates)
                ? Inbox::Received::is_new
                : received;
 }
 
-void Session::unreceive_qos_2(wire::PacketId packet_id) {
-    if (inbox_) inbox_->release(packet_id);
+void Session::unreceive_qos_2(SessionContext& context, wire::PacketId packet_id) {
+    if (!inbox_ || !inbox_->release(packet_id)) return;
+    if (context.ledger != nullptr && is_durable_)
+        context.ledger->erase(storage::key_of_received(stored_as_, packet_id.raw()));
 }
 
 void Session::acknowledge(SessionContext& context, const wire::Publish& publish,
@@ -554,12 +562,20 @@ void Session::on_pubrec(SessionContext& context, const wire::Ack& ack) {
     outbox_->resent(*flow);
     // Whoever lets it expire has to know it.
     if (!context.defects.has(Defect::qos2_expiry_removes_release)) flow->delivery.message = {};
-    flow->delivery.extras.reset();
+    if (context.ledger != nullptr) write(context, *flow);
+    if (flow->delivery.extras && !flow->delivery.extras->entry) flow->delivery.extras.reset();
+    if (flow->delivery.extras) flow->delivery.extras->group.clear();
     send_ack(context, PacketType::pubrel, flow->packet_id, ReasonCode::success);
 }
 
 void Session::on_pubrel(SessionContext& context, const wire::Ack& ack) {
-    const bool known = inbox_ && inbox_->release(ack.packet_id);
+    const bool known = inbox_ && inbox_->has(ack.packet_id);
+    if (known) {
+        unreceive_qos_2(context, ack.packet_id);
+        // Else a crash would bring the identifier back, and the next message under it would be taken
+        // for a duplicate.
+        if (is_durable_) certify(context);
+    }
     send_ack(context, PacketType::pubcomp, ack.packet_id,
              known ? ReasonCode::success : ReasonCode::packet_identifier_not_found);
 }

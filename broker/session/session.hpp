@@ -18,6 +18,9 @@
 #include "broker/session/outbox.hpp"
 #include "broker/session/publication.hpp"
 #include "broker/session/queue_ledger.hpp"
+#include "broker/storage/ledger.hpp"
+#include "broker/storage/output_gate.hpp"
+#include "broker/storage/stored_will.hpp"
 #include "broker/wire/packets.hpp"
 
 namespace touchstone {
@@ -33,17 +36,8 @@ struct SessionContext {
     Buffer scratch{};                     // packets are built here
     wire::PropertiesWriter properties{};  // and their Properties here
     EncodedPublishes encoded{};
-};
-
-/// A Will Message as the client left it (§3.1.2.5, v5 §3.1.3.2).
-struct StoredWill {
-    std::string topic;
-    Buffer payload;
-    Buffer properties;  // those that travel with the message
-    QoS qos = QoS::at_most_once;
-    bool retain = false;
-    std::uint32_t delay_s = 0;
-    std::optional<std::uint32_t> message_expiry_s;
+    storage::Ledger* ledger = nullptr;     // null: nothing outlives the process
+    storage::OutputGate* gate = nullptr;   // with the ledger
 };
 
 /// What a CONNECT settled for the time of its Network Connection.
@@ -143,7 +137,7 @@ public:
     /// Whether a QoS 2 PUBLISH is new; remembers its identifier.
     Inbox::Received receive_qos_2(SessionContext& context, wire::PacketId packet_id);
     /// A PUBREC that refuses the message ends the flow: its identifier is free again (§4.3.3).
-    void unreceive_qos_2(wire::PacketId packet_id);
+    void unreceive_qos_2(SessionContext& context, wire::PacketId packet_id);
     /// The answer to an accepted PUBLISH of QoS 1 or 2.
     void acknowledge(SessionContext& context, const wire::Publish& publish, ReasonCode reason);
 
@@ -151,6 +145,29 @@ public:
     void on_pubrec(SessionContext& context, const wire::Ack& ack);
     void on_pubrel(SessionContext& context, const wire::Ack& ack);
     void on_pubcomp(SessionContext& context, const wire::Ack& ack);
+
+    // --- What outlives the process (session_storage.cpp) -----------------------------------------
+
+    /// The number of its record; 0: none.
+    [[nodiscard]] storage::Number stored_as() const { return stored_as_; }
+    /// Its messages, subscriptions and identifiers are stored from now on (or were before).
+    [[nodiscard]] bool is_durable() const { return is_durable_; }
+    void set_stored(storage::Number number, bool is_durable) {
+        stored_as_ = number;
+        is_durable_ = is_durable;
+    }
+    /// What is sent to the client from now on leaves after what is written now is stored.
+    void certify(SessionContext& context) const {
+        if (context.gate != nullptr && connected_)
+            context.gate->hold(connection_, context.ledger->awaited_batch());
+    }
+    /// What was found at recovery, in the order of storage::DeliveryRecord::started, then sequence.
+    /// False: it contradicts what is there already.
+    bool restore(SessionContext& context, const storage::DeliveryRecord& found, MessageRef message,
+                 storage::DeliveryEntry entry);
+    void restore_received(wire::PacketId packet_id);
+    /// The session ends: its identifiers are forgotten. Its deliveries go with themselves.
+    void erase_received(SessionContext& context) const;
 
     // --- Defects (defects.hpp, session_defects.cpp) ----------------------------------------------
 
@@ -174,6 +191,12 @@ private:
     /// Writes what a change of the queue has cost or freed into the ledger.
     void account(SessionContext& context, std::size_t before_bytes);
     Outbox& made_outbox();
+    /// Of a durable session: gives the delivery its place in storage.
+    void enter(SessionContext& context, Publication& publication, Delivery& delivery) const;
+    /// Writes what the delivery is now; `flow`: null while it waits.
+    static void write(Delivery& delivery, const Outbox::Flow* flow);
+    /// Before the flow's next packet is sent: the packet waits until the flow is stored.
+    void write(SessionContext& context, Outbox::Flow& flow) const;
     void send_ack(SessionContext& context, wire::PacketType type, wire::PacketId packet_id,
                   ReasonCode reason);
     void keep(SessionContext& context, Delivery delivery);
@@ -227,6 +250,8 @@ private:
     std::uint64_t owner_ = 0;
     ConnectionId connection_;
     bool connected_ = false;
+    bool is_durable_ = false;
+    storage::Number stored_as_ = 0;
     ConnectionTerms terms_;
     std::size_t unwritten_bytes_ = 0;
     std::unique_ptr<Outbox> outbox_;  // null: nothing in it

@@ -5,12 +5,14 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "broker/base/hash.hpp"
 #include "broker/broker.hpp"
+#include "broker/storage/tests/memory_storage.hpp"
 #include "broker/wire/packets.hpp"
 
 namespace touchstone {
@@ -22,6 +24,8 @@ public:
         Settings settings;
         Defects defects;
         std::shared_ptr<const access::NodeRules> rules;  // null: open_rules(settings)
+        std::vector<MemoryStorage>* disks = nullptr;     // by shard; null: nothing outlives the rig
+        Duration wall_offset{};
     };
     explicit Rig(const Options& options)
         : rules{options.rules ? options.rules : access::open_rules(options.settings)} {
@@ -31,14 +35,20 @@ public:
                 rules,
                 Broker::Options{.self = ShardIndex{index},
                                 .shard_count = options.shards,
-                                .defects = options.defects},
+                                .defects = options.defects,
+                                .wall_offset = options.wall_offset},
                 Broker::Ports{.network = *shard,
                               .peers = *shard,
                               .random = *shard,
                               .authentication = shard.get(),
-                              .events = shard.get()});
+                              .events = shard.get(),
+                              .storage = options.disks == nullptr ? nullptr
+                                                                  : &(*options.disks)[index]});
             shards.push_back(std::move(shard));
         }
+        if (options.disks == nullptr) return;
+        disks = options.disks;
+        recover();
     }
     Rig() : Rig{Options{}} {}
 
@@ -108,6 +118,13 @@ public:
                 push(*peer);
                 busy = true;
             }
+            for (unsigned index = 0; disks != nullptr && index < shards.size(); ++index) {
+                auto& disk = (*disks)[index];
+                if (!disk.under_way || !outcome) continue;
+                const auto number = disk.complete(*outcome);
+                shards[index]->broker->on_stored(number, *outcome, now);
+                busy = true;
+            }
         }
     }
 
@@ -137,6 +154,10 @@ public:
     }
 
     std::shared_ptr<const access::NodeRules> rules;
+    std::vector<MemoryStorage>* disks = nullptr;
+    /// What becomes of batches; nothing: they stay on their way.
+    std::optional<StorageOutcome> outcome = StorageOutcome::stored;
+    std::vector<std::string> unusable;  // keys that recovery could not use
     std::vector<Question> questions;
     std::vector<QuestionNumber> forgotten;
     std::vector<std::string> events;  // "connected c", "disconnected c normal"
@@ -191,6 +212,16 @@ private:
         std::uint32_t last_id = 0;
         std::uint64_t draws = 0;
     };
+
+    void recover() {
+        for (unsigned index = 0; index < shards.size(); ++index) {
+            auto& broker = *shards[index]->broker;
+            for (const auto& [key, value] : (*disks)[index].records)
+                if (!broker.on_record(key, value)) unusable.push_back(key);
+            for (auto& key : broker.on_recovered(now)) unusable.push_back(std::move(key));
+        }
+        settle();
+    }
 
     void place(Peer& peer, unsigned index) {
         auto& shard = *shards[index];

@@ -72,6 +72,13 @@ TEST(Scenario, wants_payloads_to_be_unique) {
                               "payload of steps[0].publish.messages[0] already")));
 }
 
+TEST(Scenario, wants_a_disk_whose_times_are_in_order) {
+    EXPECT_THAT(problems_of("nodes { name: \"n\" storage { sync_ms_low: 2 } }"), IsEmpty());
+    EXPECT_THAT(problems_of("nodes { name: \"n\" storage { sync_ms_low: 7 } }"),
+                ElementsAre("x.textproto:8: nodes[1].storage.sync_ms_high: 5 is less than "
+                            "sync_ms_low, 7"));
+}
+
 TEST(Scenario, wants_a_clock_that_can_be) {
     EXPECT_THAT(problems_of("clients { name: \"c\" clock { drift_ppm: -900001 } }"),
                 ElementsAre(HasSubstr(":8: clients[1].clock.drift_ppm: -900001 is not in "

@@ -1,0 +1,202 @@
+// How a shard becomes what it was: records are read in any order, put together when all are there,
+// and clients are taken when all shards of the node have told each other what they found.
+
+#include <algorithm>
+
+#include "broker/base/check.hpp"
+#include "broker/core.hpp"
+
+namespace touchstone {
+
+void Broker::Core::begin_recovery() {
+    found_ = std::make_unique<FoundRecords>();
+    is_ready_ = false;
+    recovering_shards_ = options_.shard_count - 1;
+}
+
+bool Broker::Core::on_record(std::string_view key, Bytes value) {
+    CHECK(found_ != nullptr);
+    auto record = storage::decode(key, value, ledger_->wall_offset());
+    if (!record) return false;
+    auto& found = *found_;
+    if (const auto* const counter = std::get_if<storage::CounterRecord>(&*record)) {
+        found.count(counter->last);
+    } else if (auto* const message = std::get_if<storage::MessageRecord>(&*record)) {
+        found.count(message->number);
+        found.messages.emplace(message->number, std::move(message->message));
+    } else if (auto* const retained = std::get_if<storage::RetainedRecord>(&*record)) {
+        found.retained.push_back(std::move(*retained));
+    } else if (auto* const session = std::get_if<storage::SessionRecord>(&*record)) {
+        found.count(session->number);
+        found.sessions.push_back(std::move(*session));
+    } else if (auto* const one = std::get_if<storage::SubscriptionRecord>(&*record)) {
+        found.subscriptions.push_back(std::move(*one));
+    } else if (auto* const delivery = std::get_if<storage::DeliveryRecord>(&*record)) {
+        found.count(std::max(delivery->sequence, delivery->started));
+        found.deliveries.push_back(std::move(*delivery));
+    } else if (const auto* const received = std::get_if<storage::ReceivedRecord>(&*record)) {
+        found.received.push_back(*received);
+    } else if (auto* const forward = std::get_if<storage::ForwardRecord>(&*record)) {
+        found.count(forward->number);
+        found.forwards.push_back(std::move(*forward));
+    } else if (const auto* const mark = std::get_if<storage::MarkRecord>(&*record)) {
+        marks_[mark->from] = mark->number;
+    }
+    return true;
+}
+
+std::vector<std::string> Broker::Core::on_recovered(Instant now) {
+    CHECK(found_ != nullptr);
+    context_.now = now;
+    std::vector<std::string> unusable;
+    ledger_->skip_numbers(found_->last_number);
+    restore_sessions(unusable);
+    restore_subscriptions(unusable);
+    {
+        // Shares in all messages: what nobody else wants goes with them.
+        std::vector<storage::MessageShare> shares;
+        shares.reserve(found_->messages.size());
+        for (const auto& [number, message] : found_->messages)
+            shares.push_back(ledger_->share_of(number));
+        restore_deliveries(unusable);
+        restore_forwards(unusable);
+    }
+    restore_retained();
+    for (unsigned shard = 0; shard < options_.shard_count; ++shard)
+        if (ShardIndex{shard} != options_.self) peers_.send(ShardIndex{shard}, PeerRecovered{});
+    found_.reset();
+    if (recovering_shards_ == 0) become_ready();
+    return unusable;
+}
+
+void Broker::Core::restore_sessions(std::vector<std::string>& unusable) {
+    std::ranges::sort(found_->sessions, {}, &storage::SessionRecord::number);
+    for (auto& record : found_->sessions) {
+        const access::ListenerIndex listener{
+            record.listener < rules_->listeners.size() ? record.listener : std::uint16_t{0}};
+        if (found_->client_of(record.number) != nullptr ||
+            owner_of(record.client_id, options_.shard_count) != options_.self) {
+            unusable.push_back(storage::key_of(record));
+            continue;
+        }
+        auto& client = make_client(record.client_id, rules_->zone_of(listener));
+        auto& session = client.session;
+        session.set_stored(record.number, record.is_durable);
+        session.terms().version = record.version;
+        session.terms().session_expiry_s = record.session_expiry_s;
+        client.listener = listener;
+        client.address = record.address;
+        if (record.user_name) client.made_identity().user_name = record.user_name;
+        const auto mountpoint =
+            rules_->listeners[listener.raw()].mountpoint.for_client(as_asker(client));
+        if (mountpoint && !mountpoint->prefix().empty())
+            client.made_identity().mountpoint = *mountpoint;
+        if (record.will)
+            session.replace_will(std::make_unique<StoredWill>(std::move(*record.will)));
+        client.ends_at = record.ends_at;
+        client.will_due_at = record.will_due_at;
+        if (record.is_connected) {
+            // Its connection ended with the process, at a time that nobody has noted: it counts
+            // from now, so that no session ends early.
+            client.ends_at = after_s(context_.now, record.session_expiry_s);
+            if (const auto* const will = session.will())
+                client.will_due_at = std::min(after_s(context_.now, will->delay_s), client.ends_at);
+            store_session(client);
+        }
+        found_->clients.emplace(record.number, &client);
+        recovered_.push_back(&client);
+    }
+}
+
+void Broker::Core::restore_subscriptions(std::vector<std::string>& unusable) {
+    std::ranges::sort(found_->subscriptions, {}, [](const auto& one) {
+        return std::pair{one.session, std::string_view{one.text}};
+    });
+    for (const auto& one : found_->subscriptions) {
+        auto* const client = found_->client_of(one.session);
+        const auto name = FilterName::parse(one.text, one.is_shared);
+        if (client == nullptr || !name || one.is_shared == name->share_name.empty())
+            unusable.push_back(storage::key_of(one));
+        else
+            join(*client, *name, one.options, one.identifier);
+    }
+}
+
+void Broker::Core::restore_deliveries(std::vector<std::string>& unusable) {
+    using State = storage::DeliveryRecord::State;
+    std::ranges::sort(found_->deliveries, {}, [](const auto& one) {
+        // Flows in the order of their first transmission, then what waits.
+        return std::tuple{one.session, one.state == State::waiting, one.started, one.sequence};
+    });
+    for (const auto& one : found_->deliveries) {
+        auto* const client = found_->client_of(one.session);
+        auto message = found_->message_of(one.message);
+        const bool is_whole = message || one.state == State::released;
+        const bool is_restored =
+            client != nullptr && is_whole &&
+            client->session.restore(context_, one, message,
+                                    storage::DeliveryEntry{*ledger_, one,
+                                                           message ? ledger_->share_of(one.message)
+                                                                   : storage::MessageShare{}});
+        if (!is_restored) unusable.push_back(storage::key_of(one));
+    }
+    for (const auto& one : found_->received) {
+        auto* const client = found_->client_of(one.session);
+        if (client == nullptr)
+            unusable.push_back(storage::key_of(one));
+        else
+            client->session.restore_received(wire::PacketId::from_wire(one.packet_id).value());
+    }
+}
+
+void Broker::Core::restore_forwards(std::vector<std::string>& unusable) {
+    std::ranges::sort(found_->forwards, {}, &storage::ForwardRecord::number);
+    for (auto& one : found_->forwards) {
+        auto message = found_->message_of(one.message);
+        if (!message || one.to >= options_.shard_count || ShardIndex{one.to} == options_.self) {
+            unusable.push_back(storage::key_of(one));
+            continue;
+        }
+        const PeerReceipt receipt{.number = one.number, .is_stored = true};
+        PeerMessage again;
+        if (one.group.empty())
+            again = PeerPublication{message, one.version, receipt};
+        else
+            again = PeerSharedPublication{message, std::move(one.group), one.tried, receipt};
+        forwards_.emplace(one.number,
+                          Forward{ShardIndex{one.to}, std::move(again),
+                                  ledger_->share_of(one.message), ledger_->stored_batch()});
+        unsent_forwards_.push_back(one.number);
+    }
+}
+
+void Broker::Core::restore_retained() {
+    for (const auto& [version, message] : found_->retained) {
+        retained_.store(message, version, context_.now);
+        last_version_.at_us = std::max(last_version_.at_us, version.at_us);
+        for (unsigned shard = 0; shard < options_.shard_count; ++shard)
+            if (ShardIndex{shard} != options_.self)
+                peers_.send(ShardIndex{shard}, PeerRetained{message, version});
+    }
+    sweep_retained();
+}
+
+void Broker::Core::on_peer_recovered() {
+    CHECK(recovering_shards_ != 0);
+    if (--recovering_shards_ == 0 && found_ == nullptr) become_ready();
+}
+
+void Broker::Core::become_ready() {
+    is_ready_ = true;
+    send_stored_forwards();
+    // Sessions that are over, and Wills that are due, are dealt with by the next tick.
+    for (auto* const client : std::exchange(recovered_, {})) remind(*client);
+    for (const auto& [id, generation] : std::exchange(early_, {})) {
+        const auto& connection = connections_[id.raw()];
+        if (connection.generation == generation &&
+            connection.state == ConnectionState::awaiting_connect)
+            network_.resume(id);
+    }
+}
+
+}  // namespace touchstone

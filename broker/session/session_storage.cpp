@@ -1,0 +1,88 @@
+// What of a session outlives the process: written here whenever it changes, and taken back in here.
+
+#include <limits>
+
+#include "broker/base/check.hpp"
+#include "broker/session/session.hpp"
+
+namespace touchstone {
+
+using storage::DeliveryRecord;
+
+void Session::enter(SessionContext& context, Publication& publication, Delivery& delivery) const {
+    // QoS 0 is lost with whoever holds it (§4.3.1).
+    if (!is_durable_ || delivery.qos == QoS::at_most_once) return;
+    if (!delivery.extras) delivery.extras = std::make_unique<DeliveryExtras>();
+    delivery.extras->entry =
+        storage::DeliveryEntry{*context.ledger, stored_as_, publication.kept(*context.ledger)};
+}
+
+void Session::write(Delivery& delivery, const Outbox::Flow* flow) {
+    if (!delivery.extras || !delivery.extras->entry) return;
+    DeliveryRecord record{.qos = delivery.qos,
+                          .retain = delivery.retain,
+                          .snapshot = delivery.snapshot,
+                          .identifiers = delivery.extras->more_identifiers,
+                          .group = delivery.extras->group};
+    if (delivery.identifier != 0)
+        record.identifiers.insert(record.identifiers.begin(), delivery.identifier);
+    if (flow != nullptr) {
+        record.state =
+            flow->released ? DeliveryRecord::State::released : DeliveryRecord::State::in_flight;
+        record.packet_id = flow->packet_id.raw();
+    }
+    delivery.extras->entry.write(std::move(record));
+}
+
+void Session::write(SessionContext& context, Outbox::Flow& flow) const {
+    if (!flow.delivery.extras || !flow.delivery.extras->entry) return;
+    write(flow.delivery, &flow);
+    certify(context);
+}
+
+bool Session::restore(SessionContext& context, const DeliveryRecord& found, MessageRef message,
+                      storage::DeliveryEntry entry) {
+    auto& box = made_outbox();
+    Delivery delivery{.message = std::move(message),
+                      .qos = found.qos,
+                      .retain = found.retain,
+                      .snapshot = found.snapshot};
+    delivery.extras = std::make_unique<DeliveryExtras>();
+    if (!found.identifiers.empty()) {
+        delivery.identifier = found.identifiers.front();
+        delivery.extras->more_identifiers.assign(found.identifiers.begin() + 1,
+                                                 found.identifiers.end());
+    }
+    delivery.extras->group = found.group;
+    delivery.extras->entry = std::move(entry);
+    if (found.state != DeliveryRecord::State::waiting) {
+        const auto packet_id = wire::PacketId::from_wire(found.packet_id);
+        if (!packet_id || box.find(packet_id.value()) != nullptr) return false;
+        box.restore(packet_id.value(), found.state == DeliveryRecord::State::released,
+                    std::move(delivery));
+    } else {
+        // What was kept once is not dropped because the process began anew.
+        Settings unbounded;
+        unbounded.queue_messages_max = std::numeric_limits<std::uint32_t>::max();
+        unbounded.queue_bytes_max = std::numeric_limits<std::size_t>::max();
+        const auto before_bytes = box.queue_bytes();
+        CHECK(box.enqueue(std::move(delivery), zone_->policy.queue_priorities, unbounded).count ==
+              0);
+        account(context, before_bytes);
+    }
+    context.counters.add(Counter::messages_matched);
+    return true;
+}
+
+void Session::restore_received(wire::PacketId packet_id) {
+    if (!inbox_) inbox_ = std::make_unique<Inbox>();
+    inbox_->receive(packet_id, std::numeric_limits<std::size_t>::max());
+}
+
+void Session::erase_received(SessionContext& context) const {
+    if (context.ledger == nullptr || !is_durable_ || !inbox_) return;
+    for (const auto packet_id : inbox_->unreleased())
+        context.ledger->erase(storage::key_of_received(stored_as_, packet_id));
+}
+
+}  // namespace touchstone

@@ -1,0 +1,156 @@
+// Ledger: how a shard writes what has to outlive it. It numbers what is kept, gathers what is
+// written into batches, one of which is on its way to the medium at a time (so all that happens
+// while the medium syncs is synced together), and knows which stored messages are still needed.
+//
+// A record of a delivery or of a message goes with the object that stands for it, wherever that is
+// dropped, so nobody can forget to erase one.
+#pragma once
+
+#include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "broker/ports/storage.hpp"
+#include "broker/storage/records.hpp"
+
+namespace touchstone::storage {
+
+class Ledger;
+
+/// A share in the record of a message, which stays as long as somebody has one. Empty by default.
+class MessageShare {
+public:
+    MessageShare() = default;
+    MessageShare(const MessageShare& other);
+    MessageShare(MessageShare&& other) noexcept
+        : ledger_{std::exchange(other.ledger_, nullptr)},
+          number_{std::exchange(other.number_, 0)} {}
+    MessageShare& operator=(MessageShare other) noexcept {
+        std::swap(ledger_, other.ledger_);
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    ~MessageShare();
+
+    [[nodiscard]] explicit operator bool() const { return ledger_ != nullptr; }
+    [[nodiscard]] Number number() const { return number_; }
+
+private:
+    friend class Ledger;
+    MessageShare(Ledger& ledger, Number number) : ledger_{&ledger}, number_{number} {}
+
+    Ledger* ledger_ = nullptr;
+    Number number_ = 0;
+};
+
+/// The record of a delivery of a durable session. Empty by default.
+class DeliveryEntry {
+public:
+    DeliveryEntry() = default;
+    /// There is no record before the first write().
+    DeliveryEntry(Ledger& ledger, Number session, MessageShare message);
+    /// Of a record that was found at recovery.
+    DeliveryEntry(Ledger& ledger, const DeliveryRecord& found, MessageShare message);
+    DeliveryEntry(DeliveryEntry&& other) noexcept { swap(other); }
+    DeliveryEntry& operator=(DeliveryEntry other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~DeliveryEntry();
+
+    [[nodiscard]] explicit operator bool() const { return ledger_ != nullptr; }
+    [[nodiscard]] const MessageShare& message() const { return message_; }
+    /// Writes `record`, whose session, sequence, start and message are filled in here.
+    void write(DeliveryRecord record);
+
+private:
+    void swap(DeliveryEntry& other) noexcept {
+        std::swap(ledger_, other.ledger_);
+        std::swap(session_, other.session_);
+        std::swap(sequence_, other.sequence_);
+        std::swap(started_, other.started_);
+        std::swap(message_, other.message_);
+        std::swap(is_written_, other.is_written_);
+    }
+
+    Ledger* ledger_ = nullptr;
+    Number session_ = 0;
+    Number sequence_ = 0;
+    Number started_ = 0;
+    MessageShare message_;
+    bool is_written_ = false;
+};
+
+class Ledger {
+public:
+    /// `storage` outlives the Ledger; all shares and entries end before it.
+    Ledger(Storage& storage, Duration wall_offset) : storage_{storage}, wall_offset_{wall_offset} {}
+    Ledger(const Ledger&) = delete;
+    Ledger& operator=(const Ledger&) = delete;
+    /// The process ends: what is dropped from now on stays stored.
+    void close() { is_closed_ = true; }
+
+    // --- Writing --------------------------------------------------------------------------------
+
+    void put(const Record& record);
+    void erase(std::string_view key);
+    /// The message's record is written, with the first share in it.
+    MessageShare keep(const MessageRef& message);
+    Number next_number() { return ++last_number_; }
+
+    /// How often something was written: whoever sees the same twice knows that nothing was.
+    [[nodiscard]] std::uint64_t write_count() const { return write_count_; }
+    /// The batch that what is written now belongs to. It will be ended, written to or not.
+    BatchNumber awaited_batch() {
+        is_awaited_ = true;
+        return open_batch_;
+    }
+
+    // --- Batches --------------------------------------------------------------------------------
+
+    /// An input has been dealt with: ends the open batch if there is something in it or somebody
+    /// waits for it, no other one is on its way, and the last one was not refused.
+    void end_turn();
+    /// The answer to Storage::commit. Errors: none; a number that was not asked for is our own
+    /// mistake.
+    void on_outcome(BatchNumber number, StorageOutcome outcome);
+    /// All batches up to this one are stored.
+    [[nodiscard]] BatchNumber stored_batch() const { return stored_batch_; }
+    /// The last batch was not stored, and no later one was: nothing new should be promised.
+    [[nodiscard]] bool is_refused() const { return is_refused_; }
+    /// After a refusal: tries again.
+    void try_again();
+
+    // --- Recovery -------------------------------------------------------------------------------
+
+    [[nodiscard]] Duration wall_offset() const { return wall_offset_; }
+    /// No number up to `last` is given out.
+    void skip_numbers(Number last) { last_number_ = std::max(last_number_, last); }
+    /// A share in a message whose record is there.
+    MessageShare share_of(Number message);
+
+private:
+    friend class MessageShare;
+    friend class DeliveryEntry;
+    void refer(Number message);
+    void release(Number message);
+    void commit();
+
+    Storage& storage_;
+    Duration wall_offset_;
+    bool is_closed_ = false;
+    Number last_number_ = 0;
+    Number stored_last_number_ = 0;  // as the batches so far say
+    std::uint64_t write_count_ = 0;
+    std::uint64_t committed_write_count_ = 0;
+    BatchNumber open_batch_ = 1;
+    BatchNumber stored_batch_ = 0;
+    bool is_awaited_ = false;  // the open batch
+    bool is_committing_ = false;
+    bool is_refused_ = false;
+    boost::unordered_flat_map<Number, std::uint32_t> references_;  // of messages
+};
+
+}  // namespace touchstone::storage
