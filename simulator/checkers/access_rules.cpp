@@ -39,6 +39,7 @@ Failures check_access_rules(const Trace& trace, const History& history) {
     Failures failures;
     for (const auto& session : history.sessions) {
         for (const auto& one : session.subscriptions) {
+            if (one.granted_entry == no_entry) continue;
             const auto number = trace.entries[one.granted_entry].connection;
             if (!is_denied(trace, history.of(number), one.granted_entry, access::Action::subscribe,
                            one.filter)) {

@@ -11,6 +11,10 @@ using wire::PacketType;
 FlowTracker::Observation FlowTracker::observe(const Trace& trace, const History& history,
                                               const TraceEntry& entry) {
     const bool is_of_client = direction_ == Direction::to_broker;
+    if (entry.kind == TraceEntry::Kind::node_crashed) {
+        on_crash(trace, history, entry.actor);
+        return {};
+    }
     // A broker's Session State goes with the session, a client's when it says so.
     if (is_of_client && entry.kind == TraceEntry::Kind::forgot) flows_of(entry.actor.raw()).clear();
     auto& client = this->client(entry.actor);
@@ -30,13 +34,65 @@ FlowTracker::Observation FlowTracker::observe(const Trace& trace, const History&
     if (session == no_session) return {};
     if (is_of_client && client.has_newest && client.newest != entry.connection) return {};
     const auto sender = is_of_client ? entry.actor.raw() : session;
-    Observation seen = is_answer ? on_answer(sender, *packet) : on_publish(sender, *packet);
+    const bool may_be_lost = is_answer && !is_of_client && history.of(entry.connection).is_durable;
+    if (may_be_lost) {
+        const auto& flows = flows_of(sender);
+        const auto known = std::ranges::find(flows, packet->packet_id, &Flow::packet_id);
+        if (known != flows.end()) {
+            answered_.push_back({sender, *known, history.of(entry.connection).node, entry.at});
+        }
+    }
+    Observation seen =
+        is_answer ? on_answer(sender, *packet) : on_publish(history, sender, *packet);
     seen.session = session;
     seen.sender = sender;
     return seen;
 }
 
-FlowTracker::Observation FlowTracker::on_publish(std::uint32_t sender, const TracedPacket& packet) {
+void FlowTracker::on_crash(const Trace& trace, const History& history, Actor node) {
+    for (const auto& one : answered_) {
+        if (one.node != node || !history.may_be_lost(trace, node, one.at)) continue;
+        // The earliest state counts, as several answers may be lost.
+        auto& list = unanswered_[one.sender];
+        if (std::ranges::find(list, one.flow.number, &Flow::number) == list.end()) {
+            list.push_back(one.flow);
+        }
+    }
+    std::erase_if(answered_, [node](const Answered& one) { return one.node == node; });
+}
+
+void FlowTracker::take_back(std::uint32_t sender, const TracedPacket& packet) {
+    const auto all = unanswered_.find(sender);
+    if (all == unanswered_.end()) return;
+    const auto found = std::ranges::find(all->second, packet.packet_id, &Flow::packet_id);
+    if (found == all->second.end()) return;
+    const auto flow = *found;
+    all->second.erase(found);
+    // A new message under the identifier: the answer was not lost.
+    if (!packet.dup || flow.message != packet.message) return;
+    auto& flows = flows_of(sender);
+    const auto place =
+        std::ranges::find_if(flows, [&](const Flow& one) { return one.number >= flow.number; });
+    if (place != flows.end() && place->number == flow.number)
+        *place = flow;
+    else
+        flows.insert(place, flow);
+}
+
+bool FlowTracker::may_have_been_kept_back(const History& history, std::uint32_t sender,
+                                          const TracedPacket& packet) {
+    const auto& connection = history.of(packet.connection);
+    if (direction_ != Direction::to_client || !connection.is_durable ||
+        !connection.session_present) {
+        return false;
+    }
+    const auto is_this = [&](const Flow& flow) { return flow.message == packet.message; };
+    return std::ranges::none_of(flows_of(sender), is_this);
+}
+
+FlowTracker::Observation FlowTracker::on_publish(const History& history, std::uint32_t sender,
+                                                 const TracedPacket& packet) {
+    take_back(sender, packet);
     auto& flows = flows_of(sender);
     auto known = std::ranges::find(flows, packet.packet_id, &Flow::packet_id);
     const bool is_same = known != flows.end() && known->message == packet.message;
@@ -49,7 +105,8 @@ FlowTracker::Observation FlowTracker::on_publish(std::uint32_t sender, const Tra
                                              : What::resent_without_dup;
         return {what, no_session, sender, *known, &packet};
     }
-    What what = packet.dup ? What::started_with_dup : What::started;
+    const bool is_first = !packet.dup || may_have_been_kept_back(history, sender, packet);
+    What what = is_first ? What::started : What::started_with_dup;
     if (known != flows.end()) {
         what = What::started_in_use;
         flows.erase(known);
@@ -66,7 +123,8 @@ FlowTracker::Observation FlowTracker::on_publish(std::uint32_t sender, const Tra
                      .qos = packet.qos,
                      .is_released = false,
                      .connection = packet.connection,
-                     .sends = 1});
+                     .sends = 1,
+                     .number = ++last_number_});
     return {what, no_session, sender, flows.back(), &packet};
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,7 @@ struct Flow {
     bool is_released = false;     // PUBREC came
     ConnectionNumber connection;  // of the last PUBLISH
     std::uint32_t sends = 0;      // PUBLISHes on that connection
+    std::uint64_t number = 0;     // counts up with the first transmissions
 };
 
 /// Both directions in which PUBLISHes go: what holds for one sender holds for the other.
@@ -102,7 +104,7 @@ private:
                    entry.type == PacketType::pubrec || entry.type == PacketType::pubcomp;
         }
         return entry.kind == Kind::forgot || entry.kind == Kind::scripted ||
-               entry.kind == Kind::opening;
+               entry.kind == Kind::opening || entry.kind == Kind::node_crashed;
     }
     Observation observe(const Trace& trace, const History& history, const TraceEntry& entry);
     /// What is known of a client.
@@ -119,12 +121,31 @@ private:
         if (sender >= flows_.size()) flows_.resize(sender + 1);
         return flows_[sender];
     }
-    Observation on_publish(std::uint32_t sender, const TracedPacket& packet);
+    /// An answer that a node with storage has taken, and may have lost in a crash: the flow may go on
+    /// as if it had not come.
+    struct Answered {
+        std::uint32_t sender;
+        Flow flow;  // before the answer
+        Actor node;
+        Instant at;
+    };
+    void on_crash(const Trace& trace, const History& history, Actor node);
+    /// Takes the flow that `packet` sends again from those whose answer was lost.
+    void take_back(std::uint32_t sender, const TracedPacket& packet);
+    /// Whether the message may have been ready to be sent before, and kept back until a crash or the
+    /// end of its connection: then its first PUBLISH has DUP 1.
+    [[nodiscard]] bool may_have_been_kept_back(const History& history, std::uint32_t sender,
+                                               const TracedPacket& packet);
+    Observation on_publish(const History& history, std::uint32_t sender,
+                           const TracedPacket& packet);
     Observation on_answer(std::uint32_t sender, const TracedPacket& packet);
 
     Direction direction_;
     std::vector<Client> clients_;            // by actor
     std::vector<std::vector<Flow>> flows_;  // by sender
+    std::uint64_t last_number_ = 0;
+    std::vector<Answered> answered_;                      // of nodes with storage
+    std::map<std::uint32_t, std::vector<Flow>> unanswered_;  // by sender: the answer may be lost
 };
 
 /// "to 'subscriber'" for a flow of the broker, "by 'publisher'" for a client's.

@@ -20,6 +20,7 @@ History::History(const Trace& trace) {
         auto& connection = connections.emplace_back();
         connection.node = one.node;
         connection.client = one.client;
+        connection.is_durable = settings_of(trace.nodes, one.node).has_storage;
     }
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
@@ -42,6 +43,7 @@ History::History(const Trace& trace) {
             case Kind::closed:
             case Kind::aborted:
                 if (entry.direction == Direction::to_broker) {
+                    keep_unanswered(trace, entry.connection);
                     on_broker_end(index, entry.connection, ConnectionHistory::End::by_broker);
                 } else {
                     on_client_end(index, entry.connection);
@@ -49,20 +51,21 @@ History::History(const Trace& trace) {
                 break;
             case Kind::ended:
                 if (entry.direction == Direction::to_broker) {
+                    keep_unanswered(trace, entry.connection);
                     on_broker_end(index, entry.connection, ConnectionHistory::End::by_peer);
                 } else {
                     on_client_end(index, entry.connection);
                 }
                 break;
             case Kind::node_crashed:
-            case Kind::node_stopped: on_node_down(index, entry.actor); break;
+            case Kind::node_stopped: on_node_down(trace, index, entry.actor); break;
+            case Kind::node_started: on_node_up(trace, index, entry.actor); break;
             case Kind::opening: on_opening(index, entry.actor, entry.connection); break;
             case Kind::opened:
             case Kind::published:
             case Kind::delivered:
             case Kind::fault_began:
             case Kind::fault_ended:
-            case Kind::node_started:
             case Kind::settle_began:
             case Kind::commanded:
             case Kind::forgot:
@@ -265,17 +268,67 @@ void History::on_opening(std::size_t entry, Actor client, ConnectionNumber numbe
     known->second = number;
 }
 
-void History::on_node_down(std::size_t entry, Actor node) {
+void History::on_node_down(const Trace& trace, std::size_t entry, Actor node) {
+    const bool has_storage = settings_of(trace.nodes, node).has_storage;
+    if (has_storage) crashes_.emplace_back(node, trace.entries[entry].at);
     for (std::uint32_t number = 0; number < connections.size(); ++number) {
         if (connections[number].node != node) continue;
         // One that has not reached the node yet meets whatever is there then.
         if (connections[number].connect_entry == no_entry) continue;
+        keep_unanswered(trace, ConnectionNumber{number});
         on_broker_end(entry, ConnectionNumber{number}, ConnectionHistory::End::with_process);
     }
     for (auto& [key, session] : current_session_) {
         if (key.first != node.raw() || session == no_session) continue;
+        const auto& last = of(sessions[session].connections.back());
+        if (has_storage && last.session_expiry_s != 0) continue;
         sessions[session].end_entry = entry;
         session = no_session;
+    }
+}
+
+void History::on_node_up(const Trace& trace, std::size_t entry, Actor node) {
+    for (auto& connection : connections) {
+        if (connection.node != node || !connection.is_durable) continue;
+        if (connection.end_entry == no_entry || connection.back_at != never) continue;
+        if (connection.end == ConnectionHistory::End::with_process ||
+            may_be_lost(trace, node, trace.entries[connection.end_entry].at)) {
+            connection.back_at = trace.entries[entry].at;
+        }
+    }
+}
+
+void History::keep_unanswered(const Trace& trace, ConnectionNumber number) {
+    const auto& connection = of(number);
+    if (!connection.is_durable || connection.session == no_session) return;
+    auto& subscriptions = sessions[connection.session].subscriptions;
+    for (auto asked = subscribes_.lower_bound({number, 0});
+         asked != subscribes_.end() && asked->first.first == number;
+         asked = subscribes_.erase(asked)) {
+        const auto subscribe =
+            wire::decode_subscribe(trace.frame_of(trace.packets[asked->second.packet]),
+                                   connection.version)
+                .value();
+        subscribe.for_each([&](const wire::Subscription& one) {
+            SubscriptionHistory possible{.filter = std::string{one.filter},
+                                         .options = one.options,
+                                         .granted = one.options.qos,
+                                         .requested_entry = asked->second.entry};
+            if (connection.version == ProtocolVersion::v5 && wire::is_shared(one.filter)) {
+                const auto shared = wire::split_shared(one.filter);
+                if (!shared) return;
+                possible.is_shared = true;
+                possible.share_name = shared->share_name;
+                possible.filter = shared->filter;
+            }
+            for (auto& earlier : subscriptions) {
+                if (earlier.end_entry == no_entry && earlier.filter == possible.filter &&
+                    earlier.share_name == possible.share_name) {
+                    earlier.end_entry = possible.requested_entry;
+                }
+            }
+            subscriptions.push_back(std::move(possible));
+        });
     }
 }
 
@@ -327,6 +380,25 @@ std::optional<Instant> History::expiry_of(const Trace& trace, std::uint32_t sess
                                            std::chrono::seconds{last.session_expiry_s});
     if (at > end_of_run(trace)) return std::nullopt;
     return at;
+}
+
+History::Between History::over(const Trace& trace, const ConnectionHistory& connection,
+                               Duration span) {
+    const Instant end = trace.entries[connection.end_entry].at;
+    const Instant earliest = trace.instant_after(connection.node, end, span);
+    if (connection.back_at == never) {
+        const bool is_down =
+            connection.is_durable && connection.end == ConnectionHistory::End::with_process;
+        return {earliest, is_down ? never : earliest};
+    }
+    return {earliest, trace.instant_after(connection.node, connection.back_at, span)};
+}
+
+bool History::may_be_lost(const Trace& trace, Actor node, Instant taken_at) const {
+    const Duration within = settings_of(trace.nodes, node).durable_within;
+    return std::ranges::any_of(crashes_, [&](const auto& crash) {
+        return crash.first == node && taken_at <= crash.second && crash.second <= taken_at + within;
+    });
 }
 
 }  // namespace touchstone::simulator

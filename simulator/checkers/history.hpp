@@ -56,6 +56,9 @@ struct ConnectionHistory {
     std::size_t end_entry = no_entry;         // the broker's end was over
     std::size_t client_end_entry = no_entry;  // the client's end was over, or given up for another
     End end = End::none;
+    bool is_durable = false;  // its node has storage: what it has acknowledged outlives the process
+    Instant back_at = never;  // the end was with the process, or was lost with it: when there was
+                              // one again
     std::uint32_t connect_count = 0;
     bool has_malformed = false;          // the client sent bytes that are no packet
     std::uint32_t session = no_session;  // index into History::sessions, once accepted
@@ -63,7 +66,8 @@ struct ConnectionHistory {
     /// CONNECT came and the connection ended before it could be answered. Whether it was carried
     /// out, a takeover or a new session included, is not to be seen.
     [[nodiscard]] bool is_unanswered() const {
-        return connect_entry != no_entry && connack_entry == no_entry && end == End::by_peer;
+        return connect_entry != no_entry && connack_entry == no_entry &&
+               (end == End::by_peer || (is_durable && end == End::with_process));
     }
 };
 
@@ -74,7 +78,8 @@ struct SubscriptionHistory {
     wire::SubscriptionOptions options;
     QoS granted = QoS::at_most_once;
     std::size_t requested_entry = no_entry;  // SUBSCRIBE arrived at the broker
-    std::size_t granted_entry = no_entry;    // SUBACK sent by the broker
+    std::size_t granted_entry = no_entry;    // SUBACK sent by the broker; none: it never was, but
+                                             // may have taken effect
     std::size_t end_entry = no_entry;        // replaced, or UNSUBSCRIBE arrived
 };
 
@@ -139,6 +144,17 @@ public:
     /// When the session's last connection has ended for longer than the session lasts: that
     /// instant.
     [[nodiscard]] std::optional<Instant> expiry_of(const Trace& trace, std::uint32_t session) const;
+    /// When a time that is counted from the end of a connection is over, at the earliest and at the
+    /// latest. A process that was not there has counted from some instant of its absence.
+    struct Between {
+        Instant earliest;
+        Instant latest;
+    };
+    [[nodiscard]] static Between over(const Trace& trace, const ConnectionHistory& connection,
+                                      Duration span);
+    /// Whether a node with storage crashed so soon after it took something that this may have been
+    /// lost. What the node has acknowledged, it has not lost.
+    [[nodiscard]] bool may_be_lost(const Trace& trace, Actor node, Instant taken_at) const;
     /// Of a trace that was made by hand: the instant of its last entry.
     [[nodiscard]] static Instant end_of_run(const Trace& trace);
 
@@ -157,7 +173,10 @@ private:
     void on_broker_end(std::size_t entry, ConnectionNumber number, ConnectionHistory::End end);
     void on_client_end(std::size_t entry, ConnectionNumber number);
     void on_opening(std::size_t entry, Actor client, ConnectionNumber number);
-    void on_node_down(std::size_t entry, Actor node);
+    void on_node_down(const Trace& trace, std::size_t entry, Actor node);
+    void on_node_up(const Trace& trace, std::size_t entry, Actor node);
+    /// SUBSCRIBEs that nobody answered may have taken effect.
+    void keep_unanswered(const Trace& trace, ConnectionNumber number);
     // missing.cpp
     [[nodiscard]] static std::vector<Accepted> accepted_messages(const Trace& trace);
     [[nodiscard]] static std::vector<Missing> missing_messages(const Trace& trace,
@@ -166,6 +185,7 @@ private:
     std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> current_session_;  // node, id
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Request> subscribes_;
     std::map<Actor, ConnectionNumber> newest_;  // of each client
+    std::vector<std::pair<Actor, Instant>> crashes_;  // of nodes with storage
 };
 
 }  // namespace touchstone::simulator

@@ -27,7 +27,12 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
     for (const auto& entry : trace.entries) {
         if (entry.kind == TraceEntry::Kind::node_crashed ||
             entry.kind == TraceEntry::Kind::node_stopped) {
-            all.clear();
+            const bool is_durable = settings_of(trace.nodes, entry.actor).has_storage;
+            if (!is_durable) all.clear();
+            // What was not acknowledged may be lost, or not.
+            for (auto& [topic, last] : all) {
+                last.is_known &= !history.may_be_lost(trace, entry.actor, last.at);
+            }
         }
         const auto* packet = taken_by_broker(trace, entry);
         if (packet == nullptr || packet->type != wire::PacketType::publish || !packet->retain) {

@@ -42,13 +42,20 @@ std::set<std::string> ordered_topics(const Trace& trace) {
 /// The last message of each ordered topic, with the entry of its coming; not where the last PUBLISH
 /// was one that deletes.
 std::map<std::string, std::pair<std::uint32_t, std::size_t>>
-last_values(const Trace& trace, const std::set<std::string>& topics) {
+last_values(const Trace& trace, const History& history, const std::set<std::string>& topics) {
     std::map<std::string, std::pair<std::uint32_t, std::size_t>> last;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto* packet = taken_by_broker(trace, trace.entries[index]);
         const bool is_restart = trace.entries[index].kind == TraceEntry::Kind::node_crashed ||
                                 trace.entries[index].kind == TraceEntry::Kind::node_stopped;
-        if (is_restart) last.clear();
+        if (is_restart) {
+            const Actor node = trace.entries[index].actor;
+            const bool is_durable = settings_of(trace.nodes, node).has_storage;
+            std::erase_if(last, [&](const auto& one) {
+                return !is_durable ||
+                       history.may_be_lost(trace, node, trace.entries[one.second.second].at);
+            });
+        }
         if (packet == nullptr || packet->type != wire::PacketType::publish) continue;
         if (!topics.contains(packet->topic)) continue;
         last[packet->topic] = {packet->message, index};
@@ -62,7 +69,7 @@ last_values(const Trace& trace, const std::set<std::string>& topics) {
 void check_last_value(const Trace& trace, const History& history,
                       const std::set<std::string>& topics, Failures& failures) {
     if (trace.end.dropped_messages != 0) return;
-    const auto last = last_values(trace, topics);
+    const auto last = last_values(trace, history, topics);
     std::set<std::pair<std::uint32_t, std::uint32_t>> got;  // session, message
     for (const auto& entry : trace.entries) {
         const auto* packet = taken_by_client(trace, entry);
@@ -73,6 +80,7 @@ void check_last_value(const Trace& trace, const History& history,
         const auto& session = history.sessions[index];
         if (session.end_entry != no_entry || session.connections.empty()) continue;
         for (const auto& one : session.subscriptions) {
+            if (one.granted_entry == no_entry) continue;
             const auto number = trace.entries[one.granted_entry].connection;
             const bool asks = !one.is_shared && one.options.retain_handling == 0 &&
                               one.granted != QoS::at_most_once && one.end_entry == no_entry;

@@ -43,15 +43,14 @@ Failures check_session_end(const Trace& trace, const History& history) {
             }
             continue;
         }
-        const Instant ends_at =
-            trace.instant_after(session.node, trace.entries[connection.end_entry].at,
-                                std::chrono::seconds{connection.session_expiry_s});
+        const auto [ends_at, ends_at_the_latest] =
+            History::over(trace, connection, std::chrono::seconds{connection.session_expiry_s});
         const Instant end = history.end_of_run(trace);
-        if (is_there && ends_at + expiry_tolerance < end) {
-            failures.push_back(
-                {no_entry, fmt::format("the session of '{}' is there at the end of "
-                                       "the run, {} ms after its expiry",
-                                       session.client_id, (end - ends_at).count() / 1'000)});
+        if (is_there && ends_at_the_latest < end - expiry_tolerance) {
+            failures.push_back({no_entry, fmt::format("the session of '{}' is there at the end of "
+                                                      "the run, {} ms after its expiry",
+                                                      session.client_id,
+                                                      (end - ends_at_the_latest).count() / 1'000)});
         }
         if (!is_there && end + expiry_tolerance < ends_at) {
             failures.push_back(

@@ -25,11 +25,11 @@ Expected expected(const Trace& trace, const ConnectionHistory& connection,
     const auto expiry_s = previous->session_expiry_s;
     if (expiry_s == 0) return Expected::absent;
     if (previous->end_entry >= entry || expiry_s == 0xFFFF'FFFF) return Expected::present;
-    const Instant expires_at = trace.instant_after(
-        previous->node, trace.entries[previous->end_entry].at, std::chrono::seconds{expiry_s});
+    const auto expires = History::over(trace, *previous, std::chrono::seconds{expiry_s});
     const Instant asked_at = trace.entries[connection.connect_entry].at;
-    if (trace.entries[entry].at + expiry_tolerance < expires_at) return Expected::present;
-    if (asked_at > expires_at + expiry_tolerance) return Expected::absent;
+    if (trace.entries[entry].at + expiry_tolerance < expires.earliest) return Expected::present;
+    if (expires.latest != never && asked_at > expires.latest + expiry_tolerance)
+        return Expected::absent;
     return Expected::either;
 }
 
@@ -55,7 +55,9 @@ Failures check_session_present(const Trace& trace, const History& history) {
         const bool is_down = entry.kind == TraceEntry::Kind::node_crashed ||
                              entry.kind == TraceEntry::Kind::node_stopped;
         if (is_down) {
-            std::erase_if(last, [&](const auto& one) { return one.first.first == entry.actor; });
+            std::erase_if(last, [&](const auto& one) {
+                return one.first.first == entry.actor && !history.of(one.second).is_durable;
+            });
         }
         const auto* packet = sent_by_broker(trace, entry);
         if (packet == nullptr || packet->type != wire::PacketType::connack) continue;

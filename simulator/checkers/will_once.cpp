@@ -24,6 +24,7 @@ struct Due {
     bool may = false;     // publishing it is allowed
     bool must = false;    // … and demanded
     Instant from{};       // not before
+    Instant until{};      // counted from then it is late; never: nobody is there to publish it
     std::string because;  // for people
 };
 
@@ -41,6 +42,14 @@ const ConnectionHistory* successor_of(const History& history, ConnectionNumber n
     return next;
 }
 
+/// A CONNECT that nobody answered may have resumed the session, and then was forgotten.
+bool has_unanswered_successor(const History& history, const ConnectionHistory& mine) {
+    return std::ranges::any_of(history.connections, [&](const ConnectionHistory& other) {
+        return other.is_durable && other.is_unanswered() && other.node == mine.node &&
+               other.client_id == mine.client_id && other.connect_entry > mine.connack_entry;
+    });
+}
+
 Due due_of(const Trace& trace, const History& history, ConnectionNumber number) {
     using End = ConnectionHistory::End;
     const auto& connection = history.of(number);
@@ -52,18 +61,21 @@ Due due_of(const Trace& trace, const History& history, ConnectionNumber number) 
     const auto* next = successor_of(history, number);
     if (connection.disconnect && *connection.disconnect == ReasonCode::success) {
         // A DISCONNECT that reached the node may be too late: the session was taken over meanwhile.
-        due.may = next != nullptr && next->connect_entry < connection.end_entry;
+        due.may =
+            (next != nullptr && next->connect_entry < connection.end_entry) ||
+            history.may_be_lost(trace, connection.node, trace.entries[connection.end_entry].at);
         due.because = "it left with DISCONNECT";
         return due;
     }
-    const Instant ended_at = trace.entries[connection.end_entry].at;
     const Duration lasts = std::chrono::seconds{connection.session_expiry_s};
     due.may = true;
-    due.must = connection.end != End::with_process &&
+    due.must = (connection.end != End::with_process || connection.is_durable) &&
+               !has_unanswered_successor(history, connection) &&
                !is_denied(trace, connection, connection.end_entry, access::Action::publish,
                           connection.will->topic);
-    due.from =
-        trace.instant_after(connection.node, ended_at, std::min(connection.will->delay, lasts));
+    const auto over = History::over(trace, connection, std::min(connection.will->delay, lasts));
+    due.from = over.earliest;
+    due.until = over.latest;
     due.because = "its connection ended without DISCONNECT";
     if (next == nullptr) return due;
     const Instant resumed_at = trace.entries[next->connack_entry].at;
@@ -77,7 +89,7 @@ Due due_of(const Trace& trace, const History& history, ConnectionNumber number) 
         due.may = false;
         due.must = false;
         due.because = "its session was resumed before the delay was over";
-    } else if (resumed_at < due.from + tolerance && connection.will->delay > Duration::zero()) {
+    } else if (resumed_at - tolerance < due.until && connection.will->delay > Duration::zero()) {
         due.must = false;
     }
     return due;
@@ -89,6 +101,18 @@ bool is_watching(const History& history, std::uint32_t session, std::string_view
     const auto matching = history.matching(session, topic, entry);
     return !matching.empty() && std::ranges::none_of(matching, [](const auto* one) {
         return one->options.retain_as_published || one->options.no_local;
+    });
+}
+
+/// Whether the session keeps the message although its client is away, and over crashes.
+bool is_kept_for(const Trace& trace, const History& history, std::uint32_t session,
+                 const WillHistory& will, std::size_t entry) {
+    const auto& watcher = history.of(history.sessions[session].connections.front());
+    if (!watcher.is_durable || history.expiry_of(trace, session)) return false;
+    const auto matching = history.matching(session, will.topic, entry);
+    return std::ranges::any_of(matching, [&](const auto* one) {
+        return one->end_entry == no_entry &&
+               min(one->granted, trace.messages[will.message].qos) != QoS::at_most_once;
     });
 }
 
@@ -145,7 +169,8 @@ Failures check_will_once(const Trace& trace, const History& history) {
                                                   label, connection.client_id, watcher)});
             }
         }
-        if (!due.must || due.from + progress_time > end || trace.end.dropped_messages > 0) continue;
+        if (!due.must || due.until > end - progress_time || trace.end.dropped_messages > 0)
+            continue;
         for (std::uint32_t session = 0; session < history.sessions.size(); ++session) {
             const auto& watcher = history.sessions[session];
             if (watcher.node != connection.node || watcher.begin_entry > connection.end_entry ||
@@ -159,13 +184,16 @@ Failures check_will_once(const Trace& trace, const History& history) {
                 return one.connack_entry < connection.end_entry &&
                        history.lives_on(trace, candidate, due.from, progress_time);
             };
-            if (std::ranges::none_of(watcher.connections, holds)) continue;
+            const bool is_kept = is_kept_for(trace, history, session, will, connection.end_entry);
+            if (!is_kept && std::ranges::none_of(watcher.connections, holds)) continue;
             const auto view =
                 std::ranges::find(trace.end.sessions, watcher.client_id, &TracedSession::client_id);
-            const bool is_waiting =
-                view != trace.end.sessions.end() &&
-                std::ranges::find(view->queue, trace.messages[will.message].payload) !=
-                    view->queue.end();
+            const auto is_in = [&](const std::vector<std::string>& payloads) {
+                return std::ranges::find(payloads, trace.messages[will.message].payload) !=
+                       payloads.end();
+            };
+            const bool is_waiting = view != trace.end.sessions.end() &&
+                                    (is_in(view->queue) || (is_kept && is_in(view->inflight)));
             const bool is_given_up = std::ranges::any_of(
                 history.ever_matching(session, will.topic),
                 [](const auto* one) { return one->end_entry != no_entry || one->is_shared; });
