@@ -179,6 +179,12 @@ std::optional<std::string> problem_of_sweep(Options& options) {
     sweep.process_count = options.process_count.value_or(1);
     options.is_sweep = (sweep.seeds && sweep.seeds->first != sweep.seeds->last) ||
                        !options.shard.empty() || options.process_count || options.time_budget_s;
+    const bool shows_more =
+        options.is_sweep || options.is_json || options.is_digest_only || !options.out.empty();
+    if (options.at_ms && shows_more) {
+        return "--at shows the sessions of a run and nothing else; leave --seeds, --jobs, --shard, "
+               "--time-budget, --json, --digest-only and --out out";
+    }
     const bool is_for_one =
         options.is_library || options.is_index || options.is_list || options.is_describe;
     if (is_for_one && (options.is_sweep || sweep.seed || sweep.seeds)) {
@@ -228,7 +234,7 @@ int simulate_command(int argument_count, char** arguments) {
         ->check(CLI::PositiveNumber);
     app.add_option("--out", options.out, "Result directory; default: out/simulate-NAME");
     app.add_option("--at", options.at_ms,
-                   "Show every session as it is after so many milliseconds of virtual time");
+                   "Only show every session as it is after so many milliseconds of virtual time");
     app.add_option("--trace", options.trace_of, "Print the packets of a client, or of `all`");
     app.add_flag("--list", options.is_list,
                  "List invariants, defect switches, conditions for `sometimes`, and scenarios");

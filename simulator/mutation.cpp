@@ -31,6 +31,12 @@ public:
           draws_{draws} {}
 
     Scenario mutate() {
+        // Delays and how shards interleave are drawn anew as often as not, and so are limits: a
+        // schedule that was only ever run with one window says little.
+        const bool is_reseeded = draws_.chance(500);
+        if (is_reseeded) schedule_.set_seed(draws_.next());
+        const bool takes_limits = draws_.chance(500);
+        if (takes_limits) take_limits();
         const auto changes = 1 + draws_.below(4);
         for (std::uint64_t i = 0; i < changes; ++i) change();
         auto& steps = *schedule_.mutable_steps();
@@ -41,7 +47,7 @@ public:
 
 private:
     void change() {
-        switch (draws_.below(12)) {
+        switch (draws_.below(10)) {
             case 0: return shift();
             case 1: return repeat();
             case 2: return remove_one();
@@ -52,8 +58,6 @@ private:
             case 7: return splice();
             case 8: return insert_at(draw_time(), one_of(context_.clients, draws_));
             case 9: return insert_at_moment();
-            case 10: return take_limits();
-            case 11: return schedule_.set_seed(draws_.next());
             default: UNREACHABLE();
         }
     }

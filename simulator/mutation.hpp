@@ -29,7 +29,8 @@ struct MutationContext {
     std::uint64_t number = 0;
 };
 
-/// One to four changes; `other`, a schedule of the same scenario, lends its faults and its limits.
+/// One to four changes, often with another seed and with the limits of `other`, a schedule of the
+/// same scenario, which also lends its faults.
 /// The result is as valid as `schedule`, and may be equal to it.
 [[nodiscard]] scenario::Scenario mutated(const scenario::Scenario& schedule,
                                          const scenario::Scenario& other,

@@ -36,10 +36,15 @@ public:
         watched_.resize(world_.client_count());
         if (options.look_at) {
             world_.engine().schedule(run_begin + *options.look_at, {owner_, look, 0, 0});
+            if (options.only_looks) only_looks_until_ = options.look_at;
         }
     }
 
     Outcome finish() {
+        if (only_looks_until_) {
+            world_.run_until(run_begin + *only_looks_until_);
+            return std::move(outcome_);
+        }
         const Instant end = run_begin + milliseconds(scenario_.duration_ms());
         while (is_watching_ && world_.engine().step(end)) note_changes();
         world_.run_until(end);
@@ -428,6 +433,7 @@ private:
     std::map<std::string, ClientIndex> clients_;
     std::map<std::string, std::vector<ClientIndex>> crowds_;  // those with a count
     std::unique_ptr<Workload> workload_;
+    std::optional<Duration> only_looks_until_;
     bool is_watching_ = false;
     std::vector<StateRecord> watched_;  // by client: as it was after the last change
 };

@@ -22,6 +22,8 @@ struct RunOptions {
     std::vector<std::string> defects;
     /// When to look at all sessions, after the steps of that instant.
     std::optional<Duration> look_at;
+    /// With look_at: the run ends there, unfinished and judged by nobody.
+    bool only_looks = false;
     /// Whether every change of a session is written down (Outcome::changes). Costs a look at every
     /// session after every event, and changes nothing of the run.
     bool watches_sessions = false;

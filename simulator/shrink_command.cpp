@@ -65,6 +65,7 @@ std::string story_of(const Options& options, const LoadedScenario& loaded, const
 
 int shrink_run(const Options& options, const LoadedScenario& loaded,
                const std::filesystem::path& file) {
+    const Interruption interruption;
     const auto outcome = run_scenario(loaded.scenario, options.run);
     const auto fingerprint = fingerprint_of(outcome);
     if (!fingerprint) {
@@ -86,7 +87,6 @@ int shrink_run(const Options& options, const LoadedScenario& loaded,
             outcome.seed, again ? "breaks " + again->invariant : std::string{"breaks nothing"});
         return to_int(ExitCode::expectation_failed);
     }
-    const Interruption interruption;
     const auto began = std::chrono::steady_clock::now();
     const auto shrunk =
         shrink(std::move(unrolled), *again, {.is_time_up = [&] {

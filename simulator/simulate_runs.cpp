@@ -138,7 +138,6 @@ private:
 
     results::ScenarioResult run_one(const SweepPlan::Item& item, std::uint64_t& digest) {
         auto options = run_options(options_.sweep, item.seed);
-        if (options_.at_ms) options.look_at = std::chrono::milliseconds{*options_.at_ms};
         options.watches_sessions = !options_.is_digest_only;
         const auto& scenario = item.loaded->scenario;
         const auto outcome = run_scenario(scenario, options);
@@ -150,7 +149,6 @@ private:
             print_digest(result);
         } else if (!options_.is_json) {
             print_outcome(item.loaded->path, scenario, outcome);
-            if (outcome.look) print_look(*outcome.look);
             if (!options_.trace_of.empty()) print_trace(outcome.world->trace(), options_.trace_of);
             fmt::print("digest={}\n", outcome.digest());
             if (!is_as_declared(scenario, outcome)) fmt::print("again: {}\n", reproduce);
@@ -166,6 +164,23 @@ private:
     const SimulateOptions& options_;
     SweepPlan plan_;
 };
+
+/// Goes to the instant and shows what is there; nothing is judged.
+int show_instant(const SimulateOptions& options, const std::vector<LoadedScenario>& scenarios) {
+    const SweepPlan plan{scenarios, options.sweep};
+    for (std::uint64_t position = 0; position < plan.whole_size(); ++position) {
+        const auto item = plan.item(position);
+        auto seek = run_options(options.sweep, item.seed);
+        seek.look_at = std::chrono::milliseconds{*options.at_ms};
+        seek.only_looks = true;
+        const auto outcome = run_scenario(item.loaded->scenario, seek);
+        fmt::print("seed={}\nscenario {}\n", item.seed, item.loaded->path);
+        print_look(*outcome.look);
+        if (!options.trace_of.empty()) print_trace(outcome.world->trace(), options.trace_of);
+        fmt::print("again: {} --at {}\n", command_of(options, item), *options.at_ms);
+    }
+    return to_int(ExitCode::as_expected);
+}
 
 std::string name_of(const std::vector<LoadedScenario>& scenarios) {
     if (scenarios.size() != 1) return "scenarios";
@@ -208,6 +223,7 @@ ExitCode exit_code_of(const results::Run& run) {
 
 int simulate_runs(const SimulateOptions& options, const std::vector<LoadedScenario>& scenarios,
                   const std::string& command) {
+    if (options.at_ms) return show_instant(options, scenarios);
     const std::filesystem::path directory =
         options.out.empty() ? reports::default_result_directory("simulate", name_of(scenarios))
                             : std::filesystem::path{options.out};

@@ -154,6 +154,8 @@ TEST(SimulateCommand, bad_arguments_are_one_line_and_exit_code_2) {
                                                {reference, "--shard", "3/2"},
                                                {reference, "--time-budget", "0"},
                                                {"scenarios", "--library", "--jobs", "2"},
+                                               {reference, "--at", "3500", "--seeds", "1..2"},
+                                               {reference, "--at", "3500", "--json"},
                                                {reference, "--shards", "0"},
                                                {reference, "--library"},
                                                {"no/such/folder", "--index"},
