@@ -156,6 +156,14 @@ void sweep(const std::string& path, std::uint64_t first_seed, std::uint64_t last
     EXPECT_THAT(never, testing::IsEmpty()) << "in " << path;
 }
 
+TEST(Sweep, crashes_of_a_node_with_a_disk_on_one_shard) {
+    sweep("scenarios/sweep/durable.textproto", 1, 200, 1);
+}
+
+TEST(Sweep, crashes_of_a_node_with_a_disk_on_two_shards) {
+    sweep("scenarios/sweep/durable.textproto", 1'001, 1'200, 2);
+}
+
 TEST(Sweep, session_faults_on_one_shard) {
     sweep("scenarios/sweep/session-faults.textproto", 1, 200, 1);
 }
