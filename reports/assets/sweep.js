@@ -107,9 +107,9 @@
   if (sweep.scenarios.some((tally) => (tally.sometimes || []).length)) {
     section("sometimes", "What happened now and then", undefined, table(["condition", "what it is", "happened in", ""],
       perScenario((tally) => (tally.sometimes || []).map((one) => h("tr", { class: "row" },
-        h("td", { class: "id" }, chip(number(one.runs) > 0 ? "pass" : "inconclusive", one.name)),
+        h("td", { class: "id" }, h("code", {}, one.name)),
         h("td", { class: "text" }, one.story),
-        h("td", { class: "cell" }, number(one.runs) > 0 ? `${number(one.runs)} of ${number(tally.runs)}` : "never"),
+        h("td", { class: "cell" }, number(one.runs) > 0 ? `${number(one.runs)} of ${number(tally.runs)}` : chip("inconclusive", "never")),
         h("td", {}, bar(number(one.runs), Math.max(1, number(tally.runs)), "info")))))));
   }
 
