@@ -273,7 +273,7 @@ TEST_P(crash_at_every_event, a_will_is_published_once) {
         [&](Story& story, std::uint64_t crash_after) {
             watcher = story.add("watcher", lasting("watcher"));
             const auto half = story.add("half", lasting("half"));
-            auto mortal = lasting("mortal");
+            auto mortal = lasting(elsewhere("mortal", "watcher"));
             mortal.will = WillOptions{publication("dead", QoS::at_least_once, "will"), 0};
             const auto client = story.add("mortal", mortal);
             return story.run({{milliseconds{1},
