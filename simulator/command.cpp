@@ -18,6 +18,7 @@
 #include "simulator/defect_choice.hpp"
 #include "simulator/explore_command.hpp"
 #include "simulator/library.hpp"
+#include "simulator/live/command.hpp"
 #include "simulator/replay_command.hpp"
 #include "simulator/scenario.hpp"
 #include "simulator/shrink_command.hpp"
@@ -52,18 +53,22 @@ Examples:
       the recorded run again, compared event by event
   touchstone simulate diff scenarios/ordering/or-07.textproto --defect live_bypasses_backlog
       the first event where two runs part
+  touchstone simulate scenarios/session/takeover.textproto --live mqtt://127.0.0.1:1883
+      the same clients, links and checkers on a real broker, in real time
   touchstone simulate scenarios --digest-only
       one digest per scenario, to compare two builds
 
-Exit codes: 0 every run ended as its scenario declares; 1 one did not; 2 bad arguments or scenario; 6 a sweep proves
-nothing, since something that its scenario lists in `sometimes` never happened; 7 the time budget was used up before
-all was run; 130 interrupted. With 1, 6, 7 and 130 the report says what was done.
+Exit codes: 0 every run ended as its scenario declares; 1 one did not; 2 bad arguments or scenario; 3 no broker at --live
+serves the clients; 6 a sweep proves nothing, since something that its scenario lists in `sometimes` never happened; 7 the
+time budget was used up before all was run; 130 interrupted. With 1, 6, 7 and 130 the report says what was done.
 )";
 
 struct Options : SimulateOptions {
     std::string seeds;
     std::string shard;
     std::optional<unsigned> process_count;
+    std::string live_url;
+    bool is_configured = false;
     bool is_list = false;
     bool is_describe = false;
     bool is_library = false;
@@ -236,6 +241,11 @@ int simulate_command(int argument_count, char** arguments) {
     app.add_option("--at", options.at_ms,
                    "Only show every session as it is after so many milliseconds of virtual time");
     app.add_option("--trace", options.trace_of, "Print the packets of a client, or of `all`");
+    auto* const live = app.add_option("--live", options.live_url,
+                                      "Run on the broker at mqtt://HOST:PORT, in real time");
+    app.add_flag("--configured", options.is_configured,
+                 "With --live: the broker has the settings that the scenario gives its node")
+        ->needs(live);
     app.add_flag("--list", options.is_list,
                  "List invariants, defect switches, conditions for `sometimes`, and scenarios");
     app.add_flag("--describe", options.is_describe, "Tell the story of each scenario, run nothing");
@@ -294,6 +304,22 @@ int simulate_command(int argument_count, char** arguments) {
     if (options.is_describe) {
         for (const auto& loaded : scenarios) describe_scenario(loaded);
         return to_int(ExitCode::as_expected);
+    }
+    if (!options.live_url.empty()) {
+        if (options.is_sweep || options.sweep.shard_count || options.at_ms || options.is_json ||
+            options.is_digest_only) {
+            return usage_error("--live runs once and sees no node from inside; leave --seeds, "
+                               "--shards, --at, --json and --digest-only out");
+        }
+        return live::run_live({.url = options.live_url,
+                               .is_configured = options.is_configured,
+                               .seed = options.sweep.seed,
+                               .defects = options.sweep.defects,
+                               .out = options.out,
+                               .trace_of = options.trace_of,
+                               .has_no_report = options.has_no_report,
+                               .command = whole_command(argument_count, arguments)},
+                              scenarios);
     }
     return simulate_runs(options, scenarios, whole_command(argument_count, arguments));
 }

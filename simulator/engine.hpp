@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "broker/base/instant.hpp"
@@ -45,6 +46,8 @@ public:
 
     /// Executes the next event if it is due by `until`; false (and nothing done) if not.
     bool step(Instant until);
+    /// When the next event is due; nothing when none is.
+    [[nodiscard]] std::optional<Instant> next_event_at() const { return events_.next_at(); }
     /// Executes everything due by `until`, which is not in the past, and moves time there.
     void run_until(Instant until);
 

@@ -30,6 +30,7 @@ public:
                                outcome_.defects.end());
         draw_limits();
         add_nodes(options);
+        client_id_prefix_ = options.client_id_prefix;
         add_clients();
         schedule_all();
         is_watching_ = options.watches_sessions;
@@ -85,10 +86,15 @@ private:
         }
         for (int i = 0; i < scenario_.nodes_size(); ++i) {
             const auto& node = scenario_.nodes(i);
+            const auto name = node.name().empty() ? std::string{"broker"} : node.name();
+            if (run_options.outside != nullptr) {
+                nodes_.emplace(name, world_.add_outside_node(name, run_options.promises,
+                                                             *run_options.outside));
+                continue;
+            }
             NodeOptions options = node_options(node);
             options.defects = defects;
             if (run_options.shard_count) options.shard_count = *run_options.shard_count;
-            const auto name = node.name().empty() ? std::string{"broker"} : node.name();
             const auto index = world_.add_node(name, options);
             if (node.has_clock()) world_.set_clock(index, clock_of(node.clock()));
             nodes_.emplace(name, index);
@@ -114,6 +120,7 @@ private:
     ClientIndex add_client(const scenario::Client& client, const std::string& name) {
         ClientOptions options = client_options(client);
         if (!client.has_client_id()) options.client_id = name;
+        if (!options.client_id.empty()) options.client_id.insert(0, client_id_prefix_);
         turn_defects_on(options.defects, client.name());
         const auto index = world_.add_client(name, std::move(options), node_of(client.node()),
                                              link_model(client.link()));
@@ -213,7 +220,7 @@ private:
             case Step::kRaw: return send_raw(what.raw());
             case Step::kRawToClient:
                 return world_.send_raw_to(client(what.raw_to_client().client()),
-                                          bytes_of(what.raw_to_client().hex()));
+                                          bytes_of_hex(what.raw_to_client().hex()));
             case Step::kLeaveApplication:
                 return world_.set_listening(client(what.leave_application().client()), false);
             case Step::kReturnApplication:
@@ -359,25 +366,10 @@ private:
     }
 
     void send_raw(const scenario::Raw& raw) {
-        const auto piece = bytes_of(raw.hex());
+        const auto piece = bytes_of_hex(raw.hex());
         Buffer bytes;
         for (std::uint32_t i = 0; i < std::max(1U, raw.times()); ++i) append(bytes, piece);
         world_.send_raw(client(raw.client()), bytes);
-    }
-
-    static Buffer bytes_of(const std::string& hex) {
-        Buffer bytes;
-        unsigned value = 0;
-        bool is_half = false;
-        for (const char c : hex) {
-            if (c == ' ') continue;
-            const unsigned digit = c <= '9' ? static_cast<unsigned>(c - '0')
-                                            : static_cast<unsigned>((c | 0x20) - 'a') + 10;
-            value = value << 4U | digit;
-            if (is_half) bytes.push_back(static_cast<std::byte>(value & 0xFFU));
-            is_half = !is_half;
-        }
-        return bytes;
     }
 
     void judge_invariants() {
@@ -429,6 +421,7 @@ private:
     Outcome outcome_;
     World& world_;
     std::uint16_t owner_;
+    std::string client_id_prefix_;
     std::map<std::string, NodeIndex> nodes_;
     std::map<std::string, ClientIndex> clients_;
     std::map<std::string, std::vector<ClientIndex>> crowds_;  // those with a count

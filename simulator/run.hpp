@@ -20,6 +20,14 @@ struct RunOptions {
     /// Switches that are on, beside the scenario's own: NAME or NAME@CLIENT, as choose_defect()
     /// reads them. All are known, and so are the clients.
     std::vector<std::string> defects;
+    /// What plays the scenario's only node, in real time; null: a node of our own, in virtual time.
+    /// Outlives the Outcome. Nothing of the scenario looks into a node then or does something to it
+    /// (live_scenario.hpp).
+    Outside* outside = nullptr;
+    /// With `outside`: what is known of that node.
+    TracedNode promises{};
+    /// Put before every Client Identifier that is not empty.
+    std::string client_id_prefix{};
     /// When to look at all sessions, after the steps of that instant.
     std::optional<Duration> look_at;
     /// With look_at: the run ends there, unfinished and judged by nobody.

@@ -182,6 +182,21 @@ Wish wish(const scenario::Subscription& subscription) {
                     .retain_handling = static_cast<std::uint8_t>(subscription.retain_handling())}};
 }
 
+Buffer bytes_of_hex(std::string_view hex) {
+    Buffer bytes;
+    unsigned value = 0;
+    bool is_half = false;
+    for (const char c : hex) {
+        if (c == ' ') continue;
+        const unsigned digit = c <= '9' ? static_cast<unsigned>(c - '0')
+                                        : static_cast<unsigned>((c | 0x20) - 'a') + 10;
+        value = value << 4U | digit;
+        if (is_half) bytes.push_back(static_cast<std::byte>(value & 0xFFU));
+        is_half = !is_half;
+    }
+    return bytes;
+}
+
 Directions directions(scenario::LinkDirection direction) {
     switch (direction) {
         case scenario::to_broker: return Directions::to_broker;

@@ -20,6 +20,8 @@ namespace touchstone::simulator {
 [[nodiscard]] AckPolicy ack_policy(const scenario::Acknowledgements& policy);
 [[nodiscard]] Publication publication(const scenario::Publication& publication);
 [[nodiscard]] Wish wish(const scenario::Subscription& subscription);
+/// Of Raw::hex, which is well-formed.
+[[nodiscard]] Buffer bytes_of_hex(std::string_view hex);
 [[nodiscard]] Directions directions(scenario::LinkDirection direction);
 
 [[nodiscard]] inline Duration milliseconds(std::uint64_t count) {

@@ -29,8 +29,8 @@ std::uint64_t dropped_messages(const Counters& counters) {
 }  // namespace
 
 std::string StateRecord::text() const {
-    const std::string left = newest_left(queue);
-    const std::string right = newest_left(inflight);
+    const std::string left = is_node_seen ? newest_left(queue) : "?";
+    const std::string right = is_node_seen ? newest_left(inflight) : "?";
     std::string text = "[" + left + (left.empty() ? "||" : " ||");
     if (!right.empty()) text += " " + right;
     text += received_left_out == 0 ? "] -> [" : "] -> […,";
@@ -41,6 +41,29 @@ std::string StateRecord::text() const {
     return text + "]";
 }
 
+TracedNode traced_node(const NodeOptions& options) {
+    const auto& settings = options.settings;
+    return {.actor = {},
+            .inflight_max = settings.inflight_max,
+            .packet_id_max = settings.packet_id_max,
+            .session_expiry_s_v3 = settings.session_expiry_s_v3,
+            .session_expiry_s_max = settings.session_expiry_s_max,
+            .keep_alive_s_max = settings.keep_alive_s_max,
+            .queue_messages_max = settings.queue_messages_max,
+            .packet_size_bytes_max = settings.packet_size_bytes_max,
+            .unwritten_bytes_max = settings.unwritten_bytes_max,
+            .has_user_name_as_client_id =
+                options.rules != nullptr &&
+                options.rules->zones.front().policy.user_name_as_client_id,
+            .connect_timeout = settings.connect_timeout,
+            .retry_interval = settings.retry_interval,
+            .accept_interval = options.accept_interval,
+            .has_storage = options.storage.has_value(),
+            .durable_within =
+                options.storage ? 2 * (options.storage->sync_high + options.peer_delay_high)
+                                : Duration{}};
+}
+
 World::World(std::uint64_t seed) : engine_{seed}, links_{engine_, &trace_} {}
 
 World::~World() = default;
@@ -48,33 +71,30 @@ World::~World() = default;
 NodeIndex World::add_node(std::string name, const NodeOptions& options) {
     const auto entity = nodes_.size();
     const Actor actor = trace_.add_actor(std::move(name));
-    const auto& settings = options.settings;
-    trace_.nodes.push_back({.actor = actor,
-                            .inflight_max = settings.inflight_max,
-                            .packet_id_max = settings.packet_id_max,
-                            .session_expiry_s_v3 = settings.session_expiry_s_v3,
-                            .session_expiry_s_max = settings.session_expiry_s_max,
-                            .keep_alive_s_max = settings.keep_alive_s_max,
-                            .queue_messages_max = settings.queue_messages_max,
-                            .packet_size_bytes_max = settings.packet_size_bytes_max,
-                            .unwritten_bytes_max = settings.unwritten_bytes_max,
-                            .has_user_name_as_client_id =
-                                options.rules != nullptr &&
-                                options.rules->zones.front().policy.user_name_as_client_id,
-                            .connect_timeout = settings.connect_timeout,
-                            .retry_interval = settings.retry_interval,
-                            .accept_interval = options.accept_interval,
-                            .has_storage = options.storage.has_value(),
-                            .durable_within =
-                                options.storage
-                                    ? 2 * (options.storage->sync_high + options.peer_delay_high)
-                                    : Duration{}});
+    trace_.nodes.push_back(traced_node(options));
+    trace_.nodes.back().actor = actor;
     NodeOptions placed = options;
     placed.on_death = [this, entity] { on_death(nodes_[entity]); };
     nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, std::move(placed)), actor});
+    nodes_.back().acceptor = nodes_.back().node.get();
     nodes_.back().node->start();
     if (options.rules != nullptr) note_rules(nodes_.back(), *options.rules);
     return NodeIndex{static_cast<std::uint32_t>(entity)};
+}
+
+NodeIndex World::add_outside_node(std::string name, TracedNode promises, Outside& outside) {
+    CHECK(nodes_.empty());
+    outside_ = &outside;
+    promises.actor = trace_.add_actor(std::move(name));
+    trace_.nodes.push_back(promises);
+    nodes_.push_back(
+        {.node = nullptr, .actor = promises.actor, .acceptor = &outside.begin(engine_, links_)});
+    return NodeIndex{0};
+}
+
+void World::run_until(Instant until) {
+    if (outside_ != nullptr) return outside_->run_until(until);
+    engine_.run_until(until);
 }
 
 void World::note_rules(const PlacedNode& placed, const access::NodeRules& rules) {
@@ -110,7 +130,7 @@ ClientIndex World::add_client(std::string name, ClientOptions options, NodeIndex
                               const LinkModel& link) {
     const Actor actor = trace_.add_actor(name);
     auto& placed = nodes_[node.raw()];
-    const LinkIndex link_index = links_.add_link(link, *placed.node, placed.actor);
+    const LinkIndex link_index = links_.add_link(link, *placed.acceptor, placed.actor);
     trace_.clients.push_back({.actor = actor,
                               .inflight_max = options.inflight_max,
                               .packet_id_max = options.packet_id_max,
@@ -248,9 +268,11 @@ StateRecord World::state(ClientIndex client_index, std::string caption,
                        .received = {all.begin() + static_cast<std::ptrdiff_t>(left_out), all.end()},
                        .caption = std::move(caption),
                        .after_entry = trace_.entries.size(),
-                       .received_left_out = left_out};
+                       .received_left_out = left_out,
+                       .is_node_seen = outside_ == nullptr};
     const auto& client_id = client(client_index).client_id();
     for (const auto& placed : nodes_) {
+        if (placed.node == nullptr) continue;
         const auto view = placed.node->session(client_id);
         if (!view) continue;
         for (const auto& message : view->queue) {
@@ -268,6 +290,7 @@ void World::finish() {
     auto& end = trace_.end;
     end.known = true;
     end.at = now();
+    if (outside_ != nullptr) return infer_end(trace_);
     for (const auto& placed : nodes_) {
         const auto& node = *placed.node;
         end.dropped_messages += placed.dropped_before_restart + lost_messages(node.counters());
@@ -285,12 +308,12 @@ void World::finish() {
             end.sessions.push_back(std::move(session));
         }
         const Gauges gauges = node.gauges();
-        end.memory.push_back({.node = placed.actor,
-                              .wanted_bytes_max = node.wanted_bytes_max(),
-                              .intake_bytes = gauges.intake_bytes,
-                              .unwritten_bytes_max = node.unwritten_bytes_max(),
-                              .dropped_queue_full =
-                                  node.counters().of(Counter::dropped_queue_full)});
+        end.memory.push_back(
+            {.node = placed.actor,
+             .wanted_bytes_max = node.wanted_bytes_max(),
+             .intake_bytes = gauges.intake_bytes,
+             .unwritten_bytes_max = node.unwritten_bytes_max(),
+             .dropped_queue_full = node.counters().of(Counter::dropped_queue_full)});
         if (!node.is_up()) continue;
         const Counters counters = node.counters();
         end.balances.push_back({.node = placed.actor,

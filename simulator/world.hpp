@@ -12,6 +12,7 @@
 #include "simulator/client.hpp"
 #include "simulator/links.hpp"
 #include "simulator/node.hpp"
+#include "simulator/outside.hpp"
 
 namespace touchstone::simulator {
 
@@ -31,10 +32,15 @@ struct StateRecord {
     std::string caption;
     std::size_t after_entry = 0;  // entries of the trace before it
     std::size_t received_left_out = 0;  // received before those in `received`
+    bool is_node_seen = true;     // false: nobody could look for queue and window
 
-    /// `[4,3 || 2,1] -> [1,2]`: queue and window newest left, then what was received.
+    /// `[4,3 || 2,1] -> [1,2]`: queue and window newest left, then what was received. Without a
+    /// look into the node `[? || ?] -> [1,2]`.
     [[nodiscard]] std::string text() const;
 };
+
+/// What the options promise; its actor is not known yet.
+[[nodiscard]] TracedNode traced_node(const NodeOptions& options);
 
 class World {
 public:
@@ -46,6 +52,9 @@ public:
     // Setting up. Nodes first: a client has a link to one.
 
     NodeIndex add_node(std::string name, const NodeOptions& options);
+    /// A broker that is not ours: it cannot be stopped, asked or told, and it keeps the time. The
+    /// only node of its world. `promises` is what is known of it, its actor apart.
+    NodeIndex add_outside_node(std::string name, TracedNode promises, Outside& outside);
     ClientIndex add_client(std::string name, ClientOptions options, NodeIndex node,
                            const LinkModel& link);
     /// The two are the ends of a bridge: what one receives the other publishes, with its QoS and
@@ -61,7 +70,7 @@ public:
     // Time.
 
     [[nodiscard]] Instant now() const { return engine_.now(); }
-    void run_until(Instant until) { engine_.run_until(until); }
+    void run_until(Instant until);
 
     // Clients: what their applications do now.
 
@@ -135,9 +144,10 @@ public:
 private:
     class Host;
     struct PlacedNode {
-        std::unique_ptr<Node> node;
+        std::unique_ptr<Node> node;  // null: it is outside
         Actor actor;
         std::uint64_t dropped_before_restart = 0;
+        Acceptor* acceptor = nullptr;
     };
     struct Fault {
         enum class Kind : std::uint8_t { stall, drop, cut, slow_reading, client_down, down };
@@ -162,6 +172,7 @@ private:
     Engine engine_;
     Trace trace_;
     Links links_;
+    Outside* outside_ = nullptr;  // null: all is virtual
     std::vector<PlacedNode> nodes_;
     std::vector<std::unique_ptr<Host>> hosts_;
     std::vector<Fault> faults_;  // in step with Trace::faults
