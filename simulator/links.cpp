@@ -148,6 +148,26 @@ void Links::set_reading(ConnectionNumber connection, Direction from, bool on) {
     }
 }
 
+void Links::set_unaware(const Acceptor& node, bool on) {
+    for (auto& link : links_) {
+        if (link.node != &node) continue;
+        link.is_unaware = on;
+        const auto live = link.live;  // who learns of an end leaves it
+        for (const auto number : live) tell_unheard(number);
+    }
+}
+
+void Links::set_unaware(ConnectionNumber connection, bool on) {
+    pipe(connection, Direction::to_broker).is_unaware = on;
+    tell_unheard(connection);
+}
+
+void Links::tell_unheard(ConnectionNumber number) {
+    auto& incoming = pipe(number, Direction::to_broker);
+    if (!incoming.unheard || incoming.is_unaware || link_of(number).is_unaware) return;
+    end_now(number, Direction::to_broker, *std::exchange(incoming.unheard, std::nullopt));
+}
+
 bool Links::has_bytes(ConnectionNumber connection, Direction from) const {
     return !pipe(connection, from).ready.empty();
 }
@@ -294,6 +314,16 @@ void Links::end_now(ConnectionNumber number, Direction direction, Ending ending)
     if (incoming.is_over) return;
     if (ending == Ending::orderly && !incoming.is_read) {
         incoming.end_told = false;  // set_reading asks again
+        return;
+    }
+    const auto& link = link_of(number);
+    if (direction == Direction::to_broker && (link.is_unaware || incoming.is_unaware)) {
+        // A reset takes what was not taken with it; an orderly end comes behind it.
+        if (ending == Ending::reset) {
+            incoming.held_bytes -= incoming.ready.size();
+            incoming.ready = {};
+        }
+        incoming.unheard = ending;
         return;
     }
     pipe(number, opposite(direction)).waiting.clear();

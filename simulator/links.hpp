@@ -103,6 +103,12 @@ public:
     /// Whether the end that receives `direction` is over: closed, aborted, or told so.
     [[nodiscard]] bool is_over(ConnectionNumber connection, Direction direction) const;
 
+    /// While on, the node's process does not learn that the connection has ended: it believes it to
+    /// be there, and what it sends on it is lost. Then it learns.
+    void set_unaware(ConnectionNumber connection, bool on);
+    /// The same for all connections of the node; one is unaware as long as either says so.
+    void set_unaware(const Acceptor& node, bool on);
+
     // Faults. Those with a switch are counted: two that overlap end with the later one.
 
     /// While on, nothing arrives in that direction; then all of it does, in order.
@@ -142,6 +148,8 @@ private:
         bool black_holed = false;
         bool is_over = false;   // the receiving end closed, aborted or was told
         bool end_told = false;  // an ended_… event is scheduled
+        bool is_unaware = false;
+        std::optional<Ending> unheard;  // while unaware
         Instant line_free_at = run_begin;
         Instant last_due = run_begin;
         StreamRecorder recorder;
@@ -169,12 +177,14 @@ private:
         unsigned refusing = 0;
         std::array<Path, 2> paths;
         std::vector<ConnectionNumber> live;  // in the order of opening
+        bool is_unaware = false;
     };
 
     void on_event(const Event& event) override;
     void on_arrival(ConnectionNumber number, Direction direction);
     void tell_end(ConnectionNumber number, Direction direction, Ending ending);
     void end_now(ConnectionNumber number, Direction direction, Ending ending);
+    void tell_unheard(ConnectionNumber number);
     void launch(ConnectionNumber number, Direction direction, Piece piece);
     void launch_to_reset(ConnectionNumber number, Direction direction, Piece piece,
                          std::uint64_t size_bytes);

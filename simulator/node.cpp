@@ -106,6 +106,7 @@ void Node::recover() {
 }
 
 void Node::on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome) {
+    if (is_put_off([this, shard, number, outcome] { on_stored(shard, number, outcome); })) return;
     CHECK(is_up());  // what is under way is lost with the process
     shards_[shard]->broker().on_stored(number, outcome, core_now());
     finish_turn(shard);
@@ -113,6 +114,8 @@ void Node::on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome)
 
 void Node::crash(bool is_silent) {
     CHECK(is_up());
+    is_paused_ = false;
+    put_off_.clear();
     shards_.clear();
     if (disk_) disk_->lose_unsynced();
     for (auto& one : channels_) one.underway.clear();
@@ -120,7 +123,9 @@ void Node::crash(bool is_silent) {
     for (const auto& [number, attachment] : std::exchange(attachments_, {})) {
         // Without a machine nothing answers: to a client that is the same as silence.
         if (!is_silent) links_.abort(number, Direction::to_client);
+        links_.set_unaware(number, false);
     }
+    links_.set_unaware(*this, false);
     // With the machine its steady clock begins anew.
     if (is_silent) uptime_lead_ += core_now() - run_begin;
 }
@@ -135,7 +140,29 @@ void Node::stop() {
     crash(false);
 }
 
+void Node::pause() {
+    CHECK(is_up());
+    CHECK(!is_paused_);
+    is_paused_ = true;
+    links_.set_unaware(*this, true);
+}
+
+void Node::go_on() {
+    if (!std::exchange(is_paused_, false)) return;
+    for (const auto& input : std::exchange(put_off_, {})) {
+        input();
+        if (!is_up()) return;  // it crashed, and what was put off is gone with it
+    }
+    links_.set_unaware(*this, false);
+    if (!is_up()) return;
+    for (unsigned index = 0; index < shards_.size(); ++index) {
+        shards_[index]->tick_at.reset();
+        arm_timer(index);
+    }
+}
+
 void Node::reload(std::shared_ptr<const access::NodeRules> rules) {
+    if (is_put_off([this, rules] { reload(rules); })) return;
     rules_ = std::move(rules);
     for (unsigned index = 0; index < shards_.size(); ++index) {
         shards_[index]->broker().on_rules(rules_, core_now());
@@ -219,15 +246,19 @@ bool Node::accepts() {
 }
 
 void Node::on_opened(ConnectionNumber connection) {
-    attachments_[connection];
+    auto& attachment = attachments_[connection];
+    attachment.is_moving = true;  // from the operating system to a shard
+    if (is_put_off([this, connection] { on_opened(connection); })) return;
     attach(connection, static_cast<unsigned>(accepts_.below(options_.shard_count)));
 }
 
 void Node::on_bytes_ready(ConnectionNumber connection) {
+    if (is_put_off([this, connection] { deliver(connection); })) return;
     deliver(connection);
 }
 
 void Node::on_written(ConnectionNumber connection, std::size_t size_bytes) {
+    if (is_put_off([this, connection, size_bytes] { on_written(connection, size_bytes); })) return;
     const auto found = attachments_.find(connection);
     // Nobody waits for the bytes of a connection that was closed; a moving one has sent none.
     if (found == attachments_.end() || found->second.is_moving) return;
@@ -239,11 +270,8 @@ void Node::on_written(ConnectionNumber connection, std::size_t size_bytes) {
 void Node::on_ended(ConnectionNumber connection, Ending) {
     const auto found = attachments_.find(connection);
     if (found == attachments_.end()) return;
-    auto& attachment = found->second;
-    if (attachment.is_moving) {
-        attachment.has_ended = true;  // seen when it arrives
-        return;
-    }
+    const auto& attachment = found->second;
+    CHECK(!attachment.is_moving);
     const auto [shard, id] = std::pair{attachment.shard, attachment.id};
     attachments_.erase(found);
     shards_[shard]->leave(id);
@@ -252,6 +280,8 @@ void Node::on_ended(ConnectionNumber connection, Ending) {
 }
 
 void Node::on_event(const Event& event) {
+    if (event.kind == tick && is_paused_) return;  // go_on() looks at the time
+    if (is_put_off([this, event] { on_event(event); })) return;
     switch (static_cast<EventKind>(event.kind)) {
         case tick: {
             if (event.detail != incarnation_ || !is_up()) return;
@@ -344,6 +374,8 @@ void Node::attach(ConnectionNumber number, unsigned shard) {
     shards_[shard]->broker().on_open(attachment.id, core_now());
     finish_turn(shard);
     deliver(number);
+    const auto still = attachments_.find(number);
+    if (still == attachments_.end() || !still->second.is_moving) links_.set_unaware(number, false);
 }
 
 void Node::arrive(unsigned from, unsigned to, Item item) {

@@ -85,6 +85,12 @@ public:
     /// What its processes read from now on is `clock`, which outlives the Node, or its rate has
     /// changed. At first it is a clock that is right. What it shows now does not change.
     void on_clock_changed(const Clock& clock);
+    /// Nothing of the process runs until go_on(); its connections stay, and the operating system
+    /// accepts new ones. Then everything that came meanwhile is looked at, in order, and what fell
+    /// due after it, as a driver does. It is up and runs.
+    void pause();
+    /// Without effect when it runs, which it does after a crash.
+    void go_on();
     /// The operator's settings have changed; every shard obeys the new ones.
     void reload(std::shared_ptr<const access::NodeRules> rules);
 
@@ -125,7 +131,6 @@ private:
         ConnectionId id;
         bool is_moving = false;   // between two shards
         bool is_stalled = false;  // the core takes nothing until Network::resume
-        bool has_ended = false;   // reset while the connection was moving
         Buffer unconsumed;
     };
 
@@ -149,6 +154,12 @@ private:
     };
 
     void on_event(const Event& event) override;
+    /// Whether the process is paused; `input` is then handed in when it runs again.
+    template <class Input>
+    [[nodiscard]] bool is_put_off(Input input) {
+        if (is_paused_) put_off_.emplace_back(std::move(input));
+        return is_paused_;
+    }
     void deliver(ConnectionNumber number);
     void on_resume(ConnectionNumber number);
     void answer_next_question();
@@ -183,6 +194,8 @@ private:
     std::size_t unwritten_bytes_max_ = 0;
     std::unique_ptr<Disk> disk_;
     std::size_t unusable_records_ = 0;
+    bool is_paused_ = false;
+    std::vector<std::function<void()>> put_off_;  // while paused
     std::uint32_t incarnation_ = 0;               // tells events of an earlier process apart
     std::vector<std::unique_ptr<Shard>> shards_;  // empty: the process is down
     std::vector<Channel> channels_;

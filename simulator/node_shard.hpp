@@ -108,6 +108,7 @@ public:
         const auto number = number_of(connection);
         leave(connection);
         node_.attachments_.at(number).is_moving = true;
+        node_.links_.set_unaware(number, true);  // neither shard looks
         node_.put(index_, owner.raw(), Move{number});
     }
     void resume(ConnectionId connection) override {

@@ -29,6 +29,7 @@ enum class Purpose : std::uint32_t {
     disturb = 9,
     shape = 10,  // what a random workload consists of
     sync = 11,   // how long a disk takes
+    swarm = 12,  // what may happen in a run at all
 };
 
 class RandomStream {

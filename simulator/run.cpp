@@ -6,6 +6,7 @@
 #include "broker/base/check.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/set_up.hpp"
+#include "simulator/swarm.hpp"
 #include "simulator/workload.hpp"
 
 namespace touchstone::simulator {
@@ -61,21 +62,36 @@ private:
 
     /// Swarm testing: limits and habits that the seed decides.
     void draw_limits() {
-        const auto& workload = scenario_.workload();
+        if (!scenario_.has_workload()) return;
+        auto& workload = *scenario_.mutable_workload();
         auto& engine = world_.engine();
+        if (workload.swarm()) {
+            choose_disturbances(workload, engine.stream(Domain::workload, 0, Purpose::swarm));
+        }
         for (int i = 0; workload.shuffle_nodes() && i < scenario_.nodes_size(); ++i) {
             shuffle_node(
                 *scenario_.mutable_nodes(i),
                 engine.stream(Domain::node, static_cast<std::uint64_t>(i), Purpose::shape));
         }
-        for (int i = 0; workload.shuffle_clients() && i < scenario_.clients_size(); ++i) {
+        for (int i = 0; workload.swarm() && i < scenario_.nodes_size(); ++i) {
+            swarm_node(*scenario_.mutable_nodes(i),
+                       engine.stream(Domain::node, static_cast<std::uint64_t>(i), Purpose::swarm));
+        }
+        for (int i = 0; i < scenario_.clients_size(); ++i) {
             auto& client = *scenario_.mutable_clients(i);
             if (std::ranges::find(workload.clients(), client.name()) == workload.clients().end())
                 continue;
-            shuffle_client(
-                client, workload,
-                engine.stream(Domain::client, static_cast<std::uint64_t>(i), Purpose::shape));
+            const auto entity = static_cast<std::uint64_t>(i);
+            if (workload.shuffle_clients()) {
+                shuffle_client(client, workload,
+                               engine.stream(Domain::client, entity, Purpose::shape));
+            }
+            if (workload.swarm()) {
+                swarm_client(client, engine.stream(Domain::client, entity, Purpose::swarm));
+            }
         }
+        // What was drawn is written down; drawing it again would give something else.
+        workload.clear_swarm();
     }
 
     void add_nodes(const RunOptions& run_options) {
@@ -125,6 +141,7 @@ private:
         const auto index = world_.add_client(name, std::move(options), node_of(client.node()),
                                              link_model(client.link()));
         if (client.has_clock()) world_.set_clock(index, clock_of(client.clock()));
+        for (const auto& path : client.paths()) world_.add_path(index, link_model(path));
         clients_.emplace(name, index);
         std::vector<Wish> wishes;
         for (const auto& one : client.subscriptions()) wishes.push_back(wish(one));
@@ -269,6 +286,20 @@ private:
                     node_of(what.access_rules().node()),
                     access::AccessRules::parse(what.access_rules().rules()).value());
             case Step::kSetClock: return set_clock(what.set_clock());
+            case Step::kPause:
+                return lasting(
+                    world_.begin_pause(node_of(what.pause().node()), what.pause().sleeps()),
+                    what.pause().for_ms());
+            case Step::kChangePath: {
+                const auto index = client(what.change_path().client());
+                world_.change_path(index, what.change_path().path());
+                if (!what.change_path().reconnect()) return;
+                return world_.connect(index);
+            }
+            case Step::kSetLink:
+                return lasting(world_.begin_set_link(client(what.set_link().link()),
+                                                     link_model(what.set_link().model())),
+                               what.set_link().for_ms());
             case Step::kStop: {
                 const auto fault = world_.begin_stop(node_of(what.stop().node()));
                 if (what.stop().restart_after_ms() == 0) return world_.end_fault(fault);

@@ -226,14 +226,9 @@ private:
                         "delay_ms_high",
                         reconnect.has_delay_ms_high() ? reconnect.delay_ms_high() : 500);
         }
-        if (client.has_link()) {
-            const auto& link = client.link();
-            const auto link_place = place.in("link");
-            check_range(link_place, "buffer_bytes", 1, 0xFFFF'FFFF);
-            if (link.has_delay_us_high()) {
-                check_order(link_place, "delay_us", link.has_delay_us() ? link.delay_us() : 1'000,
-                            "delay_us_high", link.delay_us_high());
-            }
+        if (client.has_link()) judge_link(place.in("link"), client.link());
+        for (int i = 0; i < client.paths_size(); ++i) {
+            judge_link(place.in("paths", i), client.paths(i));
         }
         check_node(place, client.node());
         if (client.has_clock()) {
@@ -246,6 +241,24 @@ private:
         for (int i = 0; i < client.subscriptions_size(); ++i) {
             judge_subscription(place.in("subscriptions", i), client.subscriptions(i));
         }
+    }
+
+    void judge_link(const Place& place, const scenario::Link& link) {
+        check_range(place, "buffer_bytes", 1, 0xFFFF'FFFF);
+        if (!link.has_delay_us_high()) return;
+        check_order(place, "delay_us", link.has_delay_us() ? link.delay_us() : 1'000,
+                    "delay_us_high", link.delay_us_high());
+    }
+
+    void judge_change_path(const Place& place, const scenario::ChangePath& change) {
+        const auto found =
+            std::ranges::find(scenario_.clients(), change.client(), &scenario::Client::name);
+        if (found == scenario_.clients().end()) return;
+        const auto count = static_cast<std::uint32_t>(found->paths_size());
+        if (change.path() <= count) return;
+        complain(place, "path",
+                 fmt::format("{} is none of '{}', which has paths 0..{}", change.path(),
+                             change.client(), count));
     }
 
     void check_drift(const Place& place, std::int32_t drift_ppm) {
@@ -408,6 +421,8 @@ private:
                 }
                 return;
             }
+            case Step::kChangePath: return judge_change_path(place, step.change_path());
+            case Step::kSetLink: return judge_link(place.in("model"), step.set_link().model());
             case Step::kSetClock: return judge_set_clock(place, step.set_clock());
             case Step::kAccessRules:
                 return check_access_rules(place, "rules", step.access_rules().rules());
@@ -421,6 +436,7 @@ private:
             case Step::kStopReading:
             case Step::kCrash:
             case Step::kStop:
+            case Step::kPause:
             case Step::kSnapshot:
             case Step::kCrashClient:
             case Step::kLeaveApplication:

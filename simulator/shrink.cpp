@@ -33,6 +33,9 @@ bool is_fault(const Step& step) {
         case Step::kStop:
         case Step::kCrashClient:
         case Step::kSetClock:
+        case Step::kPause:
+        case Step::kChangePath:
+        case Step::kSetLink:
         case Step::kResetAfter: return true;
         default: return false;
     }

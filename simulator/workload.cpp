@@ -6,77 +6,11 @@
 #include <utility>
 
 #include "broker/base/check.hpp"
+#include "simulator/draws.hpp"
 #include "simulator/set_up.hpp"
+#include "simulator/swarm.hpp"
 
 namespace touchstone::simulator {
-
-namespace {
-
-template <class T, std::size_t count>
-T pick(RandomStream& stream, const std::array<T, count>& choices) {
-    return stream.pick(std::span<const T>{choices});
-}
-
-std::uint32_t draw_between(RandomStream& stream, std::uint32_t low, std::uint32_t high) {
-    return low + static_cast<std::uint32_t>(stream.below(std::uint64_t{high} - low + 1));
-}
-
-scenario::QualityOfService draw_qos(RandomStream& stream) {
-    return static_cast<scenario::QualityOfService>(stream.below(3));
-}
-
-/// One of `all`, which is not empty.
-template <class Repeated>
-const auto& draw_one(RandomStream& stream, const Repeated& all) {
-    return all[static_cast<int>(stream.below(static_cast<std::uint64_t>(all.size())))];
-}
-
-}  // namespace
-
-void shuffle_node(scenario::Node& node, RandomStream stream) {
-    auto& settings = *node.mutable_settings();
-    settings.set_inflight_max(pick(stream, std::to_array<std::uint32_t>({1, 2, 5, 32})));
-    settings.set_receive_maximum(pick(stream, std::to_array<std::uint32_t>({1, 3, 100})));
-    settings.set_packet_id_max(pick(stream, std::to_array<std::uint32_t>({3, 12, 65'535})));
-    settings.set_queue_messages_max(pick(stream, std::to_array<std::uint32_t>({5, 1'000, 1'000})));
-    settings.set_queue_qos_0_offline(stream.chance(300));
-    settings.set_unwritten_bytes_max(pick(stream, std::to_array<std::uint32_t>({512, 256 * 1024})));
-    const bool is_retrying = stream.chance(300);
-    if (!is_retrying) return;
-    settings.set_retry_interval_ms(1'000);
-    // A repeated PUBLISH is acknowledged repeatedly. Where its identifier is used again soon, the
-    // late PUBACK ends another flow: a flaw of the protocol before v5, not of a broker.
-    settings.set_packet_id_max(65'535);
-}
-
-void shuffle_client(scenario::Client& client, const scenario::Workload& workload,
-                    RandomStream stream) {
-    const bool is_v5 = stream.chance(600);
-    client.set_version(is_v5 ? 5 : 3);
-    client.set_clean_start(stream.chance(250));
-    const auto expiry_s =
-        pick(stream, std::to_array<std::uint32_t>({0, 2, 600, 0xFFFF'FFFF, 0xFFFF'FFFF}));
-    client.set_session_expiry_s(is_v5 ? expiry_s : 0);
-    client.set_receive_maximum(pick(stream, std::to_array<std::uint32_t>({1, 2, 5, 65'535})));
-    client.set_keep_alive_s(pick(stream, std::to_array<std::uint32_t>({0, 2, 5, 30})));
-    client.set_answer_timeout_ms(2'000);
-    client.set_packet_id_max(pick(stream, std::to_array<std::uint32_t>({3, 12, 65'535})));
-    client.set_inflight_max(pick(stream, std::to_array<std::uint32_t>({1, 2, 20})));
-    client.mutable_acknowledgements()->set_delay_ms_high(
-        pick(stream, std::to_array<std::uint32_t>({0, 0, 20, 400})));
-    client.mutable_completions()->set_delay_ms_high(
-        pick(stream, std::to_array<std::uint32_t>({0, 0, 20, 400})));
-    client.set_queue_qos_0_offline(stream.chance(300));
-    const bool has_will = stream.chance(500);
-    if (!has_will) return;
-    auto& will = *client.mutable_will();
-    will.Clear();
-    will.set_topic(draw_one(stream, workload.topics()));
-    will.set_payload("will-" + client.name());
-    will.set_qos(draw_qos(stream));
-    const auto delay_s = pick(stream, std::to_array<std::uint32_t>({0, 0, 1, 5}));
-    client.set_will_delay_s(is_v5 ? delay_s : 0);
-}
 
 Workload::Workload(World& world, const scenario::Scenario& scenario,
                    const std::vector<ClientIndex>& clients, Instant until, TakeStep take_step)
@@ -244,6 +178,30 @@ void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Cl
             relief.mutable_return_application()->set_client(client.name());
             take_step_(trouble);
             return take_later(span_ms, std::move(relief));
+        case scenario::change_path: return change_path(client);
+        case scenario::change_link:
+            trouble.mutable_set_link()->set_link(client.name());
+            *trouble.mutable_set_link()->mutable_model() = draw_narrow_link(disturbs_);
+            trouble.mutable_set_link()->set_for_ms(for_ms);
+            return take_step_(trouble);
+        case scenario::change_clock: return change_clock(client.name());
+        case scenario::pause_node:
+            trouble.mutable_pause()->set_for_ms(for_ms);
+            trouble.mutable_pause()->set_sleeps(disturbs_.chance(300));
+            return take_step_(trouble);
+        case scenario::stop_node:
+            trouble.mutable_stop()->set_restart_after_ms(for_ms);
+            return take_step_(trouble);
+        case scenario::crash_machine:
+            trouble.mutable_crash()->set_silent(true);
+            trouble.mutable_crash()->set_restart_after_ms(for_ms);
+            return take_step_(trouble);
+        case scenario::vanish_and_return:
+            trouble.mutable_vanish()->set_client(client.name());
+            relief.mutable_connect()->set_client(client.name());
+            relief.mutable_connect()->set_unless_connected(true);
+            take_step_(trouble);
+            return take_later(span_ms, std::move(relief));
         default: UNREACHABLE();  // Protobuf adds sentinels to its enumerations.
     }
 }
@@ -260,6 +218,31 @@ void Workload::change_subscription(const std::string& client) {
         change.mutable_subscribe()->set_client(client);
         *change.mutable_subscribe()->add_subscriptions() = subscription;
     }
+    take_step_(change);
+}
+
+void Workload::change_path(const scenario::Client& client) {
+    if (client.paths_size() == 0) return;
+    auto change = step_now();
+    auto& what = *change.mutable_change_path();
+    what.set_client(client.name());
+    what.set_path(draw_between(disturbs_, 0, static_cast<std::uint32_t>(client.paths_size())));
+    what.set_reconnect(true);
+    take_step_(change);
+}
+
+void Workload::change_clock(const std::string& client) {
+    auto change = step_now();
+    auto& what = *change.mutable_set_clock();
+    const bool is_client = disturbs_.chance(500);
+    if (is_client) {
+        what.set_client(client);
+    } else {
+        constexpr std::uint64_t jump_ms_max = 3'600'000;
+        const auto jump_ms = static_cast<std::int64_t>(disturbs_.below(2 * jump_ms_max + 1));
+        what.set_jump_ms(jump_ms - static_cast<std::int64_t>(jump_ms_max));
+    }
+    what.set_drift_ppm(draw_drift_ppm(disturbs_));
     take_step_(change);
 }
 

@@ -1,6 +1,5 @@
 // A random load: who publishes what when, and what goes wrong meanwhile, drawn from the seed as
-// steps of a scenario, so that what was random in a run can be written down. Swarm testing: each
-// run also draws which limits and habits its clients and nodes have.
+// steps of a scenario, so that what was random in a run can be written down.
 #pragma once
 
 #include <functional>
@@ -11,12 +10,6 @@
 #include "simulator/world.hpp"
 
 namespace touchstone::simulator {
-
-/// Draws limits for a node: small ones are common, since that is where bugs show.
-void shuffle_node(scenario::Node& node, RandomStream stream);
-/// Draws version, session, window, Keep Alive, acknowledgements and a Will for a client.
-void shuffle_client(scenario::Client& client, const scenario::Workload& workload,
-                    RandomStream stream);
 
 class Workload final : private EventHandler {
 public:
@@ -46,6 +39,8 @@ private:
     void disturb_now(scenario::Disturbance disturbance, const scenario::Client& client,
                      std::uint32_t span_ms);
     void change_subscription(const std::string& client);
+    void change_path(const scenario::Client& client);
+    void change_clock(const std::string& client);
     void end_all();
     void reassure_all();
     [[nodiscard]] scenario::Step step_now() const;

@@ -129,21 +129,30 @@ void World::set_clock(ClientIndex client, const Clock& clock) {
 ClientIndex World::add_client(std::string name, ClientOptions options, NodeIndex node,
                               const LinkModel& link) {
     const Actor actor = trace_.add_actor(name);
-    auto& placed = nodes_[node.raw()];
-    const LinkIndex link_index = links_.add_link(link, *placed.acceptor, placed.actor);
+    const LinkIndex link_index = add_link(link, node);
     trace_.clients.push_back({.actor = actor,
                               .inflight_max = options.inflight_max,
                               .packet_id_max = options.packet_id_max,
                               .answer_timeout = options.ping_timeout,
                               .has_durable_store = options.store == Store::durable});
-    hosts_.push_back(
-        std::make_unique<Host>(*this, std::move(name), std::move(options), link_index, actor));
+    hosts_.push_back(std::make_unique<Host>(*this, std::move(name), std::move(options), link_index,
+                                            actor, node));
     return ClientIndex{static_cast<std::uint32_t>(hosts_.size() - 1)};
 }
 
 void World::add_bridge(ClientIndex one, ClientIndex other) {
     host(one).set_bridge(host(other));
     host(other).set_bridge(host(one));
+}
+
+void World::add_path(ClientIndex client, const LinkModel& link) {
+    host(client).add_path(add_link(link, host(client).node()));
+}
+
+LinkIndex World::add_link(const LinkModel& link, NodeIndex node) {
+    const auto& placed = nodes_[node.raw()];
+    link_models_.push_back(link);
+    return links_.add_link(link, *placed.acceptor, placed.actor);
 }
 
 void World::add_to_pool(ClientIndex client, const std::string& pool) {

@@ -60,6 +60,8 @@ public:
     /// The two are the ends of a bridge: what one receives the other publishes, with its QoS and
     /// RETAIN. What the bridge has brought to a node itself does not go back from there.
     void add_bridge(ClientIndex one, ClientIndex other);
+    /// Another way from the client to its node; the first that is added is path 1, the link path 0.
+    void add_path(ClientIndex client, const LinkModel& link);
     /// The client belongs to the pool of that name: each is told when another loses its connection.
     void add_to_pool(ClientIndex client, const std::string& pool);
 
@@ -108,6 +110,12 @@ public:
     FaultNumber begin_cut(ClientIndex client);
     /// Instantaneous: ended at once.
     void half_open(ClientIndex client, Directions directions);
+    /// The client's connections go along that path from now on. What goes along the one before
+    /// stays there and goes silent, and nobody is told. Faults begun earlier stay with the path
+    /// they hit.
+    void change_path(ClientIndex client, std::size_t path);
+    /// The path in use is as the model says, for present connections too.
+    FaultNumber begin_set_link(ClientIndex client, const LinkModel& link);
     FaultNumber begin_slow_reading(ClientIndex client);
     /// When so many more bytes have been sent in that direction, its connection is reset.
     void reset_after(ClientIndex client, Direction direction, std::uint64_t size_bytes);
@@ -119,6 +127,9 @@ public:
     /// The node is down until the fault is ended.
     FaultNumber begin_crash(NodeIndex node, bool is_silent);
     FaultNumber begin_stop(NodeIndex node);
+    /// Nothing of the node's process runs until the fault is ended; if `sleeps` the whole machine
+    /// does not, and its clock stands still.
+    FaultNumber begin_pause(NodeIndex node, bool sleeps);
     void end_fault(FaultNumber fault);
     /// Ends what is still on and notes that from here on nothing is disturbed.
     void settle();
@@ -148,17 +159,37 @@ private:
         Actor actor;
         std::uint64_t dropped_before_restart = 0;
         Acceptor* acceptor = nullptr;
+        unsigned pauses = 0;  // that are on
+        unsigned sleeps = 0;
     };
     struct Fault {
-        enum class Kind : std::uint8_t { stall, drop, cut, slow_reading, client_down, down };
+        enum class Kind : std::uint8_t {
+            stall,
+            drop,
+            cut,
+            slow_reading,
+            other_model,
+            client_down,
+            down,
+            paused,
+            asleep
+        };
         Kind kind{};
         std::uint32_t subject = 0;  // client or node
         Directions directions = Directions::both;
+        LinkIndex link{};  // that a fault of a link is about
         bool is_on = true;
     };
 
     [[nodiscard]] Host& host(ClientIndex client) { return *hosts_[client.raw()]; }
     void note_rules(const PlacedNode& placed, const access::NodeRules& rules);
+    [[nodiscard]] static bool is_about_node(const Fault& fault);
+    [[nodiscard]] Fault link_fault(Fault::Kind kind, ClientIndex client, Directions directions);
+    LinkIndex add_link(const LinkModel& link, NodeIndex node);
+    void restore_link(LinkIndex link);
+    /// The node's process has gone, and with it what held it up.
+    void end_pauses(NodeIndex node);
+    void set_paused(const Fault& fault, bool on);
     /// The node ends by a fault of its own.
     void on_death(PlacedNode& placed);
     FaultNumber begin(const Fault& fault, std::string kind, std::string where, std::string note);
@@ -173,6 +204,7 @@ private:
     Trace trace_;
     Links links_;
     Outside* outside_ = nullptr;  // null: all is virtual
+    std::vector<LinkModel> link_models_;  // by LinkIndex, as they are without a fault
     std::vector<PlacedNode> nodes_;
     std::vector<std::unique_ptr<Host>> hosts_;
     std::vector<Fault> faults_;  // in step with Trace::faults

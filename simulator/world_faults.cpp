@@ -1,5 +1,6 @@
 // The world's part that breaks things: faults of links, clients and nodes, begun and ended.
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -33,18 +34,18 @@ std::string text_of(Directions directions) {
 }  // namespace
 
 World::FaultNumber World::begin_stall(ClientIndex client, Directions directions) {
-    return begin({.kind = Fault::Kind::stall, .subject = client.raw(), .directions = directions},
-                 "stall", name_of(client), text_of(directions));
+    return begin(link_fault(Fault::Kind::stall, client, directions), "stall", name_of(client),
+                 text_of(directions));
 }
 
 World::FaultNumber World::begin_drop(ClientIndex client, Directions directions) {
-    return begin({.kind = Fault::Kind::drop, .subject = client.raw(), .directions = directions},
-                 "drop", name_of(client), text_of(directions));
+    return begin(link_fault(Fault::Kind::drop, client, directions), "drop", name_of(client),
+                 text_of(directions));
 }
 
 World::FaultNumber World::begin_cut(ClientIndex client) {
     const auto number =
-        begin({.kind = Fault::Kind::cut, .subject = client.raw()}, "cut", name_of(client), "");
+        begin(link_fault(Fault::Kind::cut, client, Directions::both), "cut", name_of(client), "");
     links_.cut(host(client).link());
     return number;
 }
@@ -94,6 +95,28 @@ void World::half_open(ClientIndex client, Directions directions) {
     }
 }
 
+void World::change_path(ClientIndex client, std::size_t path) {
+    auto& one = host(client);
+    note_fault(client, "change_path", "to path " + std::to_string(path));
+    for (const auto direction : both_directions) links_.black_hole(one.link(), direction);
+    one.use_path(path);
+}
+
+World::FaultNumber World::begin_set_link(ClientIndex client, const LinkModel& link) {
+    const auto number = begin(link_fault(Fault::Kind::other_model, client, Directions::both),
+                              "set_link", name_of(client), "");
+    links_.set_model(host(client).link(), link);
+    return number;
+}
+
+void World::restore_link(LinkIndex link) {
+    const auto holds_it = [&](const Fault& fault) {
+        return fault.is_on && fault.kind == Fault::Kind::other_model && fault.link == link;
+    };
+    if (std::ranges::any_of(faults_, holds_it)) return;  // the last one of several restores it
+    links_.set_model(link, link_models_[link.raw()]);
+}
+
 void World::reset_after(ClientIndex client, Direction direction, std::uint64_t size_bytes) {
     note_fault(client, "reset_after",
                std::to_string(size_bytes) + " bytes " +
@@ -124,7 +147,40 @@ World::FaultNumber World::begin_crash(NodeIndex node, bool is_silent) {
     if (!placed.node->is_up()) return number;  // it is down already
     placed.dropped_before_restart += lost_messages(placed.node->counters());
     placed.node->crash(is_silent);
+    end_pauses(node);
     return number;
+}
+
+World::FaultNumber World::begin_pause(NodeIndex node, bool sleeps) {
+    const auto& placed = nodes_[node.raw()];
+    const auto kind = sleeps ? Fault::Kind::asleep : Fault::Kind::paused;
+    const bool is_up = placed.node->is_up();
+    const auto number = begin({.kind = kind, .subject = node.raw(), .is_on = is_up}, "pause",
+                              trace_.name_of(placed.actor), sleeps ? "the machine sleeps" : "");
+    // Without a process there is nothing to pause.
+    if (!is_up) trace_.faults[number].ended_at = now();
+    return number;
+}
+
+void World::end_pauses(NodeIndex node) {
+    for (FaultNumber number = 0; number < faults_.size(); ++number) {
+        const auto& fault = faults_[number];
+        const bool is_pause =
+            fault.kind == Fault::Kind::paused || fault.kind == Fault::Kind::asleep;
+        if (is_pause && fault.subject == node.raw()) end_fault(number);
+    }
+}
+
+void World::set_paused(const Fault& fault, bool on) {
+    auto& placed = nodes_[fault.subject];
+    if (fault.kind == Fault::Kind::asleep) {
+        auto& clock = trace_.clocks[placed.actor];
+        if (on && placed.sleeps++ == 0) clock.sleep(now());
+        if (!on && --placed.sleeps == 0) clock.wake(now());
+        placed.node->on_clock_changed(clock);
+    }
+    if (on && placed.pauses++ == 0) placed.node->pause();
+    if (!on && --placed.pauses == 0) placed.node->go_on();
 }
 
 void World::on_death(PlacedNode& placed) {
@@ -136,6 +192,7 @@ void World::on_death(PlacedNode& placed) {
 
 World::FaultNumber World::begin_stop(NodeIndex node) {
     auto& placed = nodes_[node.raw()];
+    end_pauses(node);  // it has to run in order to stop
     const auto number = begin({.kind = Fault::Kind::down, .subject = node.raw()}, "stop",
                               trace_.name_of(placed.actor), "");
     trace_.add({now(), TraceEntry::Kind::node_stopped, Direction::to_broker, placed.actor,
@@ -151,7 +208,7 @@ void World::end_fault(FaultNumber number) {
     if (!fault.is_on) return;
     fault.is_on = false;
     trace_.faults[number].ended_at = now();
-    const bool is_node = fault.kind == Fault::Kind::down;
+    const bool is_node = is_about_node(fault);
     const Actor actor = is_node ? nodes_[fault.subject].actor : hosts_[fault.subject]->actor();
     trace_.add({now(), TraceEntry::Kind::fault_ended,
                 is_node ? Direction::to_broker : Direction::to_client, actor, ConnectionNumber{},
@@ -165,17 +222,39 @@ void World::settle() {
                 ConnectionNumber{}, 0});
 }
 
+bool World::is_about_node(const Fault& fault) {
+    switch (fault.kind) {
+        case Fault::Kind::down:
+        case Fault::Kind::paused:
+        case Fault::Kind::asleep: return true;
+        case Fault::Kind::stall:
+        case Fault::Kind::drop:
+        case Fault::Kind::cut:
+        case Fault::Kind::slow_reading:
+        case Fault::Kind::other_model:
+        case Fault::Kind::client_down: return false;
+    }
+    UNREACHABLE();
+}
+
+World::Fault World::link_fault(Fault::Kind kind, ClientIndex client, Directions directions) {
+    return {.kind = kind,
+            .subject = client.raw(),
+            .directions = directions,
+            .link = host(client).link()};
+}
+
 World::FaultNumber World::begin(const Fault& fault, std::string kind, std::string where,
                                 std::string note) {
     const auto number = static_cast<FaultNumber>(faults_.size());
-    const bool is_node = fault.kind == Fault::Kind::down;
+    const bool is_node = is_about_node(fault);
     const Actor actor = is_node ? nodes_[fault.subject].actor : hosts_[fault.subject]->actor();
     faults_.push_back(fault);
     trace_.faults.push_back({std::move(kind), std::move(where), std::move(note), now(), never});
     trace_.add({now(), TraceEntry::Kind::fault_began,
                 is_node ? Direction::to_broker : Direction::to_client, actor, ConnectionNumber{},
                 number});
-    set_on(fault, true);
+    if (fault.is_on) set_on(fault, true);
     return number;
 }
 
@@ -185,19 +264,23 @@ void World::set_on(const Fault& fault, bool on) {
         case Fault::Kind::drop:
             for (const auto direction : both_directions) {
                 if (!concerns(fault.directions, direction)) continue;
-                const LinkIndex link = hosts_[fault.subject]->link();
                 if (fault.kind == Fault::Kind::stall) {
-                    links_.set_stalled(link, direction, on);
+                    links_.set_stalled(fault.link, direction, on);
                 } else {
-                    links_.set_dropping(link, direction, on);
+                    links_.set_dropping(fault.link, direction, on);
                 }
             }
             return;
-        case Fault::Kind::cut: return links_.set_refusing(hosts_[fault.subject]->link(), on);
+        case Fault::Kind::cut: return links_.set_refusing(fault.link, on);
         case Fault::Kind::slow_reading: return hosts_[fault.subject]->set_reading(!on);
         case Fault::Kind::client_down:
             if (!on) connect(ClientIndex{fault.subject});  // begin_client_crash ends it itself
             return;
+        case Fault::Kind::other_model:
+            if (!on) restore_link(fault.link);  // begin_set_link changes it itself
+            return;
+        case Fault::Kind::paused:
+        case Fault::Kind::asleep: return set_paused(fault, on);
         case Fault::Kind::down: {
             if (on) return;  // begin_crash and begin_stop bring it down themselves
             auto& placed = nodes_[fault.subject];

@@ -22,10 +22,12 @@ inline std::uint64_t lost_messages(const Counters& counters) {
 /// A client's place in the world: its end of connections, its timer, its random streams.
 class World::Host final : public ConnectionEnd, public ClientPort, private EventHandler {
 public:
-    Host(World& world, std::string name, ClientOptions options, LinkIndex link, Actor actor)
+    Host(World& world, std::string name, ClientOptions options, LinkIndex link, Actor actor,
+         NodeIndex node)
         : world_{world},
           name_{std::move(name)},
-          link_{link},
+          paths_{link},
+          node_{node},
           actor_{actor},
           owner_{world.engine_.add_handler(*this)},
           reconnects_{world.engine_.stream(Domain::client, actor.raw(), Purpose::reconnect)},
@@ -35,7 +37,14 @@ public:
     Host& operator=(const Host&) = delete;
 
     [[nodiscard]] const std::string& name() const { return name_; }
-    [[nodiscard]] LinkIndex link() const { return link_; }
+    /// The path in use.
+    [[nodiscard]] LinkIndex link() const { return paths_[path_]; }
+    [[nodiscard]] NodeIndex node() const { return node_; }
+    void add_path(LinkIndex link) { paths_.push_back(link); }
+    void use_path(std::size_t path) {
+        CHECK(path < paths_.size());
+        path_ = path;
+    }
     [[nodiscard]] Actor actor() const { return actor_; }
     [[nodiscard]] const std::vector<std::string>& received() const { return received_; }
     [[nodiscard]] Client& client() { return client_; }
@@ -98,7 +107,7 @@ public:
     }
 
     // ClientPort
-    ConnectionNumber open() override { return world_.links_.open(link_, *this, actor_); }
+    ConnectionNumber open() override { return world_.links_.open(link(), *this, actor_); }
     void send(ConnectionNumber number, Bytes bytes) override {
         world_.links_.put(number, Direction::to_broker, bytes);
         unwritten_.push_back(number);
@@ -194,7 +203,9 @@ private:
 
     World& world_;
     std::string name_;
-    LinkIndex link_;
+    std::vector<LinkIndex> paths_;
+    std::size_t path_ = 0;
+    NodeIndex node_;
     Actor actor_;
     std::uint16_t owner_;
     RandomStream reconnects_;

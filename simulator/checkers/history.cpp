@@ -65,6 +65,10 @@ History::History(const Trace& trace) {
             case Kind::published:
             case Kind::delivered:
             case Kind::fault_began:
+                if (entry.index < trace.faults.size()) {
+                    on_fault(entry.actor, trace.faults[entry.index]);
+                }
+                break;
             case Kind::fault_ended:
             case Kind::settle_began:
             case Kind::commanded:
@@ -332,6 +336,29 @@ void History::keep_unanswered(const Trace& trace, ConnectionNumber number) {
     }
 }
 
+void History::on_fault(Actor actor, const TracedFault& fault) {
+    if (fault.kind != "pause") return;
+    auto& pauses = pauses_[actor];
+    const bool is_overlapping = !pauses.empty() && fault.began_at <= pauses.back().to;
+    if (is_overlapping) {
+        pauses.back().to = std::max(pauses.back().to, fault.ended_at);
+    } else {
+        pauses.push_back({fault.began_at, fault.ended_at});
+    }
+}
+
+Duration History::active(const Trace& trace, Actor node, Instant from, Instant to) const {
+    Duration span = trace.elapsed(node, from, to);
+    const auto pauses = pauses_.find(node);
+    if (pauses == pauses_.end()) return span;
+    for (const auto& pause : pauses->second) {
+        const Instant begin = std::max(from, pause.from);
+        const Instant end = std::min(to, pause.to);
+        if (begin < end) span -= trace.elapsed(node, begin, end);
+    }
+    return span;
+}
+
 Instant History::end_of_run(const Trace& trace) {
     if (trace.end.known) return trace.end.at;
     return trace.entries.empty() ? Instant{} : trace.entries.back().at;
@@ -342,7 +369,7 @@ bool History::lives_on(const Trace& trace, ConnectionNumber number, Instant sinc
     const auto& connection = of(number);
     const Instant end = connection.end_entry == no_entry ? end_of_run(trace)
                                                          : trace.entries[connection.end_entry].at;
-    return end - since >= span;
+    return active(trace, connection.node, since, end) >= span;
 }
 
 bool History::client_stays(const Trace& trace, ConnectionNumber number, Instant since,

@@ -127,8 +127,11 @@ public:
     [[nodiscard]] std::uint32_t session_of(const TracedPacket& packet) const {
         return of(packet.connection).session;
     }
-    /// Whether the connection was there, accepted, at least that long before the end of the run or
-    /// of itself, counted from `since`.
+    /// What passes between two instants by the clock of the node while its process is not paused;
+    /// negative when `to` is the earlier one.
+    [[nodiscard]] Duration active(const Trace& trace, Actor node, Instant from, Instant to) const;
+    /// Whether the connection was there, accepted, and its node active, at least that long before
+    /// the end of the run or of itself, counted from `since`.
     [[nodiscard]] bool lives_on(const Trace& trace, ConnectionNumber number, Instant since,
                                 Duration span) const;
     /// The same for the client's end, which may be over earlier.
@@ -177,6 +180,7 @@ private:
     void on_node_up(const Trace& trace, std::size_t entry, Actor node);
     /// SUBSCRIBEs that nobody answered may have taken effect.
     void keep_unanswered(const Trace& trace, ConnectionNumber number);
+    void on_fault(Actor actor, const TracedFault& fault);
     // missing.cpp
     [[nodiscard]] static std::vector<Accepted> accepted_messages(const Trace& trace);
     [[nodiscard]] static std::vector<Missing> missing_messages(const Trace& trace,
@@ -186,6 +190,11 @@ private:
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Request> subscribes_;
     std::map<Actor, ConnectionNumber> newest_;  // of each client
     std::vector<std::pair<Actor, Instant>> crashes_;  // of nodes with storage
+    struct Pause {
+        Instant from;
+        Instant to;
+    };
+    std::map<Actor, std::vector<Pause>> pauses_;  // of each node, in order
 };
 
 }  // namespace touchstone::simulator

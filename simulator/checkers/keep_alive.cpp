@@ -48,7 +48,7 @@ void check_servers(const Trace& trace, const History& history, Failures& failure
     };
     const auto complain_silence = [&](ConnectionNumber number, Instant until, std::size_t entry) {
         const Actor node = history.of(number).node;
-        const Duration silence = trace.elapsed(node, last_heard[number], until);
+        const Duration silence = history.active(trace, node, last_heard[number], until);
         if (silence <= limit_of(number) + tolerance) return;
         failures.push_back(
             {entry, fmt::format("'{}' was silent for {} ms with Keep Alive {} s and "

@@ -31,7 +31,11 @@ Failures check_resume(const Trace& trace, const History& history) {
     Failures failures;
     const auto complain = [&](ConnectionNumber number, const Owed& one, Instant until) {
         const bool has_room = one.in_flight < history.of(number).window;
-        if (one.flows.empty() || !has_room || until - one.room_since < progress_time) return false;
+        const Actor node = history.of(number).node;
+        if (one.flows.empty() || !has_room ||
+            history.active(trace, node, one.room_since, until) < progress_time) {
+            return false;
+        }
         failures.push_back(
             {one.connack_entry,
              fmt::format("{} was owed to '{}' on this connection and not sent for {} ms although "

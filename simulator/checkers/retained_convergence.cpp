@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
@@ -24,6 +25,8 @@ struct Last {
 /// By topic, as the broker took them since its last start.
 std::map<std::string, Last> last_published(const Trace& trace, const History& history) {
     std::map<std::string, Last> all;
+    std::set<std::uint32_t> acknowledged;
+    for (const auto& one : history.accepted) acknowledged.insert(one.message);
     for (const auto& entry : trace.entries) {
         if (entry.kind == TraceEntry::Kind::node_crashed ||
             entry.kind == TraceEntry::Kind::node_stopped) {
@@ -41,13 +44,19 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
         const auto& connection = history.of(packet->connection);
         const auto publish =
             wire::decode_publish(trace.frame_of(*packet), connection.version).value();
-        auto& last = all.try_emplace(packet->topic, Last{entry.actor, {}, {}}).first->second;
+        // A Topic Alias stands for the topic that the message was published to.
+        const bool has_topic = !packet->topic.empty() || packet->message == no_message;
+        const auto& topic = has_topic ? packet->topic : trace.messages[packet->message].topic;
+        auto& last = all.try_emplace(topic, Last{entry.actor, {}, {}}).first->second;
         // A duplicate may have gone on or not, and what expires is gone some time.
         const bool is_clear = last.publisher == entry.actor && !packet->dup &&
                               connection.is_accepted &&
                               !publish.properties.has(wire::PropertyId::message_expiry_interval) &&
                               !publish.properties.has(wire::PropertyId::topic_alias);
-        last.is_known &= is_clear;
+        // What the node's driver had taken from a connection that then ended, the core never saw.
+        const bool is_seen = acknowledged.contains(packet->message) ||
+                             history.lives_on(trace, packet->connection, entry.at, progress_time);
+        last.is_known &= is_clear && is_seen;
         last.payload = as_text(publish.payload);
         last.at = entry.at;
     }

@@ -46,7 +46,10 @@ Failures check_session_end(const Trace& trace, const History& history) {
         const auto [ends_at, ends_at_the_latest] =
             History::over(trace, connection, std::chrono::seconds{connection.session_expiry_s});
         const Instant end = history.end_of_run(trace);
-        if (is_there && ends_at_the_latest < end - expiry_tolerance) {
+        const bool is_late =
+            ends_at_the_latest != never &&
+            history.active(trace, session.node, ends_at_the_latest, end) > expiry_tolerance;
+        if (is_there && is_late) {
             failures.push_back({no_entry, fmt::format("the session of '{}' is there at the end of "
                                                       "the run, {} ms after its expiry",
                                                       session.client_id,

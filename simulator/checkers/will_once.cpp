@@ -169,8 +169,10 @@ Failures check_will_once(const Trace& trace, const History& history) {
                                                   label, connection.client_id, watcher)});
             }
         }
-        if (!due.must || due.until > end - progress_time || trace.end.dropped_messages > 0)
+        if (!due.must || due.until == never || trace.end.dropped_messages > 0 ||
+            history.active(trace, connection.node, due.until, end) < progress_time) {
             continue;
+        }
         for (std::uint32_t session = 0; session < history.sessions.size(); ++session) {
             const auto& watcher = history.sessions[session];
             if (watcher.node != connection.node || watcher.begin_entry > connection.end_entry ||

@@ -156,12 +156,21 @@ void look_at_workload(LiveScenario& live) {
         workload.set_shuffle_nodes(false);
         live.left_out.push_back("limits drawn for the node");
     }
+    if (workload.swarm()) {
+        workload.set_swarm(false);
+        live.left_out.push_back("what a swarm draws");
+    }
+    constexpr std::array of_nodes{scenario::crash_node, scenario::stop_node, scenario::pause_node,
+                                  scenario::crash_machine, scenario::change_clock};
+    const auto is_of_node = [&](int one) {
+        return std::ranges::find(of_nodes, static_cast<scenario::Disturbance>(one)) !=
+               of_nodes.end();
+    };
     auto& disturbances = *workload.mutable_disturbances();
-    const auto kept = std::remove(disturbances.begin(), disturbances.end(),
-                                  static_cast<int>(scenario::crash_node));
+    const auto kept = std::remove_if(disturbances.begin(), disturbances.end(), is_of_node);
     if (kept == disturbances.end()) return;
     disturbances.erase(kept, disturbances.end());
-    live.left_out.push_back("crashes of the node");
+    live.left_out.push_back("crashes, pauses and clocks of the node");
     if (disturbances.empty()) workload.clear_disturbances();
 }
 

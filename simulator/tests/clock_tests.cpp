@@ -9,7 +9,7 @@
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/tests/trace_builder.hpp"
-#include "simulator/world.hpp"
+#include "simulator/tests/world_fixture.hpp"
 
 namespace touchstone::simulator {
 namespace {
@@ -88,43 +88,7 @@ TEST(Clock, stands_still_while_the_machine_sleeps) {
     EXPECT_EQ(clock.when_steady_shows(run_begin + seconds{11}), run_begin + seconds{16});
 }
 
-/// One node and clients with a link of 1 ms.
-class ClockWorld : public testing::Test {
-protected:
-    ClientIndex add_client(const std::string& name, ClientOptions options) {
-        options.client_id = name;
-        return world.add_client(name, std::move(options), node, {});
-    }
-    void run_for(Duration span) { world.run_until(world.now() + span); }
-
-    struct Arrival {
-        Instant at;
-        const TracedPacket* packet;
-    };
-    /// What has arrived of that type at the end that `direction` names.
-    std::vector<Arrival> arrivals(PacketType type, Direction direction) {
-        std::vector<Arrival> found;
-        for (const auto& entry : world.trace().entries) {
-            if (entry.kind != TraceEntry::Kind::arrived || entry.type != type) continue;
-            const auto& packet = world.trace().packets[entry.index];
-            if (packet.direction == direction) found.push_back({entry.at, &packet});
-        }
-        return found;
-    }
-    std::optional<Instant> closed_by_broker() {
-        const auto& entries = world.trace().entries;
-        const auto found = std::ranges::find_if(entries, [](const TraceEntry& entry) {
-            return entry.direction == Direction::to_broker &&
-                   (entry.kind == TraceEntry::Kind::closed ||
-                    entry.kind == TraceEntry::Kind::aborted);
-        });
-        if (found == entries.end()) return std::nullopt;
-        return found->at;
-    }
-
-    World world{1};
-    NodeIndex node = world.add_node("broker", {});
-};
+class ClockWorld : public WorldTest {};
 
 TEST_F(ClockWorld, a_fast_node_ends_a_silent_connection_when_its_own_clock_says_so) {
     world.set_clock(node, Clock{half_faster});

@@ -244,6 +244,10 @@ TEST(Sweep, clients_that_crash) {
     sweep("scenarios/sweep/clients.textproto", 1, 100, 2);
 }
 
+TEST(Sweep, swarms) {
+    sweep("scenarios/sweep/swarm.textproto", 1, 60, 2);
+}
+
 TEST(Sweep, clients_of_a_limited_server) {
     sweep("scenarios/sweep/limits.textproto", 1, 100, 1);
 }

@@ -90,6 +90,20 @@ TEST(Scenario, wants_a_clock_that_can_be) {
                 ElementsAre(HasSubstr("jump_ms: 3162240000001 is more than a hundred years")));
 }
 
+TEST(Scenario, wants_paths_that_the_client_has) {
+    const std::string two = "clients { name: \"c\" paths { delay_us: 1 } }\n";
+    EXPECT_THAT(problems_of(two + "steps { at_ms: 1 change_path { client: \"c\" path: 1 } }"),
+                IsEmpty());
+    EXPECT_THAT(problems_of(two + "steps { at_ms: 1 change_path { client: \"c\" path: 2 } }"),
+                ElementsAre("x.textproto:9: steps[0].change_path.path: 2 is none of 'c', which has "
+                            "paths 0..1"));
+    EXPECT_THAT(problems_of("clients { name: \"c\" paths { buffer_bytes: 0 } }"),
+                ElementsAre(HasSubstr("clients[1].paths[0].buffer_bytes: 0 is not in 1..")));
+    EXPECT_THAT(problems_of("steps { at_ms: 1 set_link { link: \"subscriber\"\n"
+                            "  model { delay_us: 2 delay_us_high: 1 } } }"),
+                ElementsAre(HasSubstr("set_link.model.delay_us_high: 1 is less than delay_us, 2")));
+}
+
 TEST(Scenario, wants_a_change_of_a_clock_to_change_something_of_somebody) {
     EXPECT_THAT(problems_of("steps { at_ms: 1 set_clock { jump_ms: -1 } }"), IsEmpty());
     EXPECT_THAT(problems_of("steps { at_ms: 1 set_clock { node: \"broker\" } }"),
