@@ -92,6 +92,8 @@ private:
         }
         // What was drawn is written down; drawing it again would give something else.
         workload.clear_swarm();
+        workload.clear_shuffle_nodes();
+        workload.clear_shuffle_clients();
     }
 
     void add_nodes(const RunOptions& run_options) {

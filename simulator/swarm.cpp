@@ -100,7 +100,9 @@ void shuffle_client(scenario::Client& client, const scenario::Workload& workload
     const auto expiry_s =
         pick(stream, std::to_array<std::uint32_t>({0, 2, 600, 0xFFFF'FFFF, 0xFFFF'FFFF}));
     client.set_session_expiry_s(is_v5 ? expiry_s : 0);
-    client.set_receive_maximum(pick(stream, std::to_array<std::uint32_t>({1, 2, 5, 65'535})));
+    const auto receive_maximum = pick(stream, std::to_array<std::uint32_t>({1, 2, 5, 65'535}));
+    client.clear_receive_maximum();
+    if (is_v5) client.set_receive_maximum(receive_maximum);
     client.set_keep_alive_s(pick(stream, std::to_array<std::uint32_t>({0, 2, 5, 30})));
     client.set_answer_timeout_ms(2'000);
     client.set_packet_id_max(pick(stream, std::to_array<std::uint32_t>({3, 12, 65'535})));

@@ -15,6 +15,9 @@ namespace touchstone::simulator {
 
 namespace {
 
+/// Until all shards of a node have answered one that subscribes.
+constexpr Duration routing_time_max = std::chrono::seconds{1};
+
 struct Last {
     Actor publisher;
     std::string payload;
@@ -53,9 +56,11 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
                               connection.is_accepted &&
                               !publish.properties.has(wire::PropertyId::message_expiry_interval) &&
                               !publish.properties.has(wire::PropertyId::topic_alias);
-        // What the node's driver had taken from a connection that then ended, the core never saw.
+        // What the node's driver had taken from a connection that then ended, the core may never have
+        // seen: a SUBSCRIBE before it was waiting for the other shards.
         const bool is_seen = acknowledged.contains(packet->message) ||
-                             history.lives_on(trace, packet->connection, entry.at, progress_time);
+                             connection.end != ConnectionHistory::End::by_peer ||
+                             history.lives_on(trace, packet->connection, entry.at, routing_time_max);
         last.is_known &= is_clear && is_seen;
         last.payload = as_text(publish.payload);
         last.at = entry.at;

@@ -47,8 +47,8 @@ TEST_F(Pause, what_comes_meanwhile_is_answered_afterwards_on_the_same_connection
 }
 
 TEST_F(Pause, a_connection_that_is_opened_meanwhile_is_accepted_and_served_afterwards) {
-    const auto pause = world.begin_pause(node, false);
     const auto client = add_client("c", {});
+    const auto pause = world.begin_pause(node, false);
     world.connect(client);
     run_for(seconds{3});
     EXPECT_FALSE(world.client(client).is_connected());
@@ -59,8 +59,8 @@ TEST_F(Pause, a_connection_that_is_opened_meanwhile_is_accepted_and_served_after
 }
 
 TEST_F(Pause, one_that_came_and_went_meanwhile_leaves_nothing_behind) {
-    const auto pause = world.begin_pause(node, false);
     const auto client = add_client("c", {});
+    const auto pause = world.begin_pause(node, false);
     world.connect(client);
     run_for(seconds{1});
     world.vanish(client);
