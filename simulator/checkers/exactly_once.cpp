@@ -80,9 +80,9 @@ Failures check_exactly_once(const Trace& trace, const History& history) {
         const auto publication = published.find(message);
         const auto times = publication == published.end() ? 1 : publication->second;
         // A subscription that is replaced counts once; overlapping ones may each get a copy.
-        std::map<std::string, int> filters;
+        std::set<std::pair<std::string_view, std::string_view>> filters;
         for (const auto* one : history.ever_matching(session, trace.messages[message].topic)) {
-            ++filters[one->filter];
+            filters.insert({one->share_name, one->filter});
         }
         const auto allowed = times * std::max<std::uint64_t>(1, filters.size());
         if (++counts[{session, message}] <= allowed) return;

@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::uint32_t expires_never = 0xFFFF'FFFF;
 
+/// `$share/…` has its meaning for clients of every version; v3.1.1 knows no malformed one.
+std::optional<wire::SharedFilter> shared_of(std::string_view filter) {
+    return wire::is_shared(filter) ? wire::split_shared(filter) : std::nullopt;
+}
+
 }  // namespace
 
 History::History(const Trace& trace) {
@@ -215,9 +220,7 @@ void History::on_suback(const Trace& trace, std::size_t entry, const TracedPacke
                                     .granted = static_cast<QoS>(code),
                                     .requested_entry = asked->second.entry,
                                     .granted_entry = entry};
-        if (connection.version == ProtocolVersion::v5 && wire::is_shared(subscription.filter)) {
-            const auto shared = wire::split_shared(subscription.filter);
-            if (!shared) return;
+        if (const auto shared = shared_of(subscription.filter)) {
             granted.is_shared = true;
             granted.share_name = shared->share_name;
             granted.filter = shared->filter;
@@ -239,9 +242,7 @@ void History::on_unsubscribe(const Trace& trace, std::size_t entry, const Traced
     const auto unsubscribe =
         wire::decode_unsubscribe(trace.frame_of(packet), connection.version).value();
     unsubscribe.for_each([&](std::string_view text) {
-        const auto shared = connection.version == ProtocolVersion::v5 && wire::is_shared(text)
-                                ? wire::split_shared(text)
-                                : std::nullopt;
+        const auto shared = shared_of(text);
         const auto filter = shared ? shared->filter : text;
         for (auto& one : sessions[connection.session].subscriptions) {
             if (one.end_entry == no_entry && one.filter == filter &&

@@ -27,7 +27,10 @@ struct Member {
     std::uint32_t session;
     const SubscriptionHistory* subscription;
 };
-using Group = std::vector<Member>;
+struct Group {
+    std::vector<Member> members;  // who can be judged
+    bool has_others = false;      // who may get a message without being judged
+};
 
 /// (node, Share Name, filter) → everybody who ever was in it.
 std::map<std::tuple<Actor, std::string, std::string>, Group> groups_of(const History& history) {
@@ -35,8 +38,14 @@ std::map<std::tuple<Actor, std::string, std::string>, Group> groups_of(const His
     for (std::uint32_t index = 0; index < history.sessions.size(); ++index) {
         const auto& session = history.sessions[index];
         for (const auto& one : session.subscriptions) {
-            if (!one.is_shared || one.granted == QoS::at_most_once) continue;
-            groups[{session.node, one.share_name, one.filter}].push_back({index, &one});
+            if (!one.is_shared) continue;
+            auto& group = groups[{session.node, one.share_name, one.filter}];
+            // What is sent at QoS 0 leaves no flow behind that says who had it.
+            if (one.granted == QoS::at_most_once) {
+                group.has_others = true;
+            } else {
+                group.members.push_back({index, &one});
+            }
         }
     }
     return groups;
@@ -79,9 +88,16 @@ Fates fates_of(const Trace& trace, const History& history) {
     return fates;
 }
 
-/// Whether the session is over by then.
+/// Whether the session is over by then. One that a CONNECT replaces ends when that arrives; the CONNACK
+/// that tells of it comes behind what the end brings about.
 bool is_over(const Trace& trace, const History& history, std::uint32_t session, std::size_t entry) {
-    if (history.sessions[session].end_entry <= entry) return true;
+    const auto& ended = history.sessions[session];
+    if (ended.end_entry <= entry) return true;
+    const auto replaces = [&](const ConnectionHistory& one) {
+        return one.node == ended.node && one.client_id == ended.client_id &&
+               one.connack_entry == ended.end_entry && one.connect_entry <= entry;
+    };
+    if (ended.end_entry != no_entry && std::ranges::any_of(history.connections, replaces)) return true;
     const auto expired_at = history.expiry_of(trace, session);
     return expired_at && *expired_at <= trace.entries[entry].at;
 }
@@ -104,7 +120,7 @@ public:
     void judge(const Group& group, const Accepted& accepted, std::string_view name,
                bool is_repeated) {
         if (trace_.end.dropped_messages != 0) return;
-        check_reached(group, accepted, name);
+        if (!group.has_others) check_reached(group, accepted, name);
         if (!is_repeated) check_once(group, accepted, name);
         check_member(group, accepted, name);
         check_away(group, accepted, name);
@@ -129,12 +145,12 @@ private:
 
     void check_reached(const Group& group, const Accepted& accepted, std::string_view name) {
         const auto lasting = [&](const Member& one) { return is_lasting(one, accepted); };
-        if (std::ranges::none_of(group, lasting)) return;
+        if (std::ranges::none_of(group.members, lasting)) return;
         const auto has = [&](const Member& one) {
             const Fates::Key key{accepted.message, one.session};
             return fates_.acknowledged.contains(key) || fates_.waiting.contains(key);
         };
-        if (std::ranges::any_of(group, has)) return;
+        if (std::ranges::any_of(group.members, has)) return;
         failures.push_back({accepted.acknowledged_entry,
                             fmt::format("{} was acknowledged to its publisher, but no member of "
                                         "the Shared Subscription {} has acknowledged it or is "
@@ -144,7 +160,7 @@ private:
 
     void check_once(const Group& group, const Accepted& accepted, std::string_view name) {
         std::map<std::size_t, std::uint32_t> sent;  // in the order of sending
-        for (const auto& member : group) {
+        for (const auto& member : group.members) {
             const auto found = fates_.sent.find({accepted.message, member.session});
             if (found != fates_.sent.end()) sent[found->second] = member.session;
         }
@@ -163,7 +179,7 @@ private:
 
     void check_member(const Group& group, const Accepted& accepted, std::string_view name) {
         const Instant came_at = trace_.entries[accepted.arrived_entry].at;
-        for (const auto& member : group) {
+        for (const auto& member : group.members) {
             const auto sent = fates_.sent.find({accepted.message, member.session});
             if (sent == fates_.sent.end()) continue;
             const auto may_get = [&](const Member& one) {
@@ -172,7 +188,7 @@ private:
                         trace_.entries[one.subscription->end_entry].at + routing_time_max >=
                             came_at);
             };
-            if (std::ranges::any_of(group, may_get)) continue;
+            if (std::ranges::any_of(group.members, may_get)) continue;
             failures.push_back(
                 {sent->second, fmt::format("{} of the Shared Subscription {} was sent to '{}', "
                                            "which had left it before the message came",
@@ -182,7 +198,7 @@ private:
     }
 
     void check_away(const Group& group, const Accepted& accepted, std::string_view name) {
-        for (const auto& away : group) {
+        for (const auto& away : group.members) {
             const bool waits = fates_.waiting.contains({accepted.message, away.session}) &&
                                !fates_.sent.contains({accepted.message, away.session});
             if (!waits || is_there(history_, away.session, accepted.arrived_entry)) continue;
@@ -190,8 +206,8 @@ private:
                 return is_lasting(one, accepted) &&
                        is_there(history_, one.session, accepted.arrived_entry);
             };
-            const auto present = std::ranges::find_if(group, could_take);
-            if (present == group.end()) continue;
+            const auto present = std::ranges::find_if(group.members, could_take);
+            if (present == group.members.end()) continue;
             failures.push_back({accepted.acknowledged_entry,
                                 fmt::format("{} of the Shared Subscription {} waits for '{}', "
                                             "which was away when it came, although '{}' was there",
@@ -229,15 +245,17 @@ Failures check_shared_dispatch(const Trace& trace, const History& history) {
             }
             if (!judged.insert(accepted.message).second) continue;
             // Who gets it for another reason as well says nothing about this one.
-            Group only_members;
-            for (const auto& member : group) {
+            Group only_members{.members = {}, .has_others = group.has_others};
+            for (const auto& member : group.members) {
                 // Not the names of the structured binding: clang 14 lets no lambda see them.
                 const auto is_of_group = [&key = key](const auto* one) {
                     return one->share_name == std::get<1>(key) && one->filter == std::get<2>(key);
                 };
                 if (std::ranges::all_of(history.ever_matching(member.session, topic),
                                         is_of_group)) {
-                    only_members.push_back(member);
+                    only_members.members.push_back(member);
+                } else {
+                    only_members.has_others = true;
                 }
             }
             judge.judge(only_members, accepted, name, times[accepted.message] > 1);

@@ -38,6 +38,8 @@ void check_flag(const Trace& trace, const History& history,
     if (packet.message == no_message || found == taken.end() || subscriptions.empty()) return;
     Instant subscribed_at = never;
     for (const auto* one : subscriptions) {
+        // What another member's session left behind may be older (v5 §4.8.2).
+        if (one->is_shared) return;
         subscribed_at = std::min(subscribed_at, trace.entries[one->requested_entry].at);
     }
     if (found->second + routing_time_max >= subscribed_at) return;

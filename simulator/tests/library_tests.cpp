@@ -176,14 +176,17 @@ TEST(Sweep, session_faults_on_five_shards) {
     sweep("scenarios/sweep/session-faults.textproto", 2'001, 2'050, 5);
 }
 
+TEST(Sweep, shared_subscriptions) {
+    sweep("scenarios/sweep/shared.textproto", 1, 100, 2);
+}
+
 TEST(Sweep, crashes) {
     sweep("scenarios/sweep/crashes.textproto", 1, 100, 2);
 }
 
 // What the clients of the sweep never do, so that random search cannot find these there: bytes that
-// no well-behaved client sends, Shared Subscriptions, a second CONNECT that is refused, intervals
-// of minutes, limits that are not drawn, bursts, deletions, a late SUBSCRIBE, another Receive
-// Maximum, access rules, presence topics.
+// no well-behaved client sends, a second CONNECT that is refused, intervals of minutes, limits that
+// are not drawn, bursts, deletions, another Receive Maximum, access rules, presence topics.
 const std::set<std::string_view> defects_beyond_the_sweep{"ack_type_confusion",
                                                           "alloc_by_announced_len",
                                                           "client_id_pattern_acl",
@@ -208,13 +211,8 @@ const std::set<std::string_view> defects_beyond_the_sweep{"ack_type_confusion",
                                                           "sei_ignored",
                                                           "server_only_packet_path",
                                                           "session_open_to_anyone",
-                                                          "share_ack_on_write",
-                                                          "share_credit_leak",
                                                           "share_membership_race",
-                                                          "share_no_redispatch",
                                                           "share_picks_offline",
-                                                          "share_redispatch_on_takeover",
-                                                          "share_sub_needs_subscribe",
                                                           "subopts_unchecked",
                                                           "takeover_old_gone_error",
                                                           "takeover_wedge",
@@ -227,10 +225,12 @@ const std::set<std::string_view> defects_beyond_the_sweep{"ack_type_confusion",
 
 // Random search finds what the scenarios were made for.
 TEST(Sweep, finds_every_defect) {
-    const auto scenario = load("scenarios/sweep/session-faults.textproto");
+    const auto ordinary = load("scenarios/sweep/session-faults.textproto");
+    const auto shared = load("scenarios/sweep/shared.textproto");
     constexpr std::uint64_t seeds_max = 200;
     for (const auto& one : defect_switches) {
         if (defects_beyond_the_sweep.contains(one.name)) continue;
+        const auto& scenario = one.name.starts_with("share_") ? shared : ordinary;
         bool is_found = false;
         for (std::uint64_t seed = 1; seed <= seeds_max && !is_found; ++seed) {
             is_found = !run_scenario(scenario, {.seed = seed, .defects = {std::string{one.name}}})
