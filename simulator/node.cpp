@@ -402,7 +402,7 @@ void Node::put(unsigned from, unsigned to, Item item) {
 void Node::finish_turn(unsigned index) {
     auto& shard = *shards_[index];
     if (shard.broker().has_crashed()) {
-        options_.on_death();
+        if (options_.on_death) options_.on_death();
         return crash(false);
     }
     shard.publish_presence();

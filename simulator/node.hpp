@@ -48,7 +48,7 @@ struct NodeOptions {
     Defects defects;
     /// Whether what happens to clients is published below $SYS/brokers/NODE/clients/.
     bool publishes_presence = false;
-    /// Called when the process ends by a fault of its own, before it is gone.
+    /// Called, when there, as the process ends by a fault of its own, before it is gone.
     std::function<void()> on_death{};
     /// Delay of a message between two shards, uniform; messages of one pair keep their order.
     Duration peer_delay_low = std::chrono::microseconds{5};
