@@ -1,6 +1,7 @@
 #include "simulator/interruption.hpp"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace touchstone::simulator {
 
