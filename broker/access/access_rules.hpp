@@ -69,7 +69,7 @@ public:
         return index.has_denial || (without_match == Verdict::deny && !index.has_catch_all);
     }
 
-    // The rules as data, public to the parser only.
+    // The rules as data, for the parser and for whoever writes them down and reads them again.
     struct Level {
         enum class Kind : unsigned char { literal, plus, hash, variable };
         Kind kind = Kind::literal;
@@ -96,6 +96,9 @@ public:
         bool is_for_all_topics = false;
         std::vector<Filter> filters;
     };
+    /// What rules() gave before: nothing is checked.
+    static AccessRules of(std::vector<Rule> rules) { return AccessRules{std::move(rules)}; }
+    [[nodiscard]] const std::vector<Rule>& rules() const { return rules_; }
 
 private:
     /// Positions in rules_, in order, so that a question skips the rules for other clients.

@@ -49,12 +49,13 @@ public:
     [[nodiscard]] Outcome for_client(const Client& client, ProtocolVersion version) const;
 
     [[nodiscard]] bool is_empty() const { return entries_.empty(); }
-
-private:
     struct Entry {
         TopicTemplate filter;
         wire::SubscriptionOptions options;
     };
+    [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+
+private:
     std::vector<Entry> entries_;
 };
 

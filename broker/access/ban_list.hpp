@@ -53,6 +53,14 @@ public:
     std::size_t expire(Instant now);
 
     [[nodiscard]] std::size_t size() const;
+    /// Calls `look` with the arguments that ban() takes, for each.
+    template <class Look>
+    void for_each(Look look) const {
+        for (const auto& [who, one] : client_ids_) look(BanKind::client_id, who, one);
+        for (const auto& [who, one] : user_names_) look(BanKind::user_name, who, one);
+        for (const auto& [who, one] : addresses_) look(BanKind::address, who.to_text(), one);
+        for (const auto& [who, one] : ranges_) look(BanKind::address, who.to_text(), one);
+    }
     friend bool operator==(const BanList&, const BanList&) = default;
 
 private:
