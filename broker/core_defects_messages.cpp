@@ -21,8 +21,7 @@ MessageRef copy_of(const Message& message, std::string_view topic, QoS qos, bool
 
 }  // namespace
 
-// --- QoS 2 from clients
-// -----------------------------------------------------------------------------
+// --- QoS 2 from clients --------------------------------------------------------------------------
 
 bool Broker::Core::spoil_qos_2(Client& client, const wire::Publish& packet) {
     const auto& defects = options_.defects;
@@ -96,8 +95,7 @@ void Broker::Core::drop_held(const Client& client) {
     });
 }
 
-// --- Retained Messages
-// ------------------------------------------------------------------------------
+// --- Retained Messages ---------------------------------------------------------------------------
 
 void Broker::Core::keep_retained(const MessageRef& message, RetainVersion version) {
     Publication publication{message};
@@ -176,8 +174,7 @@ bool Broker::Core::spoil_snapshot(Client& client, const FilterName& name,
     return true;
 }
 
-// --- Shared Subscriptions
-// ---------------------------------------------------------------------------
+// --- Shared Subscriptions ------------------------------------------------------------------------
 
 bool Broker::Core::stays_behind(const FilterName& name) {
     if (name.share_name.empty()) return false;

@@ -35,8 +35,7 @@ void Broker::Core::on_stored(BatchNumber number, StorageOutcome outcome, Instant
     send_stored_forwards();
 }
 
-// --- Nothing can be stored
-// ----------------------------------------------------------------------------
+// --- Nothing can be stored -----------------------------------------------------------------------
 
 bool Broker::Core::drop_waiting(ConnectionId id) {
     if (!gate_) return true;
@@ -85,8 +84,7 @@ Broker::Core::Handled Broker::Core::refuse_publish(ConnectionId id, Client& clie
     return fail(id, reason, DisconnectReason::internal_error);
 }
 
-// --- Between shards
-// -----------------------------------------------------------------------------------
+// --- Between shards ------------------------------------------------------------------------------
 
 Broker::Core::Forwarding Broker::Core::forwarding_of(const Client& client, QoS qos) {
     receipts_asked_ = 0;
@@ -171,8 +169,7 @@ void Broker::Core::on_peer_stored(const PeerReceipt& receipt) {
         ledger_->erase(storage::key_of_forward(receipt.number));
 }
 
-// --- Records
-// ------------------------------------------------------------------------------------------
+// --- Records -------------------------------------------------------------------------------------
 
 void Broker::Core::store_session(Client& client) {
     if (!ledger_) return;

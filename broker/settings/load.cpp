@@ -434,8 +434,7 @@ private:
                                               name + ".tls_versions; add one, or another version");
     }
 
-    // --- What does not go together
-    // ----------------------------------------------------------------
+    // --- What does not go together ---------------------------------------------------------------
 
     [[nodiscard]] std::string key_of(const Listener& listener) const {
         return "listener." + std::string{name_of(listener.transport)} + "." + listener.name;

@@ -4,8 +4,7 @@
 
 namespace touchstone::storage {
 
-// --- Shares and entries
-// -----------------------------------------------------------------------------
+// --- Shares and entries --------------------------------------------------------------------------
 
 MessageShare::MessageShare(const MessageShare& other)
     : ledger_{other.ledger_},
@@ -47,8 +46,7 @@ void DeliveryEntry::write(DeliveryRecord record) {
     is_written_ = true;
 }
 
-// --- Writing
-// ----------------------------------------------------------------------------------------
+// --- Writing -------------------------------------------------------------------------------------
 
 void Ledger::put(const Record& record) {
     if (is_closed_) return;
@@ -89,8 +87,7 @@ void Ledger::release(Number message) {
     erase(key_of_message(message));
 }
 
-// --- Batches
-// ----------------------------------------------------------------------------------------
+// --- Batches -------------------------------------------------------------------------------------
 
 void Ledger::end_turn() {
     if (is_committing_ || is_refused_) return;

@@ -88,8 +88,7 @@ void OutputGate::drop(ConnectionId connection) {
     if (closes) network_.close(connection);
 }
 
-// --- Network
-// ----------------------------------------------------------------------------------------
+// --- Network -------------------------------------------------------------------------------------
 
 void OutputGate::send(ConnectionId connection, Bytes bytes) {
     const auto found = held_.find(connection.raw());

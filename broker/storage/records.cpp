@@ -120,8 +120,7 @@ private:
     bool is_good_ = true;
 };
 
-// --- Messages
-// ---------------------------------------------------------------------------------------
+// --- Messages ------------------------------------------------------------------------------------
 
 void put(Writer& to, const Message& message) {
     to.text(message.topic());
@@ -152,8 +151,7 @@ MessageRef take_message(Reader& from) {
                           .publisher = publisher});
 }
 
-// --- What each record consists of
-// -------------------------------------------------------------------
+// --- What each record consists of ----------------------------------------------------------------
 
 void put(Writer& to, const CounterRecord& record) {
     to.u64(record.last);

@@ -112,8 +112,7 @@ TEST(Tolerances, follow_the_round_trip_and_the_factor) {
     EXPECT_EQ(quick.answer(), std::chrono::seconds{15});
 }
 
-// --- The monitor
-// -----------------------------------------------------------------------------------
+// --- The monitor ---------------------------------------------------------------------------------
 
 /// What the monitor objects to in the last of `bytes`, after CONNECT with `connect`.
 std::vector<std::string> objections(const ConnectFields& connect,
@@ -186,8 +185,7 @@ TEST(Monitor, knows_flows_and_limits) {
     EXPECT_EQ(objections(connect, {accepted, "30 06 00 00 03 23 00 01"}), Statements{"v5/X5-43"});
 }
 
-// --- The reference broker
-// ----------------------------------------------------------------------------
+// --- The reference broker ------------------------------------------------------------------------
 
 class SimTest : public testing::TestWithParam<unsigned> {};
 
@@ -253,8 +251,7 @@ TEST(Sim, gives_the_same_record_for_the_same_seed) {
     EXPECT_NE(run(7), run(8));
 }
 
-// --- How a run is led
-// ----------------------------------------------------------------------------------
+// --- How a run is led ----------------------------------------------------------------------------
 
 /// A broker that goes away: after `connections_max` connections nothing accepts any more.
 class MortalSource final : public TargetSource {

@@ -49,8 +49,7 @@ const Entry& entry(const NodeSettings& settings, std::string_view key) {
 
 using Texts = std::vector<std::string>;
 
-// --- Without anything
-// ------------------------------------------------------------------------------
+// --- Without anything ----------------------------------------------------------------------------
 
 TEST(load, without_a_file_listens_on_loopback_only_and_has_the_documented_defaults) {
     const auto loaded = load(Sources{});
@@ -102,8 +101,7 @@ TEST(load, has_the_defaults_of_the_core_where_no_document_says_otherwise) {
     EXPECT_TRUE(zone.policy == access::ZonePolicy{});
 }
 
-// --- Values
-// ----------------------------------------------------------------------------------------
+// --- Values --------------------------------------------------------------------------------------
 
 constexpr const char* full_example = R"(## An example that uses what there is.
 node.name = touchstone@node1
@@ -249,8 +247,7 @@ TEST(load, knows_other_names_of_a_key) {
                     "keep one of them"});
 }
 
-// --- Problems
-// --------------------------------------------------------------------------------------
+// --- Problems ------------------------------------------------------------------------------------
 
 TEST(load, tells_all_problems_at_once_with_their_places) {
     const auto problems = problems_of(load_text(
@@ -503,8 +500,7 @@ RC_GTEST_PROP(load, refuses_or_takes_any_value_of_any_key, ()) {
     RC_ASSERT((loaded.settings == nullptr) == !loaded.problems.empty());
 }
 
-// --- What is told of it
-// ------------------------------------------------------------------------------
+// --- What is told of it --------------------------------------------------------------------------
 
 TEST(effective_settings, are_a_file_that_means_the_same) {
     auto files = full_files();
@@ -554,8 +550,7 @@ TEST(effective_settings, have_each_key_once) {
         EXPECT_TRUE(names.insert(one.key).second) << one.key;
 }
 
-// --- Reload
-// ------------------------------------------------------------------------------------------
+// --- Reload --------------------------------------------------------------------------------------
 
 Texts texts_of(const std::vector<Change>& changes) {
     Texts texts;

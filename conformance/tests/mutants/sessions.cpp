@@ -62,8 +62,7 @@ void add_sessions(std::vector<Mutant>& mutants) {
          .breaks = {"v5/MQTT-4.1.0-1"},
          .on_client = on(pubrel, [](Packet&, Wire&) { return false; })});
 
-    // --- Wills
-    // ---------------------------------------------------------------------------------------
+    // --- Wills -----------------------------------------------------------------------------------
     add({.name = "will_never_published",
          .story = "Wills are lost",
          .breaks = {"v5/MQTT-3.1.2-7", "v3.1.1/MQTT-3.1.2-8", "v5/MQTT-3.1.2-8",
