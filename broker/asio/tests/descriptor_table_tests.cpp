@@ -1,6 +1,6 @@
 // How connections come into tables of descriptors of the shards' own and out again. What a table
-// holds is in own_descriptor_table_tests; that a node with such tables does all else as any other is
-// tested where that is, with Shards::with_own_tables.
+// holds is in own_descriptor_table_tests; that a node with such tables does all else as any other
+// is tested where that is, with Shards::with_own_tables.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <exception>
@@ -26,6 +27,7 @@
 #include "broker/asio/tests/some_descriptor.hpp"
 #include "broker/asio/tests/tls_client.hpp"
 #include "broker/asio/tests/web_client.hpp"
+#include "broker/base/strong.hpp"
 
 namespace touchstone::asio_driver {
 
