@@ -120,7 +120,8 @@ private:
     void run() {
         const auto period = period_();
         if (period > Duration::zero()) act_();
-        timer_.expires_after(period > Duration::zero() ? period : Duration{std::chrono::seconds{1}});
+        timer_.expires_after(period > Duration::zero() ? period
+                                                       : Duration{std::chrono::seconds{1}});
         timer_.async_wait([this](boost::system::error_code error) {
             if (!error) run();
         });
@@ -135,9 +136,14 @@ void serve(const CommandLine& command_line,
            const std::shared_ptr<const settings::NodeSettings>& settings) {
     boost::asio::io_context context{1};
     const std::size_t open_files_max = raise_open_files_limit();
-    Service service{command_line.sources, settings, [&context] {
-        boost::asio::post(context, [&context] { context.stop(); });
-    }};
+    std::optional<RecordOptions> record;
+    if (!command_line.record_directory.empty()) {
+        record = {.directory = command_line.record_directory,
+                  .size_bytes_max = command_line.record_limit_mib << 20U};
+    }
+    Service service{command_line.sources, settings,
+                    [&context] { boost::asio::post(context, [&context] { context.stop(); }); },
+                    std::move(record)};
     Node& node = service.node();
     // Before the shards run: from here on a signal stops the node and not the process.
     const Signals signals{context, service};
@@ -155,8 +161,7 @@ void serve(const CommandLine& command_line,
                 metrics ? (metrics->endpoint().to_text() + "/metrics").c_str() : "");
     std::fflush(stdout);
     // Behind the line above: whoever has seen the file can read the rest there.
-    if (!command_line.port_file.empty())
-        write_port_file(command_line.port_file, node.endpoints());
+    if (!command_line.port_file.empty()) write_port_file(command_line.port_file, node.endpoints());
     spdlog::info("up to {} open files; process {}", open_files_max, getpid());
     context.run();
     spdlog::info("stopped");
@@ -190,9 +195,9 @@ int broker_command(int argument_count, char** argument_values) {
         return to_int(ExitCode::as_expected);
     }
     if (command_line.task == CommandLine::Task::hash_password) {
-        return hash_password(command_line.hashed_name,
-                             command_line.is_scram ? settings::CredentialKind::scram_sha_256
-                                                   : settings::CredentialKind::argon2id);
+        return hash_password(command_line.hashed_name, command_line.is_scram
+                                                           ? settings::CredentialKind::scram_sha_256
+                                                           : settings::CredentialKind::argon2id);
     }
     try {
         const auto loaded = settings::load(command_line.sources);

@@ -40,8 +40,9 @@ ends the process at once. Exit code 2: an option, a setting, an address or a fil
 
 class Reader {
 public:
-    Reader() : app_{"The reference broker: MQTT 3.1, 3.1.1 and 5.0 over TCP, TLS and WebSocket.",
-                    "touchstone broker"} {
+    Reader()
+        : app_{"The reference broker: MQTT 3.1, 3.1.1 and 5.0 over TCP, TLS and WebSocket.",
+               "touchstone broker"} {
         app_.footer(examples);
         app_.add_option("--config", file_, "The file of settings, `key = value` in a line")
             ->type_name("FILE");
@@ -68,6 +69,15 @@ public:
                         "Written once clients can connect: a line ADDRESS:PORT for each listener, "
                         "in the order of their names, those of --listen first")
             ->type_name("FILE");
+        app_.add_option("--record", result_.command_line.record_directory,
+                        "Write all that clients send, passwords included, and all that they are "
+                        "sent into this new directory, for `touchstone simulate replay`")
+            ->type_name("DIRECTORY");
+        app_.add_option("--record-limit-mib", result_.command_line.record_limit_mib,
+                        "Most that is written with --record, MiB; the broker goes on without it "
+                        "(default: 1024)")
+            ->type_name("COUNT")
+            ->check(CLI::Range(1U, 1U << 20U));
         app_.add_flag("--check-config", check_config_,
                       "Print the effective settings with their origins, and what is wrong");
         app_.add_flag("--json", result_.command_line.as_json, "The same for a program");
@@ -94,7 +104,8 @@ public:
         if (check_config_) line.task = CommandLine::Task::check_config;
         if (help_settings_) line.task = CommandLine::Task::help_settings;
         if (!line.hashed_name.empty()) line.task = CommandLine::Task::hash_password;
-        if (line.is_scram && line.hashed_name.empty()) return wrong("--scram needs --hash-password");
+        if (line.is_scram && line.hashed_name.empty())
+            return wrong("--scram needs --hash-password");
         if (line.as_json && !check_config_) return wrong("--json needs --check-config");
         if (!file_.empty()) line.sources.file = file_;
         line.sources.environment = settings::process_environment();
@@ -108,7 +119,8 @@ public:
         for (const auto& text : set_) {
             const auto equals = text.find('=');
             if (equals == std::string::npos || equals == 0)
-                return wrong("--set " + text + ": expected KEY=VALUE, as in --set "
+                return wrong("--set " + text +
+                             ": expected KEY=VALUE, as in --set "
                              "mqtt.max_inflight=64");
             put(trimmed(text.substr(0, equals)), trimmed(text.substr(equals + 1)), "--set");
         }
@@ -140,7 +152,8 @@ private:
     }
     ParsedCommandLine wrong(std::string message) {
         std::ranges::replace(message, '\n', ' ');
-        std::fprintf(stderr, "touchstone broker: %s; `touchstone broker --help` lists all options\n",
+        std::fprintf(stderr,
+                     "touchstone broker: %s; `touchstone broker --help` lists all options\n",
                      message.c_str());
         result_.exit_code = to_int(ExitCode::usage_error);
         return std::move(result_);

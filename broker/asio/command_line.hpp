@@ -1,6 +1,7 @@
 // The command line of `touchstone broker`: options, most of which stand for a setting.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@ struct CommandLine {
     enum class Task : unsigned char { serve, check_config, help_settings, hash_password };
     Task task = Task::serve;
     bool as_json = false;
-    std::string port_file;  // empty: none
+    std::string port_file;         // empty: none
+    std::string record_directory;  // empty: nothing is recorded
+    std::uint64_t record_limit_mib = 1024;
     std::string hashed_name;  // whose password is hashed
     bool is_scram = false;    // that it is for SCRAM-SHA-256
     settings::Sources sources;

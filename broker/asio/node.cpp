@@ -83,14 +83,17 @@ Node::Node(Options options)
                 std::make_unique<ShardTable>(options_.limits.passage_buffer_bytes));
         }
     }
+    if (options_.record) records_ = open_records(*options_.record, options_.shard_count);
     for (unsigned i = 0; i < options_.shard_count; ++i) {
-        shards_.push_back(std::make_unique<Shard>(shared_, plans, options_.rules,
-                                                  Shard::Options{
-                                                      .self = ShardIndex{i},
-                                                      .shard_count = options_.shard_count,
-                                                      .limits = options_.limits,
-                                                      .authentication = options_.authentication,
-                                                  }));
+        shards_.push_back(
+            std::make_unique<Shard>(shared_, plans, options_.rules,
+                                    Shard::Options{
+                                        .self = ShardIndex{i},
+                                        .shard_count = options_.shard_count,
+                                        .limits = options_.limits,
+                                        .authentication = options_.authentication,
+                                        .record = records_.empty() ? nullptr : records_[i].get(),
+                                    }));
     }
     for (const auto& shard : shards_) shard->meet(shards_);
 }

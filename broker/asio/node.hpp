@@ -28,6 +28,8 @@ public:
         /// How long clients may take to read what is owed to them when the node stops.
         Duration drain_time_max = std::chrono::seconds{5};
         DriverLimits limits;
+        /// Where what crosses the border of the core is written down; nothing: nowhere.
+        std::optional<RecordOptions> record = {};
         /// Asked about clients when the rules have credentials; outlives the Node. It delivers its
         /// answers with deliver().
         AuthenticationService* authentication = nullptr;
@@ -81,6 +83,7 @@ private:
     // The tickets of clients are good on every shard, and after a reload.
     const std::shared_ptr<transport::TlsResumption> resumption_;
     SharedNode shared_;
+    std::vector<std::unique_ptr<RecordFile>> records_;  // by shard; none when nothing is recorded
     std::vector<std::unique_ptr<Shard>> shards_;
     std::atomic<std::size_t> running_{0};
     std::vector<std::thread> threads_;

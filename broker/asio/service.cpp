@@ -48,16 +48,15 @@ spdlog::level::level_enum log_level(settings::LogLevel level) {
 }
 
 unsigned shard_count_of(const settings::NodeSettings& settings) {
-    const auto wanted = settings.shard_count == 0 ? std::thread::hardware_concurrency()
-                                                  : settings.shard_count;
+    const auto wanted =
+        settings.shard_count == 0 ? std::thread::hardware_concurrency() : settings.shard_count;
     return std::clamp(wanted, 1U, Node::shard_count_max);
 }
 
 }  // namespace
 
-Service::Service(settings::Sources sources,
-                 std::shared_ptr<const settings::NodeSettings> settings,
-                 std::function<void()> on_stopped)
+Service::Service(settings::Sources sources, std::shared_ptr<const settings::NodeSettings> settings,
+                 std::function<void()> on_stopped, std::optional<RecordOptions> record)
     : sources_{std::move(sources)},
       settings_{std::move(settings)},
       rules_{settings::rules_of(*settings_, nullptr, this_moment())},
@@ -68,13 +67,14 @@ Service::Service(settings::Sources sources,
           [this](unsigned shard, QuestionNumber number, AuthenticationAnswer answer) {
               node_.deliver(shard, number, std::move(answer));
           })},
-      node_{node_options(std::move(on_stopped))} {}
+      node_{node_options(std::move(on_stopped), std::move(record))} {}
 
 Service::~Service() {
     authentication_->stop();
 }
 
-Node::Options Service::node_options(std::function<void()> on_stopped) {
+Node::Options Service::node_options(std::function<void()> on_stopped,
+                                    std::optional<RecordOptions> record) {
     for (const auto& listener : settings_->listeners)
         listeners_.push_back({listener, settings::index_of(*rules_, listener)});
     Node::Options options;
@@ -85,6 +85,7 @@ Node::Options Service::node_options(std::function<void()> on_stopped) {
     options.drain_time_max = settings_->drain_time_max;
     options.authentication = authentication_.get();
     options.on_stopped = std::move(on_stopped);
+    options.record = std::move(record);
     return options;
 }
 
@@ -134,8 +135,8 @@ void Service::publish_figures() {
 }
 
 void Service::publish_heartbeat() {
-    const auto uptime = std::chrono::floor<std::chrono::seconds>(
-        std::chrono::steady_clock::now() - started_at_);
+    const auto uptime =
+        std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - started_at_);
     node_.publish(topics_.heartbeat(uptime, local_time()));
 }
 

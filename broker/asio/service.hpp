@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ public:
     /// `settings` were loaded from `sources`. `on_stopped` is Node::Options::on_stopped. Throws
     /// OperatorError, std::system_error.
     Service(settings::Sources sources, std::shared_ptr<const settings::NodeSettings> settings,
-            std::function<void()> on_stopped);
+            std::function<void()> on_stopped, std::optional<RecordOptions> record = {});
     ~Service();
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
@@ -30,8 +31,8 @@ public:
 
     // What follows: in one thread.
 
-    /// Reads the sources again. When nothing is wrong with any of them, what can change in a running
-    /// process changes; else nothing does. What it comes to is logged.
+    /// Reads the sources again. When nothing is wrong with any of them, what can change in a
+    /// running process changes; else nothing does. What it comes to is logged.
     void reload();
     /// Publishes the node's figures; its time and how long it has been up.
     void publish_figures();
@@ -43,7 +44,8 @@ public:
     [[nodiscard]] Node& node() { return node_; }
 
 private:
-    [[nodiscard]] Node::Options node_options(std::function<void()> on_stopped);
+    [[nodiscard]] Node::Options node_options(std::function<void()> on_stopped,
+                                             std::optional<RecordOptions> record);
 
     const settings::Sources sources_;
     std::shared_ptr<const settings::NodeSettings> settings_;

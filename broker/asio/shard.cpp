@@ -60,7 +60,9 @@ Shard::Shard(SharedNode& node, Plans plans, std::shared_ptr<const access::NodeRu
                .peers = *this,
                .random = random_,
                .authentication = this,
-               .events = this}},
+               .events = this},
+              options.record,
+              options.record == nullptr ? 0 : options.record->size_bytes_max()},
       now_{read_clock()},
       input_(options.limits.read_bytes_max),
       table_{node.tables.empty() ? nullptr : node.tables[options.self.raw()].get()},
@@ -99,6 +101,7 @@ void Shard::let_go() {
         Connection& connection = connections_.at(id);
         if (connection.state != ConnectionState::unused) destroy(id, connection);
     }
+    broker_.end_record();
     if (table_ == nullptr) return;
     end_departures();
     arrivals_from_.clear();

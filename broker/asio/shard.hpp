@@ -26,6 +26,7 @@
 #include "broker/asio/mailbox.hpp"
 #include "broker/asio/output.hpp"
 #include "broker/asio/readiness.hpp"
+#include "broker/asio/record_file.hpp"
 #include "broker/asio/sys_topics.hpp"
 #include "broker/asio/system_random.hpp"
 #include "broker/broker.hpp"
@@ -65,6 +66,7 @@ public:
         unsigned shard_count = 1;
         DriverLimits limits;
         AuthenticationService* authentication = nullptr;  // null: the rules know no credentials
+        RecordFile* record = nullptr;                     // null: nothing is recorded
     };
 
     using Plans = std::vector<std::shared_ptr<const ListenerPlan>>;
@@ -298,7 +300,7 @@ private:
     SystemRandom random_;
     OutputPool pool_;
     ConnectionTable connections_;
-    Broker broker_;
+    record::RecordedBroker broker_;
 
     Instant now_;
     std::vector<std::byte> input_;

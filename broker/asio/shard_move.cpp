@@ -39,6 +39,7 @@ void Shard::take_own_table() {
     if (table_ == nullptr) return;
     std::vector<int> kept{readiness_.raw(), table_->passage.receiving()};
     for (const auto& listener : node_.listeners) kept.push_back(listener->raw());
+    if (options_.record != nullptr) kept.push_back(options_.record->raw());
     for (unsigned shard = 0; shard < options_.shard_count; ++shard) {
         kept.push_back(shards_[shard]->readiness_.raw_wake());
         kept.push_back(node_.tables[shard]->passage.sending());

@@ -1,8 +1,7 @@
 // The subcommand in-process, and its page of metrics.
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/inotify.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -19,6 +18,7 @@
 #include "broker/asio/metrics.hpp"
 #include "broker/asio/node.hpp"
 #include "broker/asio/tests/broker_command.hpp"
+#include "broker/asio/tests/folder.hpp"
 #include "broker/asio/tests/raw_client.hpp"
 #include "broker/base/exit_code.hpp"
 
@@ -27,37 +27,6 @@ namespace touchstone::asio_driver {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// An empty directory that goes away with its contents.
-class Folder {
-public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "touchstone-XXXXXX").string();
-        path_ = mkdtemp(name.data());
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] std::filesystem::path operator/(const char* name) const { return path_ / name; }
-
-    /// Waits until something is renamed into the folder.
-    class Watch {
-    public:
-        explicit Watch(const Folder& folder) : events_{inotify_init1(IN_CLOEXEC)} {
-            inotify_add_watch(events_.raw(), folder.path_.c_str(), IN_MOVED_TO);
-        }
-        [[nodiscard]] bool wait() const {
-            pollfd wanted{events_.raw(), POLLIN, 0};
-            return poll(&wanted, 1, std::chrono::milliseconds{wait_max}.count()) == 1;
-        }
-
-    private:
-        Descriptor events_;
-    };
-
-private:
-    std::filesystem::path path_;
-};
 
 TEST(broker_command, refuses_what_it_does_not_understand_in_one_line_that_says_what_to_do) {
     const ListeningSocket taken = ListeningSocket::open(Endpoint::from_text("127.0.0.1:0"));
@@ -84,6 +53,9 @@ TEST(broker_command, refuses_what_it_does_not_understand_in_one_line_that_says_w
         {{"--listen", "127.0.0.1:0", "--metrics", "[::1]:9100"}, "use 127.0.0.1:9100"},
         {{"--listen", "127.0.0.1:0", "--metrics", "here"}, "127.0.0.1:1883"},
         {{"--listen", "127.0.0.1:0", "--port-file", "/no/such/directory/file"}, "directory"},
+        {{"--listen", "127.0.0.1:0", "--record", "/dev/null/record"},
+         "a directory that can be made"},
+        {{"--record-limit-mib", "0"}, "1 to 1048576"},
         {{"--redeliver-unordered"}, "--help"},  // no defect can be had from here
     };
     for (const auto& [words, hint] : refused) {
@@ -104,9 +76,10 @@ TEST(broker_command, serves_until_a_signal_and_then_tells_its_clients) {
         const Folder::Watch watch{folder};
         int exit_code = -1;
         std::thread broker{[&] {
-            exit_code = run({"--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--shards", "2",
-                             "--set", std::string{"node.descriptor_tables="} + tables,
-                             "--port-file", folder / "ports", "--log-level", "off"});
+            exit_code =
+                run({"--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--shards", "2", "--set",
+                     std::string{"node.descriptor_tables="} + tables, "--port-file",
+                     folder / "ports", "--log-level", "off", "--record", folder / "record"});
         }};
         ASSERT_TRUE(watch.wait());
         std::ifstream file{folder / "ports"};
@@ -123,6 +96,9 @@ TEST(broker_command, serves_until_a_signal_and_then_tells_its_clients) {
         client.reset();
         broker.join();
         EXPECT_EQ(exit_code, to_int(ExitCode::as_expected));
+        for (const char* record : {"record/shard-0.record", "record/shard-1.record"}) {
+            EXPECT_GT(std::filesystem::file_size(folder / record), 0U);
+        }
     }
 }
 
