@@ -12,6 +12,7 @@
 #include "simulator/command_parts.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/print.hpp"
+#include "simulator/recording_command.hpp"
 #include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
 
@@ -23,9 +24,16 @@ constexpr std::string_view replay_examples = R"(
 Examples:
   touchstone simulate replay out/simulate-inflight-window-2
       the recorded run again, from its own copy of the scenario: every event and byte is the same
+  touchstone broker --record out/record       (clients come and go; SIGTERM)
+  touchstone simulate replay out/record
+      what crossed the border of a real broker's core, through a core of this build: the same bytes come out
+  touchstone simulate replay out/record --trace sensor-7
+      and every packet of that client
+  touchstone simulate replay out/record --judge
+      and the checkers that need packets only judge what clients and broker did: a report with a sequence diagram
 
-Exit codes: 0 all that was recorded came out the same; 1 something did not: another build, or a defect of the
-simulator; 2 bad arguments, or nothing to replay in there.
+Exit codes: 0 all that was recorded came out the same, and was judged right if --judge asks; 1 something did or was not:
+another build, or a defect; 2 bad arguments, a damaged file, or nothing to replay in there; 130 interrupted.
 )";
 
 constexpr std::string_view diff_examples = R"(
@@ -102,12 +110,36 @@ void print_side(char mark, const Side& side, std::size_t from) {
 
 int replay_command(int argument_count, char** arguments) {
     std::string path;
-    CLI::App app{"Repeats what a result directory has recorded, and compares every event.",
-                 "touchstone simulate replay"};
+    RecordingOptions of_recording;
+    CLI::App app{
+        "Repeats what a result directory or a broker's record holds, and compares everything.",
+        "touchstone simulate replay"};
     app.footer(std::string{replay_examples});
-    app.add_option("DIR", path, "Result directory of `simulate`, or its run.pb")->required();
+    app.add_option("DIR", path,
+                   "Result directory of `simulate`, or its run.pb; directory of `broker --record`")
+        ->required();
+    app.add_option(
+           "--defect", of_recording.defects,
+           "Of a broker's record: a switch of nodes that is on in the replay; may be repeated")
+        ->allow_extra_args(false);
+    app.add_option("--trace", of_recording.trace_of,
+                   "Of a broker's record: print the packets of a client, or of `all`");
+    auto* const judge = app.add_flag("--judge", of_recording.is_judged,
+                                     "Of a broker's record: judge the packets, write a report");
+    app.add_option("--out", of_recording.out,
+                   "With --judge: result directory; default: out/replay-NAME")
+        ->needs(judge);
     int exit_code = 0;
     if (!parse(app, argument_count, arguments, exit_code)) return exit_code;
+    if (const auto files = recording_in(path); !files.empty()) {
+        return replay_recording(path, files, of_recording);
+    }
+    if (!of_recording.defects.empty() || !of_recording.trace_of.empty() || of_recording.is_judged) {
+        return usage_error(
+            fmt::format("replay: {} holds no broker's record (shard-0.record …), and "
+                        "--defect, --trace and --judge are for those",
+                        path));
+    }
     const auto read = reports::load_run(path);
     if (const auto* const problem = std::get_if<reports::Problem>(&read)) {
         std::cerr << "touchstone simulate replay: " << problem->line << '\n';

@@ -21,32 +21,51 @@ std::string text_of(const Disappointment& one) {
     return fmt::format("{}: expected {}, got {}", one.what, one.expected, one.seen);
 }
 
-/// When the first violation was complete; nothing when no promise was broken.
-std::optional<std::uint64_t> time_to_fail_us(const Outcome& outcome) {
-    const auto& trace = outcome.world->trace();
+/// A trace and what checkers said of it.
+struct Judged {
+    const Trace& trace;
+    Instant end;
+    const std::vector<InvariantOutcome>& invariants;
+};
+
+Judged judged(const Outcome& outcome) {
+    return {outcome.world->trace(), outcome.world->now(), outcome.invariants};
+}
+
+/// When the first promise was broken; nothing when none was.
+std::optional<std::uint64_t> time_to_break_us(const Judged& judged) {
     std::optional<std::uint64_t> first;
-    const auto consider = [&first](std::uint64_t at_us) {
-        first = std::min(first.value_or(at_us), at_us);
-    };
-    const auto end_us = run_time_us(outcome.world->now());
-    for (const auto& one : outcome.invariants) {
+    for (const auto& one : judged.invariants) {
         for (const auto& failure : one.failures) {
-            const bool is_at_end = failure.entry >= trace.entries.size();
-            consider(is_at_end ? end_us : run_time_us(trace.entries[failure.entry].at));
+            const bool is_at_end = failure.entry >= judged.trace.entries.size();
+            const auto at_us =
+                run_time_us(is_at_end ? judged.end : judged.trace.entries[failure.entry].at);
+            first = std::min(first.value_or(at_us), at_us);
         }
     }
-    if (!outcome.disappointments.empty()) consider(end_us);
     return first;
 }
 
-std::string first_reason(const Outcome& outcome) {
-    for (const auto& one : outcome.invariants) {
+/// When the first violation was complete; nothing when there was none.
+std::optional<std::uint64_t> time_to_fail_us(const Outcome& outcome) {
+    const auto broken_us = time_to_break_us(judged(outcome));
+    if (broken_us || outcome.disappointments.empty()) return broken_us;
+    return run_time_us(outcome.world->now());
+}
+
+std::string first_broken(const Judged& judged) {
+    for (const auto& one : judged.invariants) {
         if (one.failures.empty()) continue;
         return fmt::format("{} {}: {}", one.checker->id, one.checker->title,
                            one.failures.front().explanation);
     }
-    if (!outcome.disappointments.empty()) return text_of(outcome.disappointments.front());
     return {};
+}
+
+std::string first_reason(const Outcome& outcome) {
+    auto broken = first_broken(judged(outcome));
+    if (!broken.empty() || outcome.disappointments.empty()) return broken;
+    return text_of(outcome.disappointments.front());
 }
 
 /// Publishers left, the nodes in the middle, those who receive right: messages flow to the right.
@@ -195,9 +214,9 @@ private:
 };
 
 /// Without a ladder only those that were broken.
-void add_invariants(results::ScenarioResult& result, const Outcome& outcome, const Ladder* ladder) {
-    const auto& trace = outcome.world->trace();
-    for (const auto& one : outcome.invariants) {
+void add_invariants(results::ScenarioResult& result, const Judged& judged, const Ladder* ladder) {
+    const auto& trace = judged.trace;
+    for (const auto& one : judged.invariants) {
         if (ladder == nullptr && one.failures.empty()) continue;
         auto* verdict = result.add_invariants();
         verdict->set_invariant(std::string{one.checker->id});
@@ -307,7 +326,7 @@ results::ScenarioResult to_result(const std::string& path, const scenario::Scena
     const bool is_declared = is_as_declared(scenario, outcome);
     if (detail == Detail::everything || !is_declared) result.set_reproduce(reproduce);
     if (detail == Detail::verdicts) {
-        add_invariants(result, outcome, nullptr);
+        add_invariants(result, judged(outcome), nullptr);
         return result;
     }
     result.set_description(scenario.description());
@@ -322,9 +341,28 @@ results::ScenarioResult to_result(const std::string& path, const scenario::Scena
     result.set_shards(outcome.shard_count.value_or(0));
     add_actors(result, trace);
     const Ladder ladder{result, trace};
-    add_invariants(result, outcome, &ladder);
+    add_invariants(result, judged(outcome), &ladder);
     add_states(result, outcome, ladder);
     add_faults(result, trace, outcome.world->now());
+    add_measures(result, trace);
+    return result;
+}
+
+results::ScenarioResult to_result(const std::string& name, const Trace& trace, Instant end,
+                                  const std::vector<InvariantOutcome>& invariants,
+                                  const std::string& reproduce) {
+    const Judged judged{trace, end, invariants};
+    results::ScenarioResult result;
+    result.set_scenario(name);
+    result.set_reason(first_broken(judged));
+    result.set_verdict(result.reason().empty() ? results::Verdict::pass : results::Verdict::fail);
+    result.set_expected_verdict(results::Verdict::pass);
+    result.set_virtual_duration_us(run_time_us(end));
+    if (const auto time_us = time_to_break_us(judged)) result.set_time_to_fail_us(*time_us);
+    result.set_reproduce(reproduce);
+    add_actors(result, trace);
+    const Ladder ladder{result, trace};
+    add_invariants(result, judged, &ladder);
     add_measures(result, trace);
     return result;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "reports/results.pb.h"
 #include "simulator/run.hpp"
@@ -19,6 +20,12 @@ enum class Detail : std::uint8_t {
                                                 const scenario::Scenario& scenario,
                                                 const Outcome& outcome,
                                                 const std::string& reproduce, Detail detail);
+
+/// The same for a trace that no scenario has made, which ended at `end`.
+[[nodiscard]] results::ScenarioResult to_result(const std::string& name, const Trace& trace,
+                                                Instant end,
+                                                const std::vector<InvariantOutcome>& invariants,
+                                                const std::string& reproduce);
 
 /// Whether the run ended as the scenario says it does.
 [[nodiscard]] bool is_as_declared(const scenario::Scenario& scenario, const Outcome& outcome);
