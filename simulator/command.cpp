@@ -183,16 +183,16 @@ std::optional<std::string> problem_of_sweep(Options& options) {
     }
     sweep.process_count = options.process_count.value_or(1);
     options.is_sweep = (sweep.seeds && sweep.seeds->first != sweep.seeds->last) ||
-                       !options.shard.empty() || options.process_count || options.time_budget_s;
-    const bool shows_more =
-        options.is_sweep || options.is_json || options.is_digest_only || !options.out.empty();
+                       !options.shard.empty() || options.process_count;
+    const bool shows_more = options.is_sweep || options.time_budget_s || options.is_json ||
+                            options.is_digest_only || !options.out.empty();
     if (options.at_ms && shows_more) {
         return "--at shows the sessions of a run and nothing else; leave --seeds, --jobs, --shard, "
                "--time-budget, --json, --digest-only and --out out";
     }
     const bool is_for_one =
         options.is_library || options.is_index || options.is_list || options.is_describe;
-    if (is_for_one && (options.is_sweep || sweep.seed || sweep.seeds)) {
+    if (is_for_one && (options.is_sweep || options.time_budget_s || sweep.seed || sweep.seeds)) {
         return "--library, --index, --list and --describe take no --seed, --seeds, --jobs, --shard "
                "and --time-budget; leave them out";
     }
@@ -235,7 +235,7 @@ int simulate_command(int argument_count, char** arguments) {
                    "Only part i of n of the runs: i/n, from 1/n to n/n. `touchstone report merge` "
                    "joins the parts");
     app.add_option("--time-budget", options.time_budget_s,
-                   "Seconds after which a sweep ends with what it has")
+                   "Seconds after which a run or a sweep ends with what it has")
         ->check(CLI::PositiveNumber);
     app.add_option("--out", options.out, "Result directory; default: out/simulate-NAME");
     app.add_option("--at", options.at_ms,
@@ -306,10 +306,10 @@ int simulate_command(int argument_count, char** arguments) {
         return to_int(ExitCode::as_expected);
     }
     if (!options.live_url.empty()) {
-        if (options.is_sweep || options.sweep.shard_count || options.at_ms || options.is_json ||
-            options.is_digest_only) {
+        if (options.is_sweep || options.time_budget_s || options.sweep.shard_count ||
+            options.at_ms || options.is_json || options.is_digest_only) {
             return usage_error("--live runs once and sees no node from inside; leave --seeds, "
-                               "--shards, --at, --json and --digest-only out");
+                               "--time-budget, --shards, --at, --json and --digest-only out");
         }
         return live::run_live({.url = options.live_url,
                                .is_configured = options.is_configured,

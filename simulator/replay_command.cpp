@@ -11,6 +11,7 @@
 #include "reports/run_file.hpp"
 #include "simulator/command_parts.hpp"
 #include "simulator/defect_choice.hpp"
+#include "simulator/interruption.hpp"
 #include "simulator/print.hpp"
 #include "simulator/recording_command.hpp"
 #include "simulator/run.hpp"
@@ -60,17 +61,24 @@ bool parse(CLI::App& app, int argument_count, char** arguments, int& exit_code) 
     return false;
 }
 
-/// Whether the run came out the same; says so in a line.
-bool replay_one(const results::ScenarioResult& recorded) {
+enum class Repeated : std::uint8_t { same, other, broken_off };
+
+/// Runs it again and says in a line what came of it.
+Repeated replay_one(const results::ScenarioResult& recorded) {
     const auto loaded = parse_scenario(recorded.scenario(), recorded.scenario_text());
     if (!loaded.problems.empty()) {
         for (const auto& problem : loaded.problems) std::cerr << problem << '\n';
-        return false;
+        return Repeated::other;
     }
     RunOptions options{.seed = recorded.seed(),
-                       .defects = {recorded.defects().begin(), recorded.defects().end()}};
+                       .defects = {recorded.defects().begin(), recorded.defects().end()},
+                       .is_to_end = Interruption::is_asked_for};
     if (recorded.shards() != 0) options.shard_count = recorded.shards();
     const auto outcome = run_scenario(loaded.scenario, options);
+    if (outcome.was_ended) {
+        fmt::print("broken off  {}  seed {}\n", recorded.scenario(), recorded.seed());
+        return Repeated::broken_off;
+    }
     const bool is_same = outcome.digest() == recorded.digest() &&
                          outcome.world->engine().executed_events() == recorded.events();
     fmt::print("{}  {}  seed {}  {} events  digest {}{}\n", is_same ? "same" : "DIFF",
@@ -79,7 +87,7 @@ bool replay_one(const results::ScenarioResult& recorded) {
                is_same ? ""
                        : fmt::format(", recorded {} events, digest {}", recorded.events(),
                                      recorded.digest()));
-    return is_same;
+    return is_same ? Repeated::same : Repeated::other;
 }
 
 struct Side {
@@ -146,12 +154,23 @@ int replay_command(int argument_count, char** arguments) {
         return to_int(problem->exit_code);
     }
     const auto& run = std::get<results::Run>(read);
+    const Interruption interruption;
     std::size_t replayed = 0;
     std::size_t same = 0;
+    bool is_broken_off = false;
     for (const auto& recorded : run.scenarios()) {
         if (recorded.scenario_text().empty()) continue;
+        const auto repeated = replay_one(recorded);
+        is_broken_off = repeated == Repeated::broken_off;
+        if (is_broken_off) break;
         ++replayed;
-        same += replay_one(recorded) ? 1 : 0;
+        same += repeated == Repeated::same ? 1 : 0;
+    }
+    if (is_broken_off) {
+        fmt::print("INTERRUPTED replay {} | {} runs, {} the same | again: touchstone simulate "
+                   "replay {}\n",
+                   run.name(), replayed, same, shell_word(path));
+        return to_int(ExitCode::interrupted);
     }
     if (replayed == 0) {
         return usage_error(

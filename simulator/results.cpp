@@ -64,8 +64,16 @@ std::string first_broken(const Judged& judged) {
 
 std::string first_reason(const Outcome& outcome) {
     auto broken = first_broken(judged(outcome));
-    if (!broken.empty() || outcome.disappointments.empty()) return broken;
-    return text_of(outcome.disappointments.front());
+    if (!broken.empty()) return broken;
+    if (!outcome.disappointments.empty()) return text_of(outcome.disappointments.front());
+    if (!outcome.was_ended) return {};
+    return fmt::format("broken off after {} ms of {} ms; no promise was broken until then",
+                       run_time_us(outcome.world->now()) / 1'000, outcome.drawn.duration_ms());
+}
+
+results::Verdict::Value verdict_of(const Outcome& outcome) {
+    if (!outcome.has_passed()) return results::Verdict::fail;
+    return outcome.was_ended ? results::Verdict::inconclusive : results::Verdict::pass;
 }
 
 /// Publishers left, the nodes in the middle, those who receive right: messages flow to the right.
@@ -311,7 +319,7 @@ results::ScenarioResult to_result(const std::string& path, const scenario::Scena
     result.set_scenario(path);
     result.set_seed(outcome.seed);
     for (const auto& name : outcome.defects) result.add_defects(name);
-    result.set_verdict(outcome.has_passed() ? results::Verdict::pass : results::Verdict::fail);
+    result.set_verdict(verdict_of(outcome));
     result.set_expected_verdict(scenario.expected_verdict() == scenario::fail
                                     ? results::Verdict::fail
                                     : results::Verdict::pass);
@@ -337,7 +345,9 @@ results::ScenarioResult to_result(const std::string& path, const scenario::Scena
         }
         for (const auto& label : outcome.expected_received) result.add_expected_received(label);
     }
-    result.set_scenario_text(file_text(scenario, ""));
+    // What was broken off is nothing that `replay` could bring back.
+    if (outcome.was_ended) result.clear_digest();
+    if (!outcome.was_ended) result.set_scenario_text(file_text(scenario, ""));
     result.set_shards(outcome.shard_count.value_or(0));
     add_actors(result, trace);
     const Ladder ladder{result, trace};
@@ -368,7 +378,8 @@ results::ScenarioResult to_result(const std::string& name, const Trace& trace, I
 }
 
 bool is_as_declared(const scenario::Scenario& scenario, const Outcome& outcome) {
-    return outcome.has_passed() == (scenario.expected_verdict() != scenario::fail);
+    return !outcome.was_ended &&
+           outcome.has_passed() == (scenario.expected_verdict() != scenario::fail);
 }
 
 }  // namespace touchstone::simulator

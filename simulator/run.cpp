@@ -35,6 +35,7 @@ public:
         add_clients();
         schedule_all();
         is_watching_ = options.watches_sessions;
+        is_to_end_ = options.is_to_end;
         watched_.resize(world_.client_count());
         if (options.look_at) {
             world_.engine().schedule(run_begin + *options.look_at, {owner_, look, 0, 0});
@@ -48,17 +49,32 @@ public:
             return std::move(outcome_);
         }
         const Instant end = run_begin + milliseconds(scenario_.duration_ms());
-        while (is_watching_ && world_.engine().step(end)) note_changes();
-        world_.run_until(end);
+        take_steps(end);
+        if (!outcome_.was_ended) world_.run_until(end);
         world_.finish();
         judge_invariants();
-        judge_expectations();
+        if (!outcome_.was_ended) judge_expectations();
         outcome_.drawn = std::move(scenario_);
         return std::move(outcome_);
     }
 
 private:
     enum EventKind : std::uint16_t { step, end_fault, settle, look };
+
+    /// One event after the other, as long as there is something to do between them.
+    void take_steps(Instant end) {
+        constexpr std::uint64_t events_between_questions = 256;
+        auto& engine = world_.engine();
+        while (is_watching_ || is_to_end_) {
+            const bool asks = engine.executed_events() % events_between_questions == 0;
+            if (is_to_end_ && asks && is_to_end_()) {
+                outcome_.was_ended = true;
+                return;
+            }
+            if (!engine.step(end)) return;
+            if (is_watching_) note_changes();
+        }
+    }
 
     /// Swarm testing: limits and habits that the seed decides.
     void draw_limits() {
@@ -461,6 +477,7 @@ private:
     std::unique_ptr<Workload> workload_;
     std::optional<Duration> only_looks_until_;
     bool is_watching_ = false;
+    std::function<bool()> is_to_end_;
     std::vector<StateRecord> watched_;  // by client: as it was after the last change
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,8 @@ struct RunOptions {
     /// Whether every change of a session is written down (Outcome::changes). Costs a look at every
     /// session after every event, and changes nothing of the run.
     bool watches_sessions = false;
+    /// Asked every so many events; true ends the run there. None: it is run to its end.
+    std::function<bool()> is_to_end{};
 };
 
 /// All sessions and clients at an instant, as nodes and clients have them.
@@ -83,7 +86,8 @@ struct Outcome {
     /// `received` the last few. The first changes_max of them.
     std::vector<StateRecord> changes;
     static constexpr std::size_t changes_max = 4'000;
-    std::optional<LookedAt> look;              // when it was asked for and the run came so far
+    bool was_ended = false;        // by is_to_end: the checkers judge what was, expectations nobody
+    std::optional<LookedAt> look;  // when it was asked for and the run came so far
     std::vector<InvariantOutcome> invariants;  // those that were checked, in the order of all
     std::vector<Disappointment> disappointments;
     std::vector<SometimesOutcome> sometimes;  // in the order of the scenario

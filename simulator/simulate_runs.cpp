@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <stdexcept>
 
@@ -71,6 +72,14 @@ private:
     bool is_shown_ = false;
 };
 
+/// What was broken off without a failure says nothing.
+bool has_failed(const results::Run& run) {
+    return std::ranges::any_of(run.scenarios(), [](const results::ScenarioResult& result) {
+        return result.verdict() != results::Verdict::inconclusive &&
+               !reports::is_as_expected(result);
+    });
+}
+
 /// Runs everything that was asked for and keeps what the report needs.
 class Session {
 public:
@@ -80,35 +89,56 @@ public:
 
     results::Run run() { return options_.is_sweep ? sweep() : all_in_turn(); }
 
+    /// Once it has run.
+    [[nodiscard]] ExitCode exit_code(const results::Run& run) const {
+        if (run.has_sweep()) return reports::exit_code_of(run);
+        if (end_ == results::Sweep::interrupted) return ExitCode::interrupted;
+        if (has_failed(run)) return ExitCode::expectation_failed;
+        return end_ == results::Sweep::time_budget ? ExitCode::time_budget_used_up
+                                                   : ExitCode::as_expected;
+    }
+
 private:
     results::Run all_in_turn() {
         results::Run run;
         run.set_kind(results::Run::simulation);
         Digest total;
+        is_to_end_ = [this] {
+            end_ = end_now();
+            return end_ != results::Sweep::complete;
+        };
         for (std::uint64_t position = 0; position < plan_.whole_size(); ++position) {
+            if (is_to_end_()) break;
             std::uint64_t digest = 0;
             *run.add_scenarios() = run_one(plan_.item(position), digest);
             total.add(digest);
+        }
+        if (end_ != results::Sweep::complete) {
+            run.add_notes(fmt::format(
+                "{}: {} of {} runs were begun",
+                end_ == results::Sweep::interrupted ? "interrupted" : "the time budget is used up",
+                run.scenarios_size(), plan_.whole_size()));
+            return run;
         }
         run.set_digest(run.scenarios_size() == 1 ? run.scenarios(0).digest() : total.text());
         return run;
     }
 
+    /// Why no run is to be begun or gone on with; `complete`: it is.
+    [[nodiscard]] results::Sweep::End end_now() const {
+        if (Interruption::is_asked_for()) return results::Sweep::interrupted;
+        const bool is_over =
+            options_.time_budget_s && seconds_since(begin_) > *options_.time_budget_s;
+        return is_over ? results::Sweep::time_budget : results::Sweep::complete;
+    }
+
     results::Run sweep() {
-        const Interruption interruption;
-        const auto begin = RealClock::now();
         std::optional<ProgressLine> line{std::in_place};
         const SweepHooks hooks{
             .on_progress = [&](const SweepProgress& progress) { line->show(progress); },
             .command_of =
                 [this](const SweepPlan::Item& item) { return command_of(options_, item); },
-            .end_now =
-                [&] {
-                    if (Interruption::is_asked_for()) return results::Sweep::interrupted;
-                    const bool is_over =
-                        options_.time_budget_s && seconds_since(begin) > *options_.time_budget_s;
-                    return is_over ? results::Sweep::time_budget : results::Sweep::complete;
-                }};
+            .end_now = [this] { return end_now(); }};
         auto run = run_sweep(plan_, options_.sweep, hooks);
         line.reset();
         if (options_.is_digest_only) {
@@ -139,6 +169,7 @@ private:
     results::ScenarioResult run_one(const SweepPlan::Item& item, std::uint64_t& digest) {
         auto options = run_options(options_.sweep, item.seed);
         options.watches_sessions = !options_.is_digest_only;
+        options.is_to_end = is_to_end_;
         const auto& scenario = item.loaded->scenario;
         const auto outcome = run_scenario(scenario, options);
         digest = outcome.world->engine().digest().value();
@@ -146,11 +177,15 @@ private:
         auto result =
             to_result(item.loaded->path, scenario, outcome, reproduce, Detail::everything);
         if (options_.is_digest_only) {
-            print_digest(result);
+            if (!outcome.was_ended) print_digest(result);
         } else if (!options_.is_json) {
             print_outcome(item.loaded->path, scenario, outcome);
             if (!options_.trace_of.empty()) print_trace(outcome.world->trace(), options_.trace_of);
-            fmt::print("digest={}\n", outcome.digest());
+            if (outcome.was_ended) {
+                fmt::print("{}\n", result.reason());
+            } else {
+                fmt::print("digest={}\n", outcome.digest());
+            }
             if (!is_as_declared(scenario, outcome)) fmt::print("again: {}\n", reproduce);
             fmt::print("\n");
         }
@@ -163,6 +198,9 @@ private:
 
     const SimulateOptions& options_;
     SweepPlan plan_;
+    const RealClock::time_point begin_ = RealClock::now();
+    results::Sweep::End end_ = results::Sweep::complete;  // of runs in turn
+    std::function<bool()> is_to_end_;                     // asked within a run
 };
 
 /// Goes to the instant and shows what is there; nothing is judged.
@@ -210,15 +248,6 @@ void print_seeds(const SimulateOptions& options, const scenario::Scenario& first
     }
 }
 
-ExitCode exit_code_of(const results::Run& run) {
-    if (run.has_sweep()) return reports::exit_code_of(run);
-    const bool is_as_declared =
-        std::ranges::all_of(run.scenarios(), [](const results::ScenarioResult& result) {
-            return reports::is_as_expected(result);
-        });
-    return is_as_declared ? ExitCode::as_expected : ExitCode::expectation_failed;
-}
-
 }  // namespace
 
 int simulate_runs(const SimulateOptions& options, const std::vector<LoadedScenario>& scenarios,
@@ -234,15 +263,18 @@ int simulate_runs(const SimulateOptions& options, const std::vector<LoadedScenar
             return to_int(problem->exit_code);
         }
     }
+    const Interruption interruption;
     const auto begin = RealClock::now();
     const auto started = std::chrono::system_clock::now().time_since_epoch();
     if (!options.is_json && !options.is_digest_only) {
         print_seeds(options, scenarios.front().scenario);
+        std::fflush(stdout);
     }
-    auto run = Session{options, scenarios}.run();
-    const auto exit_code = exit_code_of(run);
+    Session session{options, scenarios};
+    auto run = session.run();
+    const auto exit_code = session.exit_code(run);
     if (options.is_digest_only) {
-        fmt::print("digest={}\n", run.digest());
+        if (!run.digest().empty()) fmt::print("digest={}\n", run.digest());
         return to_int(exit_code);
     }
     complete_run(run, options, scenarios);
@@ -254,6 +286,11 @@ int simulate_runs(const SimulateOptions& options, const std::vector<LoadedScenar
         fmt::print("{} runs, {} not as declared\ndigest={}\n", run.scenarios_size(),
                    reports::failures_by_time(run).size(), run.digest());
     }
+    if (!run.has_sweep() && !options.is_json) {
+        for (const auto& note : run.notes()) fmt::print("{}\n", note);
+    }
+    const bool is_broken_off = !run.has_sweep() && run.notes_size() > 0;
+    if (is_broken_off && !has_failed(run)) run.set_verdict(results::Verdict::inconclusive);
     reports::complete(run);
     if (options.is_json) {
         reports::make_strings_valid(run);

@@ -4,12 +4,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <variant>
 #include <vector>
+
+#include "reports/run_file.hpp"
 
 namespace touchstone::simulator {
 namespace {
@@ -225,6 +232,87 @@ TEST(SimulateCommand, a_time_budget_ends_a_sweep_with_what_it_has) {
                              "1..100000", "--time-budget", "0.05"});
     EXPECT_EQ(result.exit_code, 7);
     EXPECT_THAT(result.out, HasSubstr("the time budget is used up: "));
+}
+
+/// A scenario that takes longer than anybody waits; it goes away with this.
+class Endless {
+public:
+    Endless() {
+        std::filesystem::create_directories(folder_);
+        std::ofstream{file()} << R"(description: "a client that is there for a month"
+duration_ms: 2600000000
+nodes { name: "broker" }
+clients { name: "a" keep_alive_s: 1 }
+steps { connect { client: "a" } })";
+    }
+    ~Endless() { std::filesystem::remove_all(folder_); }
+    Endless(const Endless&) = delete;
+    Endless& operator=(const Endless&) = delete;
+    [[nodiscard]] std::string file() const { return (folder_ / "endless.textproto").string(); }
+    [[nodiscard]] std::string out() const { return (folder_ / "out").string(); }
+
+private:
+    const std::filesystem::path folder_ =
+        std::filesystem::path{testing::TempDir()} / ("endless-" + std::to_string(::getpid()));
+};
+
+void expect_report_of_what_was(const Endless& endless) {
+    const auto read = reports::load_run(endless.out());
+    ASSERT_TRUE(std::holds_alternative<results::Run>(read));
+    const auto& run = std::get<results::Run>(read);
+    ASSERT_EQ(run.scenarios_size(), 1);
+    EXPECT_EQ(run.scenarios(0).verdict(), results::Verdict::inconclusive);
+    EXPECT_THAT(run.scenarios(0).reason(), MatchesRegex("broken off after [0-9]+ ms of 2600000000 "
+                                                        "ms; no promise was broken until then"));
+    EXPECT_TRUE(run.scenarios(0).digest().empty());
+    const auto again = simulator::run({"replay", endless.out()});
+    EXPECT_EQ(again.exit_code, 2);
+    EXPECT_THAT(again.err, HasSubstr("holds no recorded run"));
+}
+
+TEST(SimulateCommand, a_time_budget_ends_a_run_with_what_it_has) {
+    const Endless endless;
+    const auto result = run({endless.file(), "--out", endless.out(), "--time-budget", "0.05"});
+    EXPECT_EQ(result.exit_code, 7);
+    EXPECT_THAT(result.out, HasSubstr("the time budget is used up: 1 of 1 runs were begun"));
+    EXPECT_THAT(last_line(result.out),
+                StartsWith("INCONCLUSIVE simulation endless | 1 inconclusive"));
+    expect_report_of_what_was(endless);
+    EXPECT_EQ(run({reference, "--no-report", "--time-budget", "1000"}).exit_code, 0);
+}
+
+TEST(SimulateCommand, a_signal_ends_a_run_with_what_it_has) {
+    for (const int signal : {SIGINT, SIGTERM}) {
+        const Endless endless;
+        std::array<int, 2> output{};
+        ASSERT_EQ(::pipe(output.data()), 0);
+        std::fflush(nullptr);
+        const auto process = ::fork();
+        if (process == 0) {
+            ::dup2(output[1], STDOUT_FILENO);
+            ::close(output[0]);
+            std::vector<std::string> words{"simulate", endless.file(), "--out", endless.out()};
+            std::vector<char*> raw;
+            for (auto& word : words) raw.push_back(word.data());
+            const int exit_code = simulate_command(static_cast<int>(raw.size()), raw.data());
+            std::fflush(stdout);
+            ::_exit(exit_code);
+        }
+        ::close(output[1]);
+        // It has said its seed, so it listens to signals.
+        char first = 0;
+        ASSERT_EQ(::read(output[0], &first, 1), 1);
+        ASSERT_EQ(::kill(process, signal), 0);
+        std::string text;
+        for (char one = 0; ::read(output[0], &one, 1) == 1;) text += one;
+        ::close(output[0]);
+        int status = 0;
+        ASSERT_EQ(::waitpid(process, &status, 0), process);
+        ASSERT_TRUE(WIFEXITED(status));
+        EXPECT_EQ(WEXITSTATUS(status), 130);
+        EXPECT_THAT(text, HasSubstr("interrupted: 1 of 1 runs were begun"));
+        expect_report_of_what_was(endless);
+    }
 }
 
 TEST(SimulateCommand, writes_its_results_where_it_is_told) {
