@@ -17,7 +17,8 @@ Failures check_single_owner(const Trace& trace, const History& history) {
         const auto* packet = sent_by_broker(trace, trace.entries[index]);
         if (packet == nullptr || packet->type != wire::PacketType::connack) continue;
         const auto& connection = history.of(packet->connection);
-        if (!connection.is_accepted) continue;
+        // Without a Client Identifier each is another client (v3.1.1 [MQTT-3.1.3-6]).
+        if (!connection.is_accepted || connection.client_id.empty()) continue;
         const auto [known, is_first] =
             newest.try_emplace({connection.node, connection.client_id}, packet->connection);
         if (is_first) continue;

@@ -243,6 +243,13 @@ TEST(S1, a_second_connection_is_accepted_after_the_first_is_closed) {
     }
 }
 
+TEST(S1, clients_without_a_client_identifier_are_no_second_connections) {
+    TraceBuilder builder;
+    builder.connect("");
+    builder.connect("");
+    expect_kept_or_broken(true, check_single_owner, builder, "");
+}
+
 TEST(S3, session_present_tells_the_truth) {
     struct Case {
         Duration away;
