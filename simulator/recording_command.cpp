@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -177,9 +178,9 @@ private:
         run.mutable_target()->set_mqtt_versions("3.1.1, 5.0");
         run.set_reproduce(again_);
         auto& result = *run.add_scenarios();
-        result = to_result(directory_, trace, trace.end.at, invariants, again_);
-        result.set_description(
-            "What clients sent a broker and were sent: " + counts(total, shards) + ".");
+        result = to_result(
+            directory_, "What clients sent a broker and were sent: " + counts(total, shards) + ".",
+            trace, trace.end.at, invariants, again_);
         result.set_fidelity("record");
         if (!total.is_same) {
             result.set_verdict(results::Verdict::fail);
@@ -187,6 +188,9 @@ private:
                 result.set_reason("a core of this build does not do the same again");
             }
         }
+        const auto spent = std::chrono::steady_clock::now() - begin_;
+        run.set_duration_ms(static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(spent).count()));
         reports::complete(run);
         std::fflush(stdout);
         const bool is_kept = result.verdict() == results::Verdict::pass;
@@ -198,6 +202,7 @@ private:
     const RecordingOptions& options_;
     std::string name_;
     std::string again_;
+    const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "simulator/text_format.hpp"
 
@@ -44,6 +45,17 @@ std::optional<std::uint64_t> time_to_break_us(const Judged& judged) {
         }
     }
     return first;
+}
+
+/// Where a report of a long trace has to begin for its first broken promise to be in it.
+std::size_t first_shown_entry(const Judged& judged) {
+    std::size_t broken = no_entry;
+    for (const auto& one : judged.invariants) {
+        for (const auto& failure : one.failures) broken = std::min(broken, failure.entry);
+    }
+    // A step has an entry or two; what comes after the failure is worth less than what led to it.
+    constexpr std::size_t before_max = steps_max / 4 * 3;
+    return broken == no_entry || broken <= before_max ? 0 : broken - before_max;
 }
 
 /// When the first violation was complete; nothing when there was none.
@@ -102,18 +114,21 @@ void add_actors(results::ScenarioResult& result, const Trace& trace) {
 /// The trace as steps of a ladder, and which step stands for an entry.
 class Ladder {
 public:
-    Ladder(results::ScenarioResult& result, const Trace& trace)
+    /// Of what was before `first_entry` there are no steps.
+    Ladder(results::ScenarioResult& result, const Trace& trace, std::size_t first_entry = 0)
         : result_{result},
           trace_{trace},
-          step_of_packet_(trace.packets.size()) {
-        for (const auto& entry : trace.entries) {
-            step_of_entry_.push_back(steps_);
-            add(entry);
+          step_of_packet_(trace.packets.size(), no_step) {
+        for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+            const bool has_step = index >= first_entry;
+            step_of_entry_.push_back(has_step ? steps_ : no_step);
+            if (has_step) add(trace.entries[index]);
         }
         if (steps_ > steps_max) result.set_steps_left_out(steps_ - steps_max);
     }
 
-    /// The step of what the entry is about; for an arrival the sending.
+    /// The step of what the entry is about; for an arrival the sending. One that the report lacks
+    /// when there is none.
     [[nodiscard]] std::uint32_t step_of(std::size_t entry) const {
         const auto& one = trace_.entries[entry];
         if (one.kind == TraceEntry::Kind::arrived) return step_of_packet_[one.index];
@@ -124,6 +139,8 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t no_step = std::numeric_limits<std::uint32_t>::max();
+
     results::Step* new_step(const TraceEntry& entry, results::Step::Kind kind) {
         ++steps_;
         if (steps_ > steps_max) return nullptr;
@@ -358,12 +375,21 @@ results::ScenarioResult to_result(const std::string& path, const scenario::Scena
     return result;
 }
 
-results::ScenarioResult to_result(const std::string& name, const Trace& trace, Instant end,
+results::ScenarioResult to_result(const std::string& name, const std::string& description,
+                                  const Trace& trace, Instant end,
                                   const std::vector<InvariantOutcome>& invariants,
                                   const std::string& reproduce) {
     const Judged judged{trace, end, invariants};
+    const auto first_entry = first_shown_entry(judged);
     results::ScenarioResult result;
     result.set_scenario(name);
+    result.set_description(description);
+    if (first_entry > 0) {
+        result.set_description(fmt::format("{} Shown from {} ms on, not long before the first "
+                                           "promise was broken.",
+                                           description,
+                                           run_time_us(trace.entries[first_entry].at) / 1'000));
+    }
     result.set_reason(first_broken(judged));
     result.set_verdict(result.reason().empty() ? results::Verdict::pass : results::Verdict::fail);
     result.set_expected_verdict(results::Verdict::pass);
@@ -371,7 +397,7 @@ results::ScenarioResult to_result(const std::string& name, const Trace& trace, I
     if (const auto time_us = time_to_break_us(judged)) result.set_time_to_fail_us(*time_us);
     result.set_reproduce(reproduce);
     add_actors(result, trace);
-    const Ladder ladder{result, trace};
+    const Ladder ladder{result, trace, first_entry};
     add_invariants(result, judged, &ladder);
     add_measures(result, trace);
     return result;

@@ -21,11 +21,11 @@ enum class Detail : std::uint8_t {
                                                 const Outcome& outcome,
                                                 const std::string& reproduce, Detail detail);
 
-/// The same for a trace that no scenario has made, which ended at `end`.
-[[nodiscard]] results::ScenarioResult to_result(const std::string& name, const Trace& trace,
-                                                Instant end,
-                                                const std::vector<InvariantOutcome>& invariants,
-                                                const std::string& reproduce);
+/// The same for a trace that no scenario has made, which ended at `end`. Of a long one with a
+/// broken promise the steps around the first are kept.
+[[nodiscard]] results::ScenarioResult
+to_result(const std::string& name, const std::string& description, const Trace& trace, Instant end,
+          const std::vector<InvariantOutcome>& invariants, const std::string& reproduce);
 
 /// Whether the run ended as the scenario says it does.
 [[nodiscard]] bool is_as_declared(const scenario::Scenario& scenario, const Outcome& outcome);
