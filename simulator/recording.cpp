@@ -117,7 +117,8 @@ private:
     void note_end() {
         const auto ending = ending_of(record_.frames);
         if (!ending) {
-            result_.note = "the broker was ended while it wrote; judged up to there";
+            result_.note =
+                "it breaks off, as the broker was killed or the disk was full; judged up to there";
         } else if (*ending == Ending::limit) {
             result_.note = "the record was as long as it may become; judged up to there";
         }

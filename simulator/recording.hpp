@@ -40,7 +40,8 @@ struct ReplayOptions {
 struct Replayed {
     std::uint64_t inputs = 0;
     std::uint64_t effects = 0;
-    /// Why the record is not whole: its broker was ended, or it was as long as it may become.
+    /// Why the record is not whole: its broker was killed, the disk was full, or it was as long as
+    /// it may become.
     std::optional<std::string> note;
     /// The first effect that is another one, is missing or is too many: where, what was recorded,
     /// what is.

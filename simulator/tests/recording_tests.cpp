@@ -224,7 +224,8 @@ void expect_same(const std::vector<ShardRecord>& records) {
         const auto& replayed = std::get<Replayed>(outcome);
         EXPECT_FALSE(replayed.parting) << *replayed.parting;
         EXPECT_GT(replayed.effects, 4U);
-        EXPECT_THAT(replayed.note.value_or(""), HasSubstr("was ended while it wrote"));
+        EXPECT_THAT(replayed.note.value_or(""),
+                    HasSubstr("it breaks off, as the broker was killed"));
     }
 }
 

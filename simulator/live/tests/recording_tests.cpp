@@ -236,7 +236,10 @@ TEST(Recording, one_that_was_cut_off_is_replayed_up_to_there) {
     write(shard_in(folder, 0), Bytes{whole}.first(whole.size() * 2 / 3));
     const auto result = replayed({record_in(folder)});
     EXPECT_EQ(result.exit_code, 0) << result.out;
-    EXPECT_THAT(result.out, HasSubstr("note: the broker was ended while it wrote; judged up to"));
+    EXPECT_THAT(
+        result.out,
+        HasSubstr(
+            "note: it breaks off, as the broker was killed or the disk was full; judged up to"));
     EXPECT_EQ(
         replayed({record_in(folder), "--judge", "--out", (folder / "out").string()}).exit_code, 0);
 }
