@@ -1,6 +1,6 @@
-// Records of shards that store: what is found after a crash, what is stored when, and what shards
-// tell each other about it is replayed like all else. Driven by hand, as no driver has storage that
-// a test could fail.
+// Records of shards that store, and that are told other rules: what is found after a crash, what is
+// stored when, what shards tell each other about it, and who is asked about clients is replayed
+// like all else. Driven by hand, so that the test says what disks and lists of users do.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,7 +39,7 @@ struct Shard final : Network, Peers, Random, Authentication, Events, Storage, re
         letters.emplace_back(to, std::move(message));
     }
     std::uint64_t next() override { return ++drawn; }
-    void ask(QuestionNumber, AuthenticationQuestion) override {}
+    void ask(QuestionNumber number, AuthenticationQuestion) override { asked = number; }
     void forget(QuestionNumber) override {}
     void on_connected(const ClientEvent&) override {}
     void on_disconnected(const ClientEvent&, DisconnectReason) override {}
@@ -60,6 +60,7 @@ struct Shard final : Network, Peers, Random, Authentication, Events, Storage, re
     std::deque<std::pair<ShardIndex, PeerMessage>> letters;
     std::map<std::string, std::optional<Buffer>> batch;
     std::optional<BatchNumber> committed;
+    QuestionNumber asked = 0;
     std::uint64_t drawn = 0;
     std::size_t sent_bytes = 0;
     Buffer file;
@@ -68,13 +69,16 @@ struct Shard final : Network, Peers, Random, Authentication, Events, Storage, re
 /// A node of two shards from its start to its crash; `disks` outlive it.
 class Life {
 public:
-    explicit Life(std::vector<Stored>& disks) : disks_{disks}, shards_(disks.size()) {
+    explicit Life(std::vector<Stored>& disks,
+                  const std::shared_ptr<const access::NodeRules>& rules = access::open_rules({}))
+        : disks_{disks},
+          shards_(disks.size()) {
         const auto count = static_cast<unsigned>(disks.size());
         for (unsigned i = 0; i < count; ++i) {
             auto& shard = shards_[i];
             const Broker::Options options{.self = ShardIndex{i}, .shard_count = count};
             shard.broker =
-                std::make_unique<record::RecordedBroker>(access::open_rules({}), options,
+                std::make_unique<record::RecordedBroker>(rules, options,
                                                          Broker::Ports{.network = shard,
                                                                        .peers = shard,
                                                                        .random = shard,
@@ -113,6 +117,24 @@ public:
         if (client.shard.unread.erase(client.id) == 0) return;
         client.shard.broker->on_close(client.id, now_);
         settle();
+    }
+    /// Whoever knows the clients has made up his mind about the one that was asked for last.
+    void answer(const Client& client, AuthenticationAnswer::Verdict verdict) {
+        client.shard.broker->on_authenticated(client.shard.asked, {.verdict = verdict}, now_);
+        settle();
+    }
+    void reload(const std::shared_ptr<const access::NodeRules>& rules) {
+        for (auto& shard : shards_) shard.broker->on_rules(rules, now_);
+    }
+    void publish(const MessageFields& fields) {
+        shards_.front().broker->on_publish(fields, now_);
+        settle();
+    }
+    /// In order, so that its record is whole.
+    void stop() {
+        for (auto& shard : shards_) shard.broker->on_stop(now_);
+        settle();
+        for (auto& shard : shards_) shard.broker->end_record();
     }
     /// What the disks say to the batches from now on.
     void set_outcome(StorageOutcome outcome) { outcome_ = outcome; }
@@ -216,7 +238,8 @@ std::vector<std::string> kinds_of(const std::vector<ShardRecord>& records) {
     return kinds;
 }
 
-void expect_same(const std::vector<ShardRecord>& records) {
+/// `note`: part of what is said about their ends; empty: nothing is.
+void expect_same(const std::vector<ShardRecord>& records, const std::string& note) {
     EXPECT_FALSE(problem_of_node(records));
     for (const auto& one : records) {
         const auto outcome = replay(one, {});
@@ -224,8 +247,8 @@ void expect_same(const std::vector<ShardRecord>& records) {
         const auto& replayed = std::get<Replayed>(outcome);
         EXPECT_FALSE(replayed.parting) << *replayed.parting;
         EXPECT_GT(replayed.effects, 4U);
-        EXPECT_THAT(replayed.note.value_or(""),
-                    HasSubstr("it breaks off, as the broker was killed"));
+        EXPECT_THAT(replayed.note.value_or(""), HasSubstr(note));
+        EXPECT_EQ(replayed.note.has_value(), !note.empty());
     }
 }
 
@@ -257,7 +280,7 @@ TEST(RecordingOfStorage, is_replayed_to_the_same_effects) {
     EXPECT_THAT(kinds_of(records),
                 IsSupersetOf({"recovered", "unusable", "put", "committed", "stored", "peer",
                               "told_peer", "resumed", "sent"}));
-    expect_same(records);
+    expect_same(records, "it breaks off, as the broker was killed");
 }
 
 TEST(RecordingOfStorage, of_a_restart_has_what_was_found) {
@@ -274,7 +297,58 @@ TEST(RecordingOfStorage, of_a_restart_has_what_was_found) {
     life.end(subscriber);
     const auto records = life.records();
     EXPECT_THAT(kinds_of(records), IsSupersetOf({"found", "readable", "recovered", "close"}));
-    expect_same(records);
+    expect_same(records, "it breaks off, as the broker was killed");
+}
+
+/// Clients have to be known, and who watches `$SYS` hears of them.
+std::shared_ptr<access::NodeRules> rules_with_credentials() {
+    auto rules = std::make_shared<access::NodeRules>(*access::open_rules({}));
+    rules->has_credentials = true;
+    rules->zones.front().policy.has_bans = true;
+    rules->zones.front().policy.has_access_rules = true;
+    rules->policy.publishes_presence = true;
+    rules->policy.auto_subscribe.add(access::TopicTemplate::from_text("$SYS/#").value(), {});
+    return rules;
+}
+
+TEST(RecordingOfRules, has_questions_answers_events_and_what_was_set_anew) {
+    std::vector<Stored> disks(1);
+    Life life{disks, rules_with_credentials()};
+    using Verdict = AuthenticationAnswer::Verdict;
+    const auto known = life.open("s");
+    life.send(known, connect('s'));
+    life.answer(known, Verdict::accepted);
+    const auto impatient = life.open("i");
+    life.send(impatient, connect('i'));
+    life.end(impatient);
+    const auto unknown = life.open("u");
+    life.send(unknown, connect('u'));
+    life.answer(unknown, Verdict::refused);
+    auto stricter = rules_with_credentials();
+    stricter->access_rules = access::AccessRules::parse("{deny, all}.").value();
+    EXPECT_TRUE(stricter->bans.ban(access::BanKind::client_id, "b", {}));
+    life.reload(stricter);
+    life.send(known, {0x32, 6, 0, 1, 't', 0, 8, 'n'});  // PUBLISH, which nobody may now
+    life.publish({.topic = "$SYS/uptime", .payload = as_bytes("1 s"), .retain = true});
+    const auto banned = life.open("b");
+    life.send(banned, connect('b'));
+    life.answer(banned, Verdict::accepted);
+    life.end(known);
+    life.stop();
+    const auto records = life.records();
+    EXPECT_THAT(kinds_of(records),
+                IsSupersetOf({"asked", "authenticated", "forgotten", "connected", "disconnected",
+                              "rules", "publish", "stop", "end"}));
+    expect_same(records, "");
+    // Without the other rules somebody gets in who was banned.
+    Buffer file;
+    append(file, as_bytes(record::magic));
+    for (const auto& frame : records.front().frames.all) {
+        if (frame.kind != record::Kind::rules) record::put_frame(file, frame.kind, frame.payload);
+    }
+    const auto without = shard_record("without", std::move(file));
+    const auto outcome = replay(std::get<ShardRecord>(without), {});
+    EXPECT_TRUE(std::get<Replayed>(outcome).parting);
 }
 
 TEST(RecordingOfStorage, that_lacks_what_was_found_parts) {
