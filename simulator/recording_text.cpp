@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "broker/record/codec.hpp"
@@ -97,6 +98,13 @@ std::string words_of(const RecordedEffect& effect, const RecordedClients& client
         PeerMessage message;
         all(to, message);
         return fmt::format("{} {}: {}", name, to.raw(), text_of(message));
+    }
+    if (effect.kind == Kind::taken) {
+        Intake intake;
+        all(intake);
+        constexpr std::array next{"more bytes are wanted", "stalled", "gone"};
+        return fmt::format("{} {} bytes, {}", name, intake.consumed_bytes,
+                           next.at(static_cast<std::size_t>(intake.next)));
     }
     if (effect.kind < Kind::sent || effect.kind > Kind::resumed) return name;
     ConnectionId connection;

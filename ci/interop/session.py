@@ -8,8 +8,10 @@ Nothing here sleeps: each step waits for an event of a client, at most TIMEOUT_S
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -26,16 +28,21 @@ VERSIONS = os.environ.get("TOUCHSTONE_VERSIONS", "3.1.1,5.0").split(",")
 
 
 class Session(unittest.TestCase):
-    """A test with a broker of its own, which must end with 0 on SIGTERM. A subclass has `version`."""
+    """A test with a broker of its own, which must end with 0 on SIGTERM. Ours is recorded, and the record replayed: the same
+    core has to do the same again. A subclass has `version`."""
 
     version = None
     options = []  # of our broker
+    record = None  # its directory; of another broker there is none
 
     def setUp(self):
         if BROKER == "mosquitto":
             command = broker_process.mosquitto_command()
         else:
-            command = broker_process.touchstone_command(BROKER, SHARDS) + self.options
+            folder = tempfile.mkdtemp(prefix="touchstone-interop-")
+            self.addCleanup(shutil.rmtree, folder)
+            self.record = os.path.join(folder, "record")
+            command = broker_process.touchstone_command(BROKER, SHARDS) + self.options + ["--record", self.record]
         self.broker = broker_process.BrokerProcess(command)
         self.broker.__enter__()
         self.port = self.broker.port
@@ -44,6 +51,8 @@ class Session(unittest.TestCase):
     def end_broker(self):
         try:
             self.assertEqual(self.broker.end(), 0, "exit code of the broker after SIGTERM:\n" + self.broker.output)
+            if self.record is not None:
+                self.run_client(BROKER, "simulate", "replay", self.record)
         finally:
             self.broker.__exit__()
 

@@ -171,6 +171,18 @@ TEST(Recording, a_core_with_a_defect_parts_at_a_place_that_is_shown) {
                       HasSubstr("record --defect redeliver_unordered\n")));
 }
 
+TEST(Recording, what_a_core_with_a_defect_does_instead_is_said) {
+    const Folder folder;
+    record(folder, 1);
+    const auto result = replayed({record_in(folder), "--defect", "puback_missing"});
+    EXPECT_EQ(result.exit_code, 0) << "no message of QoS 1";
+    std::filesystem::remove_all(record_in(folder));
+    record(folder, 1, {shared_and_retained});
+    const auto other = replayed({record_in(folder), "--defect", "puback_missing"});
+    EXPECT_EQ(other.exit_code, 1);
+    EXPECT_THAT(other.out, AllOf(HasSubstr("-publisher'): PUBACK id="), HasSubstr("| 40 02 ")));
+}
+
 TEST(Recording, a_changed_byte_is_found_whether_or_not_its_checksum_is_right) {
     const Folder folder;
     record(folder, 1);
