@@ -95,8 +95,17 @@ void add_actors(results::ScenarioResult& result, const Trace& trace) {
     std::vector<bool> is_node(trace.actors.size());
     for (const auto& node : trace.nodes) is_node[node.actor.raw()] = true;
     for (const auto& entry : trace.entries) {
-        if (entry.kind == TraceEntry::Kind::published) is_publisher[entry.actor.raw()] = true;
-        if (entry.kind == TraceEntry::Kind::delivered) is_receiver[entry.actor.raw()] = true;
+        // Of what applications do a record knows nothing, but of their packets.
+        const bool is_publish =
+            entry.type == wire::PacketType::publish && entry.direction == Direction::to_client;
+        const bool is_sent = is_publish && entry.kind == TraceEntry::Kind::sent;
+        const bool has_arrived = is_publish && entry.kind == TraceEntry::Kind::arrived;
+        if (is_sent || entry.kind == TraceEntry::Kind::published) {
+            is_publisher[entry.actor.raw()] = true;
+        }
+        if (has_arrived || entry.kind == TraceEntry::Kind::delivered) {
+            is_receiver[entry.actor.raw()] = true;
+        }
     }
     const auto add = [&](auto is_wanted) {
         for (std::size_t actor = 0; actor < trace.actors.size(); ++actor) {

@@ -29,6 +29,7 @@ TEST(Results, of_a_long_trace_show_what_led_to_the_first_broken_promise) {
         to_result("record", "Many messages.", trace, trace.end.at, judged_by_s1(trace), "again");
     EXPECT_EQ(result.verdict(), results::Verdict::fail);
     EXPECT_THAT(result.description(), HasSubstr("Many messages. Shown from "));
+    EXPECT_THAT(result.actors(), testing::ElementsAre("publisher", "broker", "subscriber"));
     const auto& invariant = result.invariants(0);
     ASSERT_TRUE(invariant.has_at_step());
     const auto& step = result.trace(static_cast<int>(invariant.at_step()));
