@@ -71,7 +71,8 @@ public:
             ->type_name("FILE");
         app_.add_option("--record", result_.command_line.record_directory,
                         "Write all that clients send, passwords included, and all that they are "
-                        "sent into this new directory (mode 0600), for `touchstone simulate replay`")
+                        "sent into files (mode 0600) of this new directory, for `touchstone "
+                        "simulate replay`")
             ->type_name("DIRECTORY");
         app_.add_option("--record-limit-mib", result_.command_line.record_limit_mib,
                         "Most that is written with --record, MiB; the broker goes on without it "
