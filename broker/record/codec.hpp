@@ -168,7 +168,7 @@ private:
     template <class... Alternatives>
     void put(const std::variant<Alternatives...>& value) {
         put(static_cast<std::uint8_t>(value.index()));
-        std::visit([this](const auto& one) { put(one); }, value);
+        std::visit([this](const auto& one) { this->put(one); }, value);
     }
     void put(const MessageRef& message) {
         put(static_cast<bool>(message));
