@@ -26,7 +26,8 @@ Broker::Core::Core(std::shared_ptr<const access::NodeRules> rules, const Options
       options_{options},
       ledger_{ports.storage == nullptr
                   ? nullptr
-                  : std::make_unique<storage::Ledger>(*ports.storage, options.wall_offset)},
+                  : std::make_unique<storage::Ledger>(*ports.storage, options.wall_offset,
+                                                      options.defects)},
       gate_{ledger_ ? std::make_unique<storage::OutputGate>(ports.network) : nullptr},
       network_{gate_ ? static_cast<Network&>(*gate_) : ports.network},
       peers_{ports.peers},
@@ -176,7 +177,9 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
         case publish:
             return with(id, wire::decode_publish(frame, version, wire::Sender::client),
                         [&](wire::Publish& packet) { return on_publish(id, client, packet); });
-        case puback: return acknowledged(&Session::on_puback);
+        case puback:
+            if (options_.defects.any()) note_puback(client, frame);
+            return acknowledged(&Session::on_puback);
         case pubrec: return acknowledged(&Session::on_pubrec);
         case pubrel:
             if (options_.defects.any()) release_held(client, frame);

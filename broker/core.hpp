@@ -52,7 +52,9 @@ public:
     void on_stored(BatchNumber number, StorageOutcome outcome, Instant now);
     /// An input has been dealt with.
     void end_turn() {
-        if (ledger_) ledger_->end_turn();
+        if (!ledger_) return;
+        if (options_.defects.any()) spoil_turn();
+        ledger_->end_turn();
     }
     [[nodiscard]] std::optional<Instant> next_tick() const;
 
@@ -302,6 +304,8 @@ private:
     void store_session(Client& client);
     void store_retained_record(const MessageRef& message, RetainVersion version);
     void sweep_retained();
+    /// What waits for batches up to this one goes out.
+    void let_out(BatchNumber number);
     void send_stored_forwards();
     /// Nothing new can be stored, for this reason; nothing when it can.
     [[nodiscard]] std::optional<ReasonCode> storage_refusal() const {
@@ -380,6 +384,19 @@ private:
                         wire::SubscriptionOptions options, std::uint32_t identifier);
     /// Whether a member that leaves a Shared Subscription is not taken out of it.
     bool stays_behind(const FilterName& name);
+    // core_defects_storage.cpp
+    /// Before what was written is committed.
+    void spoil_turn();
+    /// What waits for a batch goes out as soon as this input has been dealt with.
+    void let_out_soon(BatchNumber number);
+    /// Of a connection that waits for a batch that was refused. Whether it is not told.
+    bool spoil_refusal(ConnectionId id);
+    void spoil_recovered(Client& client, const storage::SessionRecord& found);
+    void spoil_recovered(storage::RetainedRecord& found);
+    /// A Will Message of a process that is gone is published, again and again.
+    void claim_will(std::uint64_t publisher, std::shared_ptr<const StoredWill> will);
+    void note_puback(const Client& client, const wire::Frame& frame);
+    void return_acknowledged(Client& client);
 
     std::shared_ptr<const access::NodeRules> rules_;
     Options options_;

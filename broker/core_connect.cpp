@@ -524,6 +524,7 @@ void Broker::Core::detach(Client& client) {
         client.will_due_at = std::min(after_s(context_.now, will->delay_s), client.ends_at);
     store_session(client);
     remind(client);
+    if (options_.defects.has(Defect::ack_delete_race)) return_acknowledged(client);
 }
 
 void Broker::Core::end_session(Client& client) {

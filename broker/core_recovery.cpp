@@ -103,6 +103,7 @@ void Broker::Core::restore_sessions(std::vector<std::string>& unusable) {
                 client.will_due_at = std::min(after_s(context_.now, will->delay_s), client.ends_at);
             store_session(client);
         }
+        if (options_.defects.any()) spoil_recovered(client, record);
         found_->clients.emplace(record.number, &client);
         recovered_.push_back(&client);
     }
@@ -131,7 +132,9 @@ void Broker::Core::restore_deliveries(std::vector<std::string>& unusable) {
     for (const auto& one : found_->deliveries) {
         auto* const client = found_->client_of(one.session);
         auto message = found_->message_of(one.message);
-        const bool is_whole = message || one.state == State::released;
+        const bool is_whole =
+            (message || one.state == State::released) &&
+            !(one.state == State::waiting && options_.defects.has(Defect::restore_drops_queue));
         const bool is_restored =
             client != nullptr && is_whole &&
             client->session.restore(context_, one, message,
@@ -171,7 +174,9 @@ void Broker::Core::restore_forwards(std::vector<std::string>& unusable) {
 }
 
 void Broker::Core::restore_retained() {
-    for (const auto& [version, message] : found_->retained) {
+    for (auto& one : found_->retained) {
+        if (options_.defects.any()) spoil_recovered(one);
+        const auto& [version, message] = one;
         retained_.store(message, version, context_.now);
         last_version_.at_us = std::max(last_version_.at_us, version.at_us);
         for (unsigned shard = 0; shard < options_.shard_count; ++shard)

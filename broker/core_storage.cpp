@@ -25,10 +25,15 @@ void Broker::Core::on_stored(BatchNumber number, StorageOutcome outcome, Instant
         storage_refusal_ =
             is_full ? ReasonCode::quota_exceeded : ReasonCode::implementation_specific_error;
         // What waits may have to wait for long; who is told can look elsewhere.
-        for (const auto id : gate_->held()) let_go(id, storage_refusal_);
+        for (const auto id : gate_->held())
+            if (!options_.defects.any() || !spoil_refusal(id)) let_go(id, storage_refusal_);
         add_timer(now + storage_retry_interval, {Reminder::What::storage, 0, 0});
         return;
     }
+    let_out(number);
+}
+
+void Broker::Core::let_out(BatchNumber number) {
     gate_->on_stored(number);
     for (; !answers_.empty() && answers_.front().batch <= number; answers_.pop_front())
         peers_.send(answers_.front().to, PeerStored{answers_.front().receipt});
@@ -139,6 +144,9 @@ void Broker::Core::send_stored_forwards() {
         CHECK(found != forwards_.end());
         if (found->second.batch > ledger_->stored_batch()) return;
         peers_.send(found->second.to, found->second.message);
+        if (!options_.defects.has(Defect::qos2_delete_before_forward)) continue;
+        ledger_->erase(storage::key_of_forward(found->first));
+        forwards_.erase(found);
     }
 }
 

@@ -13,6 +13,7 @@ namespace touchstone {
 
 // name, what the broker does wrong; by name
 #define TOUCHSTONE_DEFECTS(X)                                                                      \
+    X(ack_delete_race, "a message acknowledged just before its client leaves waits for it again")  \
     X(ack_type_confusion, "PUBACK ends a QoS 2 flow")                                              \
     X(alloc_by_announced_len,                                                                      \
       "room is made for what a Remaining Length announces, before any limit")                      \
@@ -49,6 +50,7 @@ namespace touchstone {
     X(offline_queue_batch_reversed,                                                                \
       "what waited for a client is sent in batches that are turned round")                         \
     X(overflow_silent, "messages that a full queue drops are not counted")                         \
+    X(persist_only_on_growth, "what only takes messages away is stored when one is added")         \
     X(pid_alloc_restart_on_resume,                                                                 \
       "after a resume Packet Identifiers are given out from 1 again")                              \
     X(pid_bytes_unchecked, "a PUBLISH that ends before its Packet Identifier ends the process")    \
@@ -56,6 +58,9 @@ namespace touchstone {
     X(pid_no_in_use_check, "Packet Identifiers are given out while in use")                        \
     X(prop_len_unchecked, "Properties longer than their packet end the process")                   \
     X(puback_missing, "QoS 1 publications are never acknowledged")                                 \
+    X(qos2_ack_on_store_error, "PUBREC and PUBCOMP are sent although nothing could be stored")     \
+    X(qos2_delete_before_forward,                                                                  \
+      "a QoS 2 message for another shard is erased before it is stored there")                     \
     X(qos2_drop_leak, "QoS 2 messages that are refused for want of room stay in memory")           \
     X(qos2_drop_unseen_dup, "a QoS 2 PUBLISH with DUP 1 that never came before goes nowhere")      \
     X(qos2_dup_limit, "the second duplicate of an unreleased QoS 2 message is a Protocol Error")   \
@@ -80,6 +85,7 @@ namespace touchstone {
     X(reject_tears_incumbent,                                                                      \
       "refusing a client ends the connection of the one that has its name")                        \
     X(resend_only_by_timer, "after a resume unacknowledged messages wait for a timer")             \
+    X(restore_drops_queue, "what waits for clients is gone after a restart")                       \
     X(retain_after_revoke, "what a client left behind is published although its rights are gone")  \
     X(retain_async_single_writer,                                                                  \
       "one slow writer keeps Retained Messages, and passes over some when it is busy")             \
@@ -91,8 +97,11 @@ namespace touchstone {
     X(retain_node_local, "Retained Messages stay on the shard where they were published")          \
     X(retain_on_resume, "Retained Messages are sent again without a SUBSCRIBE")                    \
     X(retain_replication_lag, "Retained Messages reach the other shards late")                     \
+    X(retain_restore_corrupt, "after a restart Retained Messages have other bytes and no expiry")  \
     X(retain_snapshot_after_live, "Retained Messages are read at SUBSCRIBE and sent later")        \
     X(rx_counts_in_tx_window, "QoS 2 messages that come in take places of the outgoing window")    \
+    X(sei_clock_stops_when_down,                                                                   \
+      "the time in which a node is down does not count for Session Expiry Intervals")              \
     X(sei_ignored, "the Session Expiry Interval of DISCONNECT is ignored")                         \
     X(server_only_packet_path, "a packet that only servers send ends the process")                 \
     X(session_open_to_anyone, "a client may use the session of another user")                      \
@@ -106,6 +115,10 @@ namespace touchstone {
     X(share_redispatch_on_takeover, "a takeover sends shared messages to another member as well")  \
     X(share_sub_needs_subscribe,                                                                   \
       "a resumed member of a Shared Subscription gets nothing before SUBSCRIBE")                   \
+    X(snapshot_dangling_ref,                                                                       \
+      "a message goes with the first session that has it, though others refer to it")              \
+    X(snapshot_no_fsync, "what is written counts as stored before it is synced")                   \
+    X(snapshot_without_inflight, "messages in flight are not stored")                              \
     X(sub_list_race, "a message that meets an UNSUBSCRIBE of its topic ends the process")          \
     X(subopts_unchecked, "a SUBSCRIBE that ends before its options ends the process")              \
     X(takeover_gap_drop, "messages that arrive during a takeover are lost")                        \
@@ -123,8 +136,11 @@ namespace touchstone {
       "a Will Delay Interval longer than the session loses the Will Message")                      \
     X(will_dropped_delay_sei0, "a takeover drops a delayed Will Message though the session ends")  \
     X(will_keyed_by_client, "a newer connection's Will Message replaces the one of the older")     \
+    X(will_lost_on_crash, "a crash loses the Will Messages of all who were connected")             \
     X(will_never_published, "Will Messages are lost")                                              \
     X(will_on_normal_disconnect, "DISCONNECT does not drop the Will Message")                      \
+    X(will_owner_gone,                                                                             \
+      "after a restart Will Messages from before it are published, again and again")               \
     X(will_skipped_on_takeover, "a takeover publishes no Will Message")                            \
     X(will_timer_hits_successor,                                                                   \
       "the end of a Will Delay Interval takes the subscriptions of a newer connection")            \

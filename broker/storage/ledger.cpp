@@ -31,7 +31,9 @@ DeliveryEntry::DeliveryEntry(Ledger& ledger, const DeliveryRecord& found, Messag
       is_written_{true} {}
 
 DeliveryEntry::~DeliveryEntry() {
-    if (ledger_ != nullptr && is_written_) ledger_->erase(key_of_delivery(session_, sequence_));
+    if (ledger_ == nullptr) return;
+    if (ledger_->defects_.any() && message_) ledger_->spoil_end(message_.number());
+    if (is_written_) ledger_->erase(key_of_delivery(session_, sequence_));
 }
 
 void DeliveryEntry::write(DeliveryRecord record) {
@@ -42,6 +44,7 @@ void DeliveryEntry::write(DeliveryRecord record) {
     record.sequence = sequence_;
     record.started = started_;
     record.message = message_.number();
+    if (ledger_->defects_.any() && ledger_->spoil_delivery(record)) return;
     ledger_->put(record);
     is_written_ = true;
 }
@@ -51,6 +54,7 @@ void DeliveryEntry::write(DeliveryRecord record) {
 void Ledger::put(const Record& record) {
     if (is_closed_) return;
     ++write_count_;
+    if (defects_.any()) note_growth(record);
     const auto key = key_of(record);
     storage_.put(key, encode(key, record, wall_offset_));
 }
@@ -105,6 +109,7 @@ void Ledger::commit() {
         stored_last_number_ = last_number_;
     }
     committed_write_count_ = write_count_;
+    has_grown_ = false;
     is_awaited_ = false;
     is_committing_ = true;
     storage_.commit(open_batch_++);

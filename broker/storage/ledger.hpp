@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
+#include "broker/base/defects.hpp"
 #include "broker/ports/storage.hpp"
 #include "broker/storage/records.hpp"
 
@@ -86,7 +89,10 @@ private:
 class Ledger {
 public:
     /// `storage` outlives the Ledger; all shares and entries end before it.
-    Ledger(Storage& storage, Duration wall_offset) : storage_{storage}, wall_offset_{wall_offset} {}
+    Ledger(Storage& storage, Duration wall_offset, const Defects& defects = {})
+        : storage_{storage},
+          wall_offset_{wall_offset},
+          defects_{defects} {}
     Ledger(const Ledger&) = delete;
     Ledger& operator=(const Ledger&) = delete;
     /// The process ends: what is dropped from now on stays stored.
@@ -131,15 +137,34 @@ public:
     /// A share in a message whose record is there.
     MessageShare share_of(Number message);
 
+    // --- Defects (defects.hpp, ledger_defects.cpp) -----------------------------------------------
+
+    /// A reference was written to a message whose record is gone.
+    [[nodiscard]] bool has_dangled() const { return has_dangled_; }
+    /// The batch that is being synced.
+    [[nodiscard]] std::optional<BatchNumber> batch_under_way() const {
+        if (!is_committing_) return std::nullopt;
+        return open_batch_ - 1;
+    }
+    /// If nothing was added since the last batch: the open one counts as stored, and what is in it
+    /// waits for the next. Returns its number when somebody awaits it.
+    std::optional<BatchNumber> pass_over_batch();
+
 private:
     friend class MessageShare;
     friend class DeliveryEntry;
     void refer(Number message);
     void release(Number message);
     void commit();
+    void note_growth(const Record& record);
+    /// The delivery that had a share in the message ends.
+    void spoil_end(Number message);
+    /// Whether the delivery is not to be stored.
+    [[nodiscard]] bool spoil_delivery(const DeliveryRecord& record);
 
     Storage& storage_;
     Duration wall_offset_;
+    Defects defects_;
     bool is_closed_ = false;
     Number last_number_ = 0;
     Number stored_last_number_ = 0;  // as the batches so far say
@@ -151,6 +176,10 @@ private:
     bool is_committing_ = false;
     bool is_refused_ = false;
     boost::unordered_flat_map<Number, std::uint32_t> references_;  // of messages
+    // Of defects.
+    bool has_grown_ = false;        // since the last batch
+    std::set<Number> freed_early_;  // messages that others refer to
+    bool has_dangled_ = false;
 };
 
 }  // namespace touchstone::storage

@@ -88,6 +88,13 @@ void OutputGate::drop(ConnectionId connection) {
     if (closes) network_.close(connection);
 }
 
+void OutputGate::let_out(ConnectionId connection) {
+    auto& held = held_.at(connection.raw());
+    std::erase_if(held.items, [](const Item& item) { return item.what == Item::What::batch; });
+    held.last_batch = 0;
+    advance(connection, held);
+}
+
 // --- Network -------------------------------------------------------------------------------------
 
 void OutputGate::send(ConnectionId connection, Bytes bytes) {

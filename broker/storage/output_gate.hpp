@@ -32,6 +32,8 @@ public:
     void on_stored(BatchNumber batch);
     /// Ignored when nobody waits for it.
     void on_receipt(ReceiptNumber receipt);
+    /// The batch up to which all are stored.
+    [[nodiscard]] BatchNumber stored_batch() const { return stored_batch_; }
 
     /// Whether something waits for the connection.
     [[nodiscard]] bool is_held(ConnectionId connection) const {
@@ -47,6 +49,8 @@ public:
     void drop(ConnectionId connection);
     /// The connection is gone; no effect concerns it any more.
     void forget(ConnectionId connection) { held_.erase(connection.raw()); }
+    /// A defect (defects.hpp): what waits for a batch is sent although that is not stored.
+    void let_out(ConnectionId connection);
 
     // Network
     void send(ConnectionId connection, Bytes bytes) override;
