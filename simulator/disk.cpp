@@ -1,8 +1,31 @@
 #include "simulator/disk.hpp"
 
+#include <algorithm>
+
 #include "broker/base/check.hpp"
 
 namespace touchstone::simulator {
+
+namespace {
+
+bool is_lie(const DiskFault& fault) {
+    switch (fault.kind) {
+        case DiskFault::Kind::slow:
+        case DiskFault::Kind::full:
+        case DiskFault::Kind::failing: return false;
+        case DiskFault::Kind::lost:
+        case DiskFault::Kind::torn:
+        case DiskFault::Kind::late: return true;
+    }
+    UNREACHABLE();
+}
+
+/// How far back a crash can reach.
+std::size_t unflushed_max(const DiskFault& lie) {
+    return lie.kind == DiskFault::Kind::late ? 2 : lie.batches;
+}
+
+}  // namespace
 
 Disk::Disk(Engine& engine, std::uint64_t entity, unsigned shard_count, DiskOptions options,
            OnOutcome on_outcome)
@@ -11,21 +34,30 @@ Disk::Disk(Engine& engine, std::uint64_t entity, unsigned shard_count, DiskOptio
       on_outcome_{std::move(on_outcome)},
       owner_{engine.add_handler(*this)} {
     CHECK(options.sync_low <= options.sync_high);
-    for (unsigned shard = 0; shard < shard_count; ++shard)
+    for (unsigned shard = 0; shard < shard_count; ++shard) {
         shards_.push_back(
             {.stored = {},
-             .open = {},
+             .unflushed = {},
              .under_way = {},
+             .open = {},
              .number = std::nullopt,
-             .syncs = engine.stream(Domain::node, entity << 16U | shard, Purpose::sync)});
+             .syncs = engine.stream(Domain::node, entity << 16U | shard, Purpose::sync),
+             .tears = engine.stream(Domain::node, entity << 16U | shard, Purpose::tear)});
+    }
 }
 
 void Disk::put(unsigned shard, std::string_view key, Bytes value) {
-    shards_[shard].open.insert_or_assign(std::string{key}, Buffer{value.begin(), value.end()});
+    write(shard, {std::string{key}, Buffer{value.begin(), value.end()}});
 }
 
 void Disk::erase(unsigned shard, std::string_view key) {
-    shards_[shard].open.insert_or_assign(std::string{key}, std::nullopt);
+    write(shard, {std::string{key}, std::nullopt});
+}
+
+void Disk::write(unsigned shard, Change change) {
+    auto& open = shards_[shard].open;
+    if (open.changes.empty()) open.begun_at = engine_.now();
+    open.changes.push_back(std::move(change));
 }
 
 void Disk::commit(unsigned shard, BatchNumber number) {
@@ -34,16 +66,11 @@ void Disk::commit(unsigned shard, BatchNumber number) {
     one.number = number;
     one.under_way = std::exchange(one.open, {});
     ++one.commits;
-    const Duration takes = one.syncs.between(options_.sync_low, options_.sync_high);
+    const auto* const slow = last_of(DiskFault::Kind::slow);
+    const Duration low = slow == nullptr ? options_.sync_low : slow->sync_low;
+    const Duration high = slow == nullptr ? options_.sync_high : slow->sync_high;
+    const Duration takes = one.syncs.between(low, high);
     engine_.schedule_in(takes, {owner_, 0, shard, one.commits});
-}
-
-void Disk::lose_unsynced() {
-    for (auto& shard : shards_) {
-        shard.open.clear();
-        shard.under_way.clear();
-        shard.number.reset();
-    }
 }
 
 void Disk::finish() {
@@ -55,6 +82,9 @@ void Disk::finish() {
             complete(shard);
         }
     }
+    // Who takes the time to stop takes the time to flush.
+    for (auto& shard : shards_)
+        while (!shard.unflushed.empty()) flush_oldest(shard);
 }
 
 void Disk::on_event(const Event& event) {
@@ -66,14 +96,128 @@ void Disk::on_event(const Event& event) {
 
 void Disk::complete(unsigned shard) {
     auto& one = shards_[shard];
-    for (auto& [key, value] : std::exchange(one.under_way, {})) {
-        if (value)
-            one.stored.insert_or_assign(key, std::move(*value));
-        else
-            one.stored.erase(key);
-    }
     const auto number = *std::exchange(one.number, std::nullopt);
+    auto batch = std::exchange(one.under_way, {});
+    const bool is_full = last_of(DiskFault::Kind::full) != nullptr;
+    if (is_full || last_of(DiskFault::Kind::failing) != nullptr) {
+        // Open again, in front of what was written since.
+        std::ranges::move(one.open.changes, std::back_inserter(batch.changes));
+        batch.begun_at = std::min(batch.begun_at, one.open.begun_at);
+        one.open = std::move(batch);
+        return on_outcome_(shard, number, is_full ? StorageOutcome::full : StorageOutcome::failed);
+    }
+    if (!batch.changes.empty()) one.unflushed.push_back(std::move(batch));
+    const auto* const lie = this->lie();
+    const std::size_t kept = lie == nullptr ? 0 : unflushed_max(*lie);
+    while (one.unflushed.size() > kept) flush_oldest(one);
     on_outcome_(shard, number, StorageOutcome::stored);
+}
+
+void Disk::store(Shard& shard, Batch& batch, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& [key, value] = batch.changes[i];
+        if (value)
+            shard.stored.insert_or_assign(key, std::move(*value));
+        else
+            shard.stored.erase(key);
+    }
+}
+
+void Disk::flush_oldest(Shard& shard) {
+    auto& oldest = shard.unflushed.front();
+    store(shard, oldest, oldest.changes.size());
+    shard.unflushed.erase(shard.unflushed.begin());
+}
+
+// --- Faults --------------------------------------------------------------------------------------
+
+void Disk::begin(FaultNumber number, const DiskFault& fault) {
+    CHECK(fault.sync_low <= fault.sync_high);
+    CHECK(fault.batches != 0);
+    faults_.emplace_back(number, fault);
+}
+
+void Disk::end(FaultNumber number) {
+    std::erase_if(faults_, [number](const auto& one) { return one.first == number; });
+    if (lie() != nullptr) return;
+    for (auto& shard : shards_)
+        while (!shard.unflushed.empty()) flush_oldest(shard);
+}
+
+const DiskFault* Disk::last_of(DiskFault::Kind kind) const {
+    const auto found = std::find_if(faults_.rbegin(), faults_.rend(),
+                                    [kind](const auto& one) { return one.second.kind == kind; });
+    return found == faults_.rend() ? nullptr : &found->second;
+}
+
+const DiskFault* Disk::lie() const {
+    const auto found = std::find_if(faults_.rbegin(), faults_.rend(),
+                                    [](const auto& one) { return is_lie(one.second); });
+    return found == faults_.rend() ? nullptr : &found->second;
+}
+
+DiskLoss Disk::crash() {
+    DiskLoss loss;
+    for (auto& shard : shards_) {
+        if (const auto* const lie = this->lie()) lose(shard, *lie, loss);
+        while (!shard.unflushed.empty()) flush_oldest(shard);
+        for (const auto* batch : {&shard.under_way, &shard.open})
+            loss.unsynced_since = std::min(loss.unsynced_since, batch->begun_at);
+        shard.under_way = {};
+        shard.open = {};
+        shard.number.reset();
+    }
+    return loss;
+}
+
+void Disk::lose(Shard& shard, const DiskFault& lie, DiskLoss& loss) {
+    auto& called_stored = shard.unflushed;
+    const auto note = [&](const Batch& batch) {
+        loss.broken_since = std::min(loss.broken_since, batch.begun_at);
+        loss.lie = lie.kind;
+    };
+    // The last one that the disk has got, whole, with nothing behind it.
+    const auto take_last = [&]() -> std::optional<Batch> {
+        if (!shard.under_way.changes.empty()) return std::exchange(shard.under_way, {});
+        if (called_stored.empty()) return std::nullopt;
+        auto last = std::move(called_stored.back());
+        called_stored.pop_back();
+        return last;
+    };
+    switch (lie.kind) {
+        case DiskFault::Kind::lost:
+            for (unsigned i = 0; i < lie.batches && !called_stored.empty(); ++i) {
+                note(called_stored.back());
+                called_stored.pop_back();
+            }
+            return;
+        case DiskFault::Kind::torn: {
+            auto last = take_last();
+            if (!last) return;
+            note(*last);
+            while (!called_stored.empty()) flush_oldest(shard);
+            const auto count = static_cast<std::size_t>(shard.tears.below(last->changes.size()));
+            return store(shard, *last, count);
+        }
+        case DiskFault::Kind::late: {
+            auto last = take_last();
+            if (!last) return;
+            if (called_stored.empty()) {
+                // There is none before it: it is there, called stored or not.
+                loss.unsynced_since = std::min(loss.unsynced_since, last->begun_at);
+            } else {
+                note(called_stored.back());
+                note(*last);
+                called_stored.pop_back();
+            }
+            while (!called_stored.empty()) flush_oldest(shard);
+            return store(shard, *last, last->changes.size());
+        }
+        case DiskFault::Kind::slow:
+        case DiskFault::Kind::full:
+        case DiskFault::Kind::failing: break;
+    }
+    UNREACHABLE();
 }
 
 }  // namespace touchstone::simulator

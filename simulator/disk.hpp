@@ -1,6 +1,7 @@
 // The disk of a node, in virtual time: what its shards have stored, and what is on its way there.
-// It outlives the node's process. A batch is durable as a whole when its sync is over, and not
-// before.
+// It outlives the node's process. A sound one keeps what the port Storage promises: a batch is
+// durable as a whole when its sync is over, and not before. Faults make it slow, full, or broken,
+// or make it lie: then it calls batches stored that a crash takes back.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +24,38 @@ struct DiskOptions {
     Duration sync_high = std::chrono::milliseconds{5};
 };
 
+/// What is wrong with a disk for a while.
+struct DiskFault {
+    enum class Kind : std::uint8_t {
+        slow,     // a sync takes between `sync_low` and `sync_high`
+        full,     // batches are refused: StorageOutcome::full
+        failing,  // batches are refused: StorageOutcome::failed
+        // It lies, that is: flushes nothing. A crash while it lasts
+        lost,  // … takes the last `batches` that were called stored, of each shard
+        torn,  // … leaves a part of the last batch, called stored or not: the first changes of it
+        late,  // … leaves the last batch, called stored or not, and takes the one before it
+    };
+    Kind kind = Kind::slow;
+    Duration sync_low{};
+    Duration sync_high{};
+    unsigned batches = 1;  // 1 or more
+};
+
+/// What a crash has taken that was written before.
+struct DiskLoss {
+    /// Since when something was not called stored yet; never: there was nothing.
+    Instant unsynced_since = never;
+    /// Since when something was not as the disk had said, or is there in part; never: nothing.
+    Instant broken_since = never;
+    std::optional<DiskFault::Kind> lie;  // how, if anything is broken
+};
+
 class Disk final : private EventHandler {
 public:
     using Records = std::map<std::string, Buffer, std::less<>>;
     /// A batch is stored, or is known not to be.
     using OnOutcome = std::function<void(unsigned shard, BatchNumber number, StorageOutcome)>;
+    using FaultNumber = std::uint32_t;
 
     /// `entity`: of the node. The engine outlives the disk.
     Disk(Engine& engine, std::uint64_t entity, unsigned shard_count, DiskOptions options,
@@ -42,35 +70,57 @@ public:
     void commit(unsigned shard, BatchNumber number);
 
     /// The process that wrote is gone, and with it what was not synced.
-    void lose_unsynced();
+    DiskLoss crash();
     /// The process waits until all that it has written is stored, which takes no time here.
     void finish();
 
-    /// What is stored.
+    /// What is stored: to be asked when no process writes.
     [[nodiscard]] const Records& records(unsigned shard) const { return shards_[shard].stored; }
     /// The record is taken out of the way of the next process.
     void set_aside(unsigned shard, const std::string& key) { shards_[shard].stored.erase(key); }
 
+    /// Until end() of that number, which no other fault of the disk has. Of two of a kind, and of
+    /// two lies, the later one counts.
+    void begin(FaultNumber number, const DiskFault& fault);
+    void end(FaultNumber number);
+
 private:
-    /// What becomes of each key; nothing: it is erased.
-    using Changes = std::map<std::string, std::optional<Buffer>, std::less<>>;
+    /// What becomes of a key; nothing: it is erased.
+    struct Change {
+        std::string key;
+        std::optional<Buffer> value;
+    };
+    struct Batch {
+        std::vector<Change> changes;  // in the order of writing
+        Instant begun_at = never;     // the first of them
+    };
     struct Shard {
         Records stored;
-        Changes open;
-        Changes under_way;
+        std::vector<Batch> unflushed;  // called stored, oldest first
+        Batch under_way;
+        Batch open;
         std::optional<BatchNumber> number;  // of what is under way
         std::uint32_t commits = 0;          // tells their events apart
         RandomStream syncs;
+        RandomStream tears;
     };
 
     void on_event(const Event& event) override;
     void complete(unsigned shard);
+    void write(unsigned shard, Change change);
+    /// The first `count` changes of a batch are stored.
+    static void store(Shard& shard, Batch& batch, std::size_t count);
+    static void flush_oldest(Shard& shard);
+    void lose(Shard& shard, const DiskFault& lie, DiskLoss& loss);
+    [[nodiscard]] const DiskFault* last_of(DiskFault::Kind kind) const;
+    [[nodiscard]] const DiskFault* lie() const;
 
     Engine& engine_;
     DiskOptions options_;
     OnOutcome on_outcome_;
     std::uint16_t owner_;
     std::vector<Shard> shards_;
+    std::vector<std::pair<FaultNumber, DiskFault>> faults_;  // that are on, in their order
 };
 
 }  // namespace touchstone::simulator

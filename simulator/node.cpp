@@ -89,7 +89,7 @@ void Node::start() {
         shards_.push_back(std::make_unique<Shard>(*this, index));
     }
     if (disk_) recover();
-    for (unsigned index = 0; index < options_.shard_count; ++index) finish_turn(index);
+    for (unsigned index = 0; is_up() && index < options_.shard_count; ++index) finish_turn(index);
 }
 
 void Node::recover() {
@@ -102,6 +102,7 @@ void Node::recover() {
         std::ranges::move(broker.on_recovered(core_now()), std::back_inserter(unusable));
         for (const auto& key : unusable) disk_->set_aside(index, key);
         unusable_records_ += unusable.size();
+        unusable_records_ever_ += unusable.size();
     }
 }
 
@@ -116,8 +117,12 @@ void Node::crash(bool is_silent) {
     CHECK(is_up());
     is_paused_ = false;
     put_off_.clear();
+    counters_before_ += counters();
     shards_.clear();
-    if (disk_) disk_->lose_unsynced();
+    if (disk_) {
+        const auto loss = disk_->crash();
+        if (options_.on_loss) options_.on_loss(loss);
+    }
     for (auto& one : channels_) one.underway.clear();
     questions_.clear();
     for (const auto& [number, attachment] : std::exchange(attachments_, {})) {
@@ -135,6 +140,7 @@ void Node::stop() {
     for (unsigned index = 0; index < options_.shard_count; ++index) {
         shards_[index]->broker().on_stop(core_now());
         finish_turn(index);
+        if (!is_up()) return;  // by a fault of its own
     }
     if (disk_) disk_->finish();
     crash(false);
@@ -211,6 +217,12 @@ MessageRef Node::retained(unsigned shard, std::string_view topic) const {
 Counters Node::counters() const {
     Counters sum;
     for (const auto& shard : shards_) sum += shard->broker().counters();
+    return sum;
+}
+
+Counters Node::counters_ever() const {
+    Counters sum = counters_before_;
+    sum += counters();
     return sum;
 }
 

@@ -50,6 +50,8 @@ struct NodeOptions {
     bool publishes_presence = false;
     /// Called, when there, as the process ends by a fault of its own, before it is gone.
     std::function<void()> on_death{};
+    /// Called, when there, as a crash has taken what was written.
+    std::function<void(const DiskLoss&)> on_loss{};
     /// Delay of a message between two shards, uniform; messages of one pair keep their order.
     Duration peer_delay_low = std::chrono::microseconds{5};
     Duration peer_delay_high = std::chrono::microseconds{500};
@@ -102,6 +104,8 @@ public:
     [[nodiscard]] MessageRef retained(unsigned shard, std::string_view topic) const;
     /// Of all shards together; zeros when the node is down.
     [[nodiscard]] Counters counters() const;
+    /// The same with all earlier processes of the node.
+    [[nodiscard]] Counters counters_ever() const;
     [[nodiscard]] Gauges gauges() const;
     /// The most bytes for which the core wanted room on one connection, since the beginning.
     [[nodiscard]] std::size_t wanted_bytes_max() const { return wanted_bytes_max_; }
@@ -109,8 +113,11 @@ public:
     [[nodiscard]] std::size_t unwritten_bytes_max() const { return unwritten_bytes_max_; }
     /// Null without storage.
     [[nodiscard]] const Disk* disk() const { return disk_.get(); }
+    [[nodiscard]] Disk* disk() { return disk_.get(); }
     /// Records that the last start could not use.
     [[nodiscard]] std::size_t unusable_records() const { return unusable_records_; }
+    /// The same for all starts together.
+    [[nodiscard]] std::size_t unusable_records_ever() const { return unusable_records_ever_; }
     /// Of messages between shards.
     [[nodiscard]] std::size_t peer_messages_underway() const;
 
@@ -194,6 +201,8 @@ private:
     std::size_t unwritten_bytes_max_ = 0;
     std::unique_ptr<Disk> disk_;
     std::size_t unusable_records_ = 0;
+    std::size_t unusable_records_ever_ = 0;
+    Counters counters_before_;  // of processes that are gone
     bool is_paused_ = false;
     std::vector<std::function<void()>> put_off_;  // while paused
     std::uint32_t incarnation_ = 0;               // tells events of an earlier process apart

@@ -30,6 +30,7 @@ enum class Purpose : std::uint32_t {
     shape = 10,  // what a random workload consists of
     sync = 11,   // how long a disk takes
     swarm = 12,  // what may happen in a run at all
+    tear = 13,   // how much of a batch a crash leaves
 };
 
 class RandomStream {

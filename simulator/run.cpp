@@ -308,6 +308,10 @@ private:
                 return lasting(
                     world_.begin_pause(node_of(what.pause().node()), what.pause().sleeps()),
                     what.pause().for_ms());
+            case Step::kDisk:
+                return lasting(
+                    world_.begin_disk_fault(node_of(what.disk().node()), disk_fault(what.disk())),
+                    what.disk().for_ms());
             case Step::kChangePath: {
                 const auto index = client(what.change_path().client());
                 world_.change_path(index, what.change_path().path());

@@ -20,6 +20,10 @@ namespace protobuf = google::protobuf;
 
 namespace {
 
+bool is_of_disks(int disturbance) {
+    return disturbance >= scenario::slow_disk && disturbance <= scenario::tear_batch;
+}
+
 /// Everything that the schema cannot say.
 class Judge {
 public:
@@ -279,6 +283,37 @@ private:
         complain(place, field, fmt::format("{} is more than a hundred years", value_ms));
     }
 
+    [[nodiscard]] bool has_disk(const std::string& node) const {
+        const auto is_it = [&](const scenario::Node& one) {
+            return node.empty() || (one.name().empty() ? "broker" : one.name()) == node;
+        };
+        const auto found = std::ranges::find_if(scenario_.nodes(), is_it);
+        return found == scenario_.nodes().end() || found->has_storage();
+    }
+
+    void judge_disk(const Place& place, const scenario::DiskFault& fault) {
+        if (!has_disk(fault.node())) {
+            complain(place, place.has("node") ? "node" : "",
+                     "a node without a disk; add `storage {}` to it");
+        }
+        const bool is_slow = fault.trouble() == scenario::slow_sync;
+        if (is_slow && !fault.has_sync_ms_high()) {
+            complain(place, "sync_ms_high", "is missing; or name another `trouble`");
+        }
+        for (const auto* field : {"sync_ms_low", "sync_ms_high"}) {
+            if (!is_slow && place.has(field)) complain(place, field, "is for slow_sync alone");
+            check_range(place, field, 0, 1'000);
+        }
+        if (is_slow && fault.has_sync_ms_high()) {
+            check_order(place, "sync_ms_low", fault.sync_ms_low(), "sync_ms_high",
+                        fault.sync_ms_high());
+        }
+        if (fault.trouble() != scenario::lost && fault.has_batches()) {
+            complain(place, "batches", "is for `lost` alone");
+        }
+        check_range(place, "batches", 1, 1'000);
+    }
+
     void judge_set_clock(const Place& place, const scenario::SetClock& change) {
         if (!change.client().empty() && !change.node().empty()) {
             complain(place, "client", "and a node; name one of them");
@@ -423,6 +458,7 @@ private:
             }
             case Step::kChangePath: return judge_change_path(place, step.change_path());
             case Step::kSetLink: return judge_link(place.in("model"), step.set_link().model());
+            case Step::kDisk: return judge_disk(place, step.disk());
             case Step::kSetClock: return judge_set_clock(place, step.set_clock());
             case Step::kAccessRules:
                 return check_access_rules(place, "rules", step.access_rules().rules());
@@ -490,6 +526,16 @@ private:
                         "disturb_every_ms_high", workload.disturb_every_ms_high());
             check_order(place, "disturb_for_ms_low", workload.disturb_for_ms_low(),
                         "disturb_for_ms_high", workload.disturb_for_ms_high());
+        }
+        for (int i = 0; i < workload.disturbances_size(); ++i) {
+            const auto one = workload.disturbances(i);
+            if (!is_of_disks(one) || has_disk("")) continue;
+            complain(
+                place, "disturbances",
+                fmt::format("{} takes a disk, which the first node has not; add `storage {{}}` "
+                            "to it",
+                            scenario::Disturbance_Name(one)),
+                i);
         }
         check_range(place, "retain_per_mille", 0, 1'000);
     }

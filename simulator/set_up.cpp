@@ -151,6 +151,25 @@ LinkModel link_model(const scenario::Link& link) {
     return model;
 }
 
+DiskFault disk_fault(const scenario::DiskFault& fault) {
+    using Kind = DiskFault::Kind;
+    const auto kind = [&] {
+        switch (fault.trouble()) {
+            case scenario::slow_sync: return Kind::slow;
+            case scenario::full: return Kind::full;
+            case scenario::failing: return Kind::failing;
+            case scenario::lost: return Kind::lost;
+            case scenario::torn: return Kind::torn;
+            case scenario::late: return Kind::late;
+            default: UNREACHABLE();  // Protobuf adds sentinels to its enumerations.
+        }
+    };
+    return {.kind = kind(),
+            .sync_low = milliseconds(fault.sync_ms_low()),
+            .sync_high = milliseconds(fault.sync_ms_high()),
+            .batches = fault.has_batches() ? fault.batches() : 1};
+}
+
 AckPolicy ack_policy(const scenario::Acknowledgements& policy) {
     AckPolicy result;
     result.delay_low = milliseconds(policy.delay_ms_low());

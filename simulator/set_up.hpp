@@ -17,6 +17,7 @@ namespace touchstone::simulator {
 [[nodiscard]] ClientOptions client_options(const scenario::Client& client);
 [[nodiscard]] Clock clock_of(const scenario::Clock& clock);
 [[nodiscard]] LinkModel link_model(const scenario::Link& link);
+[[nodiscard]] DiskFault disk_fault(const scenario::DiskFault& fault);
 [[nodiscard]] AckPolicy ack_policy(const scenario::Acknowledgements& policy);
 [[nodiscard]] Publication publication(const scenario::Publication& publication);
 [[nodiscard]] Wish wish(const scenario::Subscription& subscription);

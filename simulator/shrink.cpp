@@ -34,6 +34,7 @@ bool is_fault(const Step& step) {
         case Step::kCrashClient:
         case Step::kSetClock:
         case Step::kPause:
+        case Step::kDisk:
         case Step::kChangePath:
         case Step::kSetLink:
         case Step::kResetAfter: return true;

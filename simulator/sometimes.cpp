@@ -159,6 +159,12 @@ public:
         for (const auto& expiring : expiring_) judge_expiry(expiring);
         for (const auto& one : trace_.end.memory) {
             if (one.dropped_queue_full > 0) note(Sometimes::queue_overflowed);
+            if (one.unusable_records > 0) note(Sometimes::records_set_aside);
+        }
+        for (const auto& one : trace_.losses) {
+            if (one.how == "lost") note(Sometimes::batch_lost);
+            if (one.how == "torn") note(Sometimes::batch_torn);
+            if (one.how == "late") note(Sometimes::batch_late);
         }
         return happened_;
     }
@@ -248,6 +254,12 @@ private:
 
     void on_sent_by_broker(const TracedPacket& packet, std::uint32_t session) {
         const auto& connection = history_.of(packet.connection);
+        if (history_.is_refusing(connection.node, trace_.entries[index_].at)) {
+            if (packet.reason == ReasonCode::quota_exceeded) note(Sometimes::disk_full_met);
+            if (packet.reason == ReasonCode::implementation_specific_error) {
+                note(Sometimes::disk_failure_met);
+            }
+        }
         if (packet.type == PacketType::connack) return on_connack(connection, session);
         if (packet.type == PacketType::disconnect &&
             packet.reason == ReasonCode::keep_alive_timeout) {

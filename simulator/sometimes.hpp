@@ -64,6 +64,12 @@ namespace touchstone::simulator {
     X(message_expired_while_away, "a message expired while it waited for a connection")            \
     X(qos_lowered, "a message was sent with a lower QoS than it was published with")               \
     X(overlapping_subscriptions, "several subscriptions of one client matched a message")          \
+    X(disk_full_met, "a broker refused something because its disk was full")                       \
+    X(disk_failure_met, "a broker refused something because its disk could not store it")          \
+    X(batch_lost, "a crash took batches that the disk had called stored")                          \
+    X(batch_torn, "a crash left a part of a batch")                                                \
+    X(batch_late, "a crash left a batch and took the one before it")                               \
+    X(records_set_aside, "a node found records at its start that it could not use")                \
     X(topic_alias_used, "a Topic Alias stood for a topic sent earlier on its connection")
 
 enum class Sometimes : std::uint8_t {

@@ -51,6 +51,11 @@ void swarm_node(scenario::Node& node, RandomStream stream) {
     node.set_timer_resolution_ms(pick(stream, std::to_array<std::uint32_t>({0, 1, 100, 1'000})));
     node.set_shard_delay_us_high(pick(stream, std::to_array<std::uint32_t>({5, 500, 50'000})));
     node.mutable_clock()->set_drift_ppm(draw_drift_ppm(stream));
+    if (!node.has_storage()) return;
+    auto& disk = *node.mutable_storage();
+    disk.set_sync_ms_low(pick(stream, std::to_array<std::uint32_t>({0, 1, 20})));
+    disk.set_sync_ms_high(disk.sync_ms_low() +
+                          pick(stream, std::to_array<std::uint32_t>({0, 5, 200})));
 }
 
 void swarm_client(scenario::Client& client, RandomStream stream) {

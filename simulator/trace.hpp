@@ -157,6 +157,17 @@ struct TracedRules {
     std::shared_ptr<const access::AccessRules> rules;
 };
 
+/// What a crash of a node with a disk has taken of what was written.
+struct TracedLoss {
+    Actor node;
+    Instant at;
+    /// Since when something was not called stored yet; `at`: all was.
+    Instant unsynced_since;
+    /// Since when something was not as the disk had said, or is there in part; never: nothing.
+    Instant broken_since = never;
+    std::string how;  // "lost", "torn", "late"; empty: nothing was broken
+};
+
 /// A session at the end of a run, as its node tells.
 struct TracedSession {
     std::string client_id;
@@ -181,6 +192,7 @@ struct TracedMemory {
     std::uint64_t intake_bytes = 0;         // Gauges::intake_bytes
     std::uint64_t unwritten_bytes_max = 0;  // that one connection had not taken
     std::uint64_t dropped_queue_full = 0;   // messages, since the last start
+    std::uint64_t unusable_records = 0;     // set aside, over all starts
 };
 
 /// What the nodes say about themselves at the end of a run.
@@ -209,6 +221,7 @@ public:
     std::vector<TracedFault> faults;
     std::vector<TracedRules> access;  // in the order of their coming
     std::map<Actor, Clock> clocks;    // of those whose clock is not right
+    std::vector<TracedLoss> losses;   // in the order of the crashes
     TracedEnd end;
     Buffer bytes;
 

@@ -202,6 +202,11 @@ void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Cl
             relief.mutable_connect()->set_unless_connected(true);
             take_step_(trouble);
             return take_later(span_ms, std::move(relief));
+        case scenario::slow_disk:
+        case scenario::full_disk:
+        case scenario::failing_disk:
+        case scenario::lose_batches:
+        case scenario::tear_batch: return disturb_disk(disturbance, for_ms);
         default: UNREACHABLE();  // Protobuf adds sentinels to its enumerations.
     }
 }

@@ -40,6 +40,8 @@ private:
                      std::uint32_t span_ms);
     void change_subscription(const std::string& client);
     void change_path(const scenario::Client& client);
+    /// workload_disks.cpp
+    void disturb_disk(scenario::Disturbance disturbance, std::uint32_t for_ms);
     void change_clock(const std::string& client);
     void end_all();
     void reassure_all();

@@ -75,6 +75,7 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
     trace_.nodes.back().actor = actor;
     NodeOptions placed = options;
     placed.on_death = [this, entity] { on_death(nodes_[entity]); };
+    placed.on_loss = [this, entity](const DiskLoss& loss) { on_loss(nodes_[entity], loss); };
     nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, std::move(placed)), actor});
     nodes_.back().acceptor = nodes_.back().node.get();
     nodes_.back().node->start();
@@ -302,7 +303,7 @@ void World::finish() {
     if (outside_ != nullptr) return infer_end(trace_);
     for (const auto& placed : nodes_) {
         const auto& node = *placed.node;
-        end.dropped_messages += placed.dropped_before_restart + lost_messages(node.counters());
+        end.dropped_messages += lost_messages(node.counters_ever());
         for (const auto& client_id : node.client_ids()) {
             const auto view = node.session(client_id);
             // Two sessions of one Client Identifier, as a broken broker may have, show only once.
@@ -322,7 +323,8 @@ void World::finish() {
              .wanted_bytes_max = node.wanted_bytes_max(),
              .intake_bytes = gauges.intake_bytes,
              .unwritten_bytes_max = node.unwritten_bytes_max(),
-             .dropped_queue_full = node.counters().of(Counter::dropped_queue_full)});
+             .dropped_queue_full = node.counters().of(Counter::dropped_queue_full),
+             .unusable_records = node.unusable_records_ever()});
         if (!node.is_up()) continue;
         const Counters counters = node.counters();
         end.balances.push_back({.node = placed.actor,

@@ -130,6 +130,8 @@ public:
     /// Nothing of the node's process runs until the fault is ended; if `sleeps` the whole machine
     /// does not, and its clock stands still.
     FaultNumber begin_pause(NodeIndex node, bool sleeps);
+    /// The node has a disk.
+    FaultNumber begin_disk_fault(NodeIndex node, const DiskFault& fault);
     void end_fault(FaultNumber fault);
     /// Ends what is still on and notes that from here on nothing is disturbed.
     void settle();
@@ -157,7 +159,6 @@ private:
     struct PlacedNode {
         std::unique_ptr<Node> node;  // null: it is outside
         Actor actor;
-        std::uint64_t dropped_before_restart = 0;
         Acceptor* acceptor = nullptr;
         unsigned pauses = 0;  // that are on
         unsigned sleeps = 0;
@@ -172,12 +173,14 @@ private:
             client_down,
             down,
             paused,
-            asleep
+            asleep,
+            disk
         };
         Kind kind{};
         std::uint32_t subject = 0;  // client or node
         Directions directions = Directions::both;
         LinkIndex link{};  // that a fault of a link is about
+        FaultNumber number = 0;  // of a disk
         bool is_on = true;
     };
 
@@ -192,6 +195,7 @@ private:
     void set_paused(const Fault& fault, bool on);
     /// The node ends by a fault of its own.
     void on_death(PlacedNode& placed);
+    void on_loss(const PlacedNode& placed, const DiskLoss& loss);
     FaultNumber begin(const Fault& fault, std::string kind, std::string where, std::string note);
     void set_on(const Fault& fault, bool on);
     void note(TraceEntry::Kind kind, Actor client);

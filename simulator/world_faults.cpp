@@ -31,6 +31,33 @@ std::string text_of(Directions directions) {
     UNREACHABLE();
 }
 
+std::string text_of(DiskFault::Kind kind) {
+    switch (kind) {
+        case DiskFault::Kind::slow: return "slow";
+        case DiskFault::Kind::full: return "full";
+        case DiskFault::Kind::failing: return "failing";
+        case DiskFault::Kind::lost: return "lost";
+        case DiskFault::Kind::torn: return "torn";
+        case DiskFault::Kind::late: return "late";
+    }
+    UNREACHABLE();
+}
+
+/// What a fault's name does not say.
+std::string remark_on(const DiskFault& fault) {
+    switch (fault.kind) {
+        case DiskFault::Kind::slow:
+            return std::to_string(fault.sync_low.count() / 1'000) + " to " +
+                   std::to_string(fault.sync_high.count() / 1'000) + " ms";
+        case DiskFault::Kind::lost: return std::to_string(fault.batches) + " batches of each shard";
+        case DiskFault::Kind::full:
+        case DiskFault::Kind::failing:
+        case DiskFault::Kind::torn:
+        case DiskFault::Kind::late: return {};
+    }
+    UNREACHABLE();
+}
+
 }  // namespace
 
 World::FaultNumber World::begin_stall(ClientIndex client, Directions directions) {
@@ -145,7 +172,6 @@ World::FaultNumber World::begin_crash(NodeIndex node, bool is_silent) {
     trace_.add({now(), TraceEntry::Kind::node_crashed, Direction::to_broker, placed.actor,
                 ConnectionNumber{}, number});
     if (!placed.node->is_up()) return number;  // it is down already
-    placed.dropped_before_restart += lost_messages(placed.node->counters());
     placed.node->crash(is_silent);
     end_pauses(node);
     return number;
@@ -187,7 +213,22 @@ void World::on_death(PlacedNode& placed) {
     for (const auto kind : {TraceEntry::Kind::died, TraceEntry::Kind::node_crashed}) {
         trace_.add({now(), kind, Direction::to_broker, placed.actor, ConnectionNumber{}, 0});
     }
-    placed.dropped_before_restart += lost_messages(placed.node->counters());
+}
+
+void World::on_loss(const PlacedNode& placed, const DiskLoss& loss) {
+    trace_.losses.push_back({.node = placed.actor,
+                             .at = now(),
+                             .unsynced_since = std::min(now(), loss.unsynced_since),
+                             .broken_since = loss.broken_since,
+                             .how = loss.lie ? text_of(*loss.lie) : ""});
+}
+
+World::FaultNumber World::begin_disk_fault(NodeIndex node, const DiskFault& fault) {
+    auto& placed = nodes_[node.raw()];
+    const auto number = static_cast<FaultNumber>(faults_.size());
+    placed.node->disk()->begin(number, fault);
+    return begin({.kind = Fault::Kind::disk, .subject = node.raw(), .number = number},
+                 "disk_" + text_of(fault.kind), trace_.name_of(placed.actor), remark_on(fault));
 }
 
 World::FaultNumber World::begin_stop(NodeIndex node) {
@@ -198,7 +239,6 @@ World::FaultNumber World::begin_stop(NodeIndex node) {
     trace_.add({now(), TraceEntry::Kind::node_stopped, Direction::to_broker, placed.actor,
                 ConnectionNumber{}, number});
     if (!placed.node->is_up()) return number;  // it is down already
-    placed.dropped_before_restart += lost_messages(placed.node->counters());
     placed.node->stop();
     return number;
 }
@@ -226,7 +266,8 @@ bool World::is_about_node(const Fault& fault) {
     switch (fault.kind) {
         case Fault::Kind::down:
         case Fault::Kind::paused:
-        case Fault::Kind::asleep: return true;
+        case Fault::Kind::asleep:
+        case Fault::Kind::disk: return true;
         case Fault::Kind::stall:
         case Fault::Kind::drop:
         case Fault::Kind::cut:
@@ -281,6 +322,10 @@ void World::set_on(const Fault& fault, bool on) {
             return;
         case Fault::Kind::paused:
         case Fault::Kind::asleep: return set_paused(fault, on);
+        case Fault::Kind::disk:
+            // begin_disk_fault begins it itself.
+            if (!on) nodes_[fault.subject].node->disk()->end(fault.number);
+            return;
         case Fault::Kind::down: {
             if (on) return;  // begin_crash and begin_stop bring it down themselves
             auto& placed = nodes_[fault.subject];

@@ -21,10 +21,14 @@ namespace {
 
 /// What clients acknowledged and never handed over; the end of a run is late enough for any
 /// application to have come.
-void check_handing_over(const Trace& trace, Failures& failures) {
+void check_handing_over(const Trace& trace, const History& history, Failures& failures) {
     std::map<std::pair<ConnectionNumber, std::uint16_t>, std::size_t> arrived;  // → entry
     std::map<std::pair<Actor, std::uint32_t>, std::size_t> acknowledged;        // message → entry
     std::set<std::pair<Actor, std::uint32_t>> delivered;
+    // QoS 2 messages that the client has, by identifier. One that the broker has forgotten, since
+    // its disk lied, makes the client take the next one of that identifier for a repetition.
+    std::map<std::pair<Actor, std::uint16_t>, std::uint32_t> held;
+    std::set<std::pair<ConnectionNumber, std::uint16_t>> mistaken;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
         if (entry.kind == TraceEntry::Kind::crashed) {
@@ -36,7 +40,19 @@ void check_handing_over(const Trace& trace, Failures& failures) {
         }
         if (const auto* packet = taken_by_client(trace, entry)) {
             if (packet->type == PacketType::publish && packet->qos != QoS::at_most_once) {
-                arrived[{packet->connection, packet->packet_id}] = index;
+                const std::pair flow{packet->connection, packet->packet_id};
+                arrived[flow] = index;
+                mistaken.erase(flow);
+                if (packet->qos != QoS::exactly_once) continue;
+                const auto first =
+                    held.try_emplace({entry.actor, packet->packet_id}, packet->message).first;
+                const Actor node = history.of(packet->connection).node;
+                if (first->second != packet->message &&
+                    history.is_broken(node, Instant{}, entry.at)) {
+                    mistaken.insert(flow);
+                }
+            } else if (packet->type == PacketType::pubrel) {
+                held.erase({entry.actor, packet->packet_id});
             }
         } else if (const auto* answer = sent_by_client(trace, entry)) {
             const bool takes_over =
@@ -45,6 +61,7 @@ void check_handing_over(const Trace& trace, Failures& failures) {
             const auto found = arrived.find({answer->connection, answer->packet_id});
             if (!takes_over || found == arrived.end()) continue;
             const auto message = trace.packets[trace.entries[found->second].index].message;
+            if (mistaken.contains({answer->connection, answer->packet_id})) continue;
             if (message != no_message) acknowledged.try_emplace({entry.actor, message}, index);
         }
     }
@@ -66,7 +83,7 @@ Failures check_at_least_once(const Trace& trace, const History& history) {
         if (came_first_with_dup(trace, missing.accepted)) continue;
         failures.push_back(failure_of(trace, history, missing, ""));
     }
-    check_handing_over(trace, failures);
+    check_handing_over(trace, history, failures);
     check_client_store(trace, history, failures);
     return failures;
 }

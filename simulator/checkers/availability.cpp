@@ -19,6 +19,10 @@ Failures check_availability(const Trace& trace, const History& history) {
             packet->reason != ReasonCode::server_unavailable) {
             continue;
         }
+        // A session that cannot be stored is not promised.
+        if (history.is_refusing(history.of(packet->connection).node, trace.entries[index].at)) {
+            continue;
+        }
         failures.push_back(
             {index, fmt::format("'{}' was refused: {}", history.of(packet->connection).client_id,
                                 name_of(packet->reason))});

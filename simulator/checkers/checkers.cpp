@@ -47,6 +47,8 @@ std::span<const Checker> all_checkers() {
         {"conservation", "every message is accounted for", check_conservation},
         {"qos", "delivered at the lower QoS, no lower", check_delivery_qos},
         {"receive-maximum", "the server's Receive Maximum holds", check_receive_maximum},
+        {"published", "what is sent was published", check_published},
+        {"acknowledged", "what is acknowledged is not sent again", check_acknowledged},
         {"resume", "what is unacknowledged is sent again", check_resume},
         {"presence", "connections are told of in order", check_presence_order},
         {"reading", "what is well-formed is understood", check_reading},

@@ -69,6 +69,8 @@ Failures check_dollar_rule(const Trace& trace, const History& history);         
 // Promises that the catalogue has no id for.
 Failures check_delivery_qos(const Trace& trace, const History& history);       // qos
 Failures check_receive_maximum(const Trace& trace, const History& history);    // receive-maximum
+Failures check_acknowledged(const Trace& trace, const History& history);       // acknowledged
+Failures check_published(const Trace& trace, const History& history);          // published
 Failures check_resume(const Trace& trace, const History& history);             // resume
 Failures check_peer_limits(const Trace& trace, const History& history);        // limits
 Failures check_connection_causes(const Trace& trace, const History& history);  // causes

@@ -70,6 +70,9 @@ Failures check_connection_epoch(const Trace& trace, const History& history) {
             std::ranges::none_of(history.connections, is_older)) {
             continue;
         }
+        if (history.is_refusing(connection.node, trace.entries[connection.end_entry].at)) {
+            continue;  // before v5 there is no word for it
+        }
         const Duration silence = trace.elapsed(connection.node, heard.at(number),
                                                trace.entries[connection.end_entry].at);
         if (connection.keep_alive_s != 0 &&

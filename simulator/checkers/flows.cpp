@@ -11,7 +11,9 @@ using wire::PacketType;
 FlowTracker::Observation FlowTracker::observe(const Trace& trace, const History& history,
                                               const TraceEntry& entry) {
     const bool is_of_client = direction_ == Direction::to_broker;
-    if (entry.kind == TraceEntry::Kind::node_crashed) {
+    // Who stops in order may have a disk that takes nothing.
+    if (entry.kind == TraceEntry::Kind::node_crashed ||
+        entry.kind == TraceEntry::Kind::node_stopped) {
         on_crash(trace, history, entry.actor);
         return {};
     }
@@ -64,12 +66,18 @@ void FlowTracker::on_crash(const Trace& trace, const History& history, Actor nod
 void FlowTracker::take_back(std::uint32_t sender, const TracedPacket& packet) {
     const auto all = unanswered_.find(sender);
     if (all == unanswered_.end()) return;
-    const auto found = std::ranges::find(all->second, packet.packet_id, &Flow::packet_id);
-    if (found == all->second.end()) return;
+    // Several flows may have had the identifier, one after the other.
+    const auto found = std::ranges::find_if(all->second, [&](const Flow& one) {
+        return packet.dup && one.packet_id == packet.packet_id && one.message == packet.message;
+    });
+    if (found == all->second.end()) {
+        // A new message under the identifier: no answer was lost.
+        std::erase_if(all->second,
+                      [&](const Flow& one) { return one.packet_id == packet.packet_id; });
+        return;
+    }
     const auto flow = *found;
     all->second.erase(found);
-    // A new message under the identifier: the answer was not lost.
-    if (!packet.dup || flow.message != packet.message) return;
     auto& flows = flows_of(sender);
     const auto place =
         std::ranges::find_if(flows, [&](const Flow& one) { return one.number >= flow.number; });
@@ -86,6 +94,8 @@ bool FlowTracker::may_have_been_kept_back(const History& history, std::uint32_t 
         !connection.session_present) {
         return false;
     }
+    // Nobody knows which flows a session has after its node's disk lied.
+    if (history.is_broken(connection.node, Instant{}, packet.sent_at)) return true;
     const auto is_this = [&](const Flow& flow) { return flow.message == packet.message; };
     return std::ranges::none_of(flows_of(sender), is_this);
 }
@@ -142,6 +152,16 @@ FlowTracker::Observation FlowTracker::on_answer(std::uint32_t sender, const Trac
     Observation finished{What::finished, no_session, sender, *known, &packet};
     flows.erase(known);
     return finished;
+}
+
+std::map<std::uint32_t, Instant> first_arrivals(const Trace& trace) {
+    std::map<std::uint32_t, Instant> instants;
+    for (const auto& entry : trace.entries) {
+        const auto* const packet = taken_by_broker(trace, entry);
+        if (packet == nullptr || packet->type != PacketType::publish) continue;
+        instants.try_emplace(packet->message, entry.at);
+    }
+    return instants;
 }
 
 std::string whose(const History& history, const FlowTracker::Observation& seen) {

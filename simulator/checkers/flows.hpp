@@ -104,7 +104,8 @@ private:
                    entry.type == PacketType::pubrec || entry.type == PacketType::pubcomp;
         }
         return entry.kind == Kind::forgot || entry.kind == Kind::scripted ||
-               entry.kind == Kind::opening || entry.kind == Kind::node_crashed;
+               entry.kind == Kind::opening || entry.kind == Kind::node_crashed ||
+               entry.kind == Kind::node_stopped;
     }
     Observation observe(const Trace& trace, const History& history, const TraceEntry& entry);
     /// What is known of a client.
@@ -147,6 +148,9 @@ private:
     std::vector<Answered> answered_;                      // of nodes with storage
     std::map<std::uint32_t, std::vector<Flow>> unanswered_;  // by sender: the answer may be lost
 };
+
+/// When a PUBLISH of each message came to a broker first.
+[[nodiscard]] std::map<std::uint32_t, Instant> first_arrivals(const Trace& trace);
 
 /// "to 'subscriber'" for a flow of the broker, "by 'publisher'" for a client's.
 [[nodiscard]] std::string whose(const History& history, const FlowTracker::Observation& seen);

@@ -30,6 +30,7 @@ History::History(const Trace& trace) {
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
         using Kind = TraceEntry::Kind;
+        note_activity(entry);
         switch (entry.kind) {
             case Kind::arrived: {
                 const auto& packet = trace.packets[entry.index];
@@ -83,7 +84,7 @@ History::History(const Trace& trace) {
             case Kind::scripted: break;
         }
     }
-    accepted = accepted_messages(trace);
+    accepted = accepted_messages(trace, *this);
     missing = missing_messages(trace, *this);
 }
 
@@ -188,7 +189,9 @@ void History::on_connack(const Trace& trace, std::size_t entry, const TracedPack
     }
     const auto [known, is_new] =
         current_session_.try_emplace({connection.node.raw(), connection.client_id}, no_session);
-    if (!packet.session_present || known->second == no_session) {
+    const bool is_doubtful = packet.session_present && known->second != no_session &&
+                             is_another(trace, connection, sessions[known->second]);
+    if (!packet.session_present || known->second == no_session || is_doubtful) {
         if (known->second != no_session) sessions[known->second].end_entry = entry;
         known->second = static_cast<std::uint32_t>(sessions.size());
         sessions.push_back({.client_id = connection.client_id,
@@ -196,6 +199,10 @@ void History::on_connack(const Trace& trace, std::size_t entry, const TracedPack
                             .begin_entry = entry,
                             .connections = {},
                             .subscriptions = {}});
+        const auto broken = broken_since_.find(known->first);
+        const bool is_broken = packet.session_present && broken != broken_since_.end();
+        if (is_doubtful || is_broken)
+            inherit(trace, sessions.back(), is_broken ? broken->second : Instant{});
     }
     connection.session = known->second;
     sessions[known->second].connections.push_back(packet.connection);
@@ -275,7 +282,17 @@ void History::on_opening(std::size_t entry, Actor client, ConnectionNumber numbe
 
 void History::on_node_down(const Trace& trace, std::size_t entry, Actor node) {
     const bool has_storage = settings_of(trace.nodes, node).has_storage;
-    if (has_storage) crashes_.emplace_back(node, trace.entries[entry].at);
+    const Instant at = trace.entries[entry].at;
+    Instant broken_since = never;
+    if (has_storage) {
+        const auto loss = std::ranges::find_if(
+            trace.losses, [&](const TracedLoss& one) { return one.node == node && one.at == at; });
+        const bool is_known = loss != trace.losses.end();
+        if (is_known && loss->broken_since != never) {
+            broken_since = loss->broken_since - settings_of(trace.nodes, node).durable_within;
+        }
+        crashes_.push_back({node, at, is_known ? loss->unsynced_since : at, broken_since});
+    }
     for (std::uint32_t number = 0; number < connections.size(); ++number) {
         if (connections[number].node != node) continue;
         // One that has not reached the node yet meets whatever is there then.
@@ -286,7 +303,11 @@ void History::on_node_down(const Trace& trace, std::size_t entry, Actor node) {
     for (auto& [key, session] : current_session_) {
         if (key.first != node.raw() || session == no_session) continue;
         const auto& last = of(sessions[session].connections.back());
-        if (has_storage && last.session_expiry_s != 0) continue;
+        if (broken_since != never && last_activity_[session] >= broken_since) {
+            broken_since_.try_emplace(key, broken_since);
+        } else if (has_storage && last.session_expiry_s != 0) {
+            continue;
+        }
         sessions[session].end_entry = entry;
         session = no_session;
     }
@@ -295,7 +316,9 @@ void History::on_node_down(const Trace& trace, std::size_t entry, Actor node) {
 void History::on_node_up(const Trace& trace, std::size_t entry, Actor node) {
     for (auto& connection : connections) {
         if (connection.node != node || !connection.is_durable) continue;
-        if (connection.end_entry == no_entry || connection.back_at != never) continue;
+        if (connection.end_entry == no_entry) continue;
+        // What the node noted when it was back the last time may be lost as well.
+        if (connection.back_at != never && !may_be_lost(trace, node, connection.back_at)) continue;
         if (connection.end == ConnectionHistory::End::with_process ||
             may_be_lost(trace, node, trace.entries[connection.end_entry].at)) {
             connection.back_at = trace.entries[entry].at;
@@ -337,7 +360,47 @@ void History::keep_unanswered(const Trace& trace, ConnectionNumber number) {
     }
 }
 
+void History::note_activity(const TraceEntry& entry) {
+    if (entry.connection.raw() >= connections.size()) return;
+    const auto session = of(entry.connection).session;
+    if (session != no_session) last_activity_[session] = entry.at;
+}
+
+bool History::is_another(const Trace& trace, const ConnectionHistory& connection,
+                         const SessionHistory& session) const {
+    const auto& last = of(session.connections.back());
+    if (last.end_entry == no_entry || last.session_expiry_s == expires_never) return false;
+    const auto over = this->over(trace, last, std::chrono::seconds{last.session_expiry_s});
+    return over.latest < trace.entries[connection.connect_entry].at &&
+           std::ranges::any_of(connections, [&](const ConnectionHistory& other) {
+               return other.is_unanswered() && other.node == connection.node &&
+                      other.client_id == connection.client_id &&
+                      other.connect_entry > last.end_entry &&
+                      other.connect_entry < connection.connect_entry;
+           });
+}
+
+void History::inherit(const Trace& trace, SessionHistory& session, Instant since) {
+    std::vector<SubscriptionHistory> possible;
+    for (const auto& earlier : sessions) {
+        const bool is_its = &earlier != &session && earlier.node == session.node &&
+                            earlier.client_id == session.client_id;
+        const bool was_over =
+            earlier.end_entry != no_entry && trace.entries[earlier.end_entry].at < since;
+        if (!is_its || was_over) continue;
+        for (auto one : earlier.subscriptions) {
+            one.granted_entry = no_entry;
+            one.end_entry = no_entry;
+            possible.push_back(std::move(one));
+        }
+    }
+    session.subscriptions = std::move(possible);
+}
+
 void History::on_fault(Actor actor, const TracedFault& fault) {
+    if (fault.kind == "disk_full" || fault.kind == "disk_failing") {
+        refusals_[actor].push_back({fault.began_at, fault.ended_at});
+    }
     if (fault.kind != "pause") return;
     auto& pauses = pauses_[actor];
     const bool is_overlapping = !pauses.empty() && fault.began_at <= pauses.back().to;
@@ -424,9 +487,33 @@ History::Between History::over(const Trace& trace, const ConnectionHistory& conn
 
 bool History::may_be_lost(const Trace& trace, Actor node, Instant taken_at) const {
     const Duration within = settings_of(trace.nodes, node).durable_within;
-    return std::ranges::any_of(crashes_, [&](const auto& crash) {
-        return crash.first == node && taken_at <= crash.second && crash.second <= taken_at + within;
+    return std::ranges::any_of(crashes_, [&](const Crash& crash) {
+        return crash.node == node && taken_at <= crash.at &&
+               std::min(crash.unsynced_since - within, crash.broken_since) <= taken_at;
     });
+}
+
+bool History::is_broken(Actor node, Instant from, Instant to) const {
+    return std::ranges::any_of(crashes_, [&](const Crash& crash) {
+        return crash.node == node && from <= crash.at && crash.broken_since <= to;
+    });
+}
+
+bool History::is_broken(const Trace& trace, const ConnectionHistory& connection) const {
+    if (connection.connect_entry == no_entry) return false;
+    const bool is_there = connection.end_entry == no_entry;
+    return is_broken(connection.node, trace.entries[connection.connect_entry].at,
+                     is_there ? end_of_run(trace) : trace.entries[connection.end_entry].at);
+}
+
+bool History::is_refusing(Actor node, Instant at) const {
+    // The broker tries again every second, and the disk may be slow then.
+    constexpr Duration after = std::chrono::seconds{2};
+    const auto refusals = refusals_.find(node);
+    return refusals != refusals_.end() &&
+           std::ranges::any_of(refusals->second, [&](const Pause& one) {
+               return one.from <= at && (one.to == never || at <= one.to + after);
+           });
 }
 
 }  // namespace touchstone::simulator

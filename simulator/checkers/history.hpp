@@ -67,7 +67,7 @@ struct ConnectionHistory {
     /// out, a takeover or a new session included, is not to be seen.
     [[nodiscard]] bool is_unanswered() const {
         return connect_entry != no_entry && connack_entry == no_entry &&
-               (end == End::by_peer || (is_durable && end == End::with_process));
+               (end == End::by_peer || (is_durable && end != End::none));
     }
 };
 
@@ -94,7 +94,9 @@ struct SessionHistory {
     std::vector<SubscriptionHistory> subscriptions;  // in the order of granting
 };
 
-/// A QoS 1 or 2 message that the broker acknowledged with success, once for each time it did.
+/// A QoS 1 or 2 message that the broker acknowledged with success, once for each time it did. Not one
+/// under a Packet Identifier that the broker may take for that of an older message, since its disk
+/// lied.
 struct Accepted {
     std::uint32_t message = no_message;
     std::size_t arrived_entry = no_entry;  // PUBLISH at the broker, the first one of the message
@@ -155,9 +157,17 @@ public:
     };
     [[nodiscard]] static Between over(const Trace& trace, const ConnectionHistory& connection,
                                       Duration span);
-    /// Whether a node with storage crashed so soon after it took something that this may have been
-    /// lost. What the node has acknowledged, it has not lost.
+    /// Whether a node with storage crashed before something that it took was stored for sure. What
+    /// the node has acknowledged, it has not lost, unless is_broken().
     [[nodiscard]] bool may_be_lost(const Trace& trace, Actor node, Instant taken_at) const;
+    /// Whether something that happened between these instants, acknowledged or not, was spoilt by
+    /// a disk that lied, when the node crashed.
+    [[nodiscard]] bool is_broken(Actor node, Instant from, Instant to) const;
+    [[nodiscard]] bool is_broken(Actor node, Instant at) const { return is_broken(node, at, at); }
+    /// The same for all of a connection that may be in storage.
+    [[nodiscard]] bool is_broken(const Trace& trace, const ConnectionHistory& connection) const;
+    /// Whether the node's disk takes nothing, or did not a moment ago.
+    [[nodiscard]] bool is_refusing(Actor node, Instant at) const;
     /// Of a trace that was made by hand: the instant of its last entry.
     [[nodiscard]] static Instant end_of_run(const Trace& trace);
 
@@ -181,20 +191,37 @@ private:
     /// SUBSCRIBEs that nobody answered may have taken effect.
     void keep_unanswered(const Trace& trace, ConnectionNumber number);
     void on_fault(Actor actor, const TracedFault& fault);
+    /// Whether the session was over before, and a CONNECT that nobody answered may have made the one
+    /// that the connection has found.
+    [[nodiscard]] bool is_another(const Trace& trace, const ConnectionHistory& connection,
+                                  const SessionHistory& session) const;
+    /// The new session may be what those of the same client were that did not end before `since`.
+    void inherit(const Trace& trace, SessionHistory& session, Instant since);
+    void note_activity(const TraceEntry& entry);
     // missing.cpp
-    [[nodiscard]] static std::vector<Accepted> accepted_messages(const Trace& trace);
+    [[nodiscard]] static std::vector<Accepted> accepted_messages(const Trace& trace,
+                                                                const History& history);
     [[nodiscard]] static std::vector<Missing> missing_messages(const Trace& trace,
                                                                const History& history);
 
     std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> current_session_;  // node, id
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Request> subscribes_;
     std::map<Actor, ConnectionNumber> newest_;  // of each client
-    std::vector<std::pair<Actor, Instant>> crashes_;  // of nodes with storage
+    struct Crash {
+        Actor node;  // with storage
+        Instant at;
+        Instant unsynced_since;
+        Instant broken_since = never;
+    };
+    std::vector<Crash> crashes_;
+    std::map<std::uint32_t, Instant> last_activity_;  // by session
+    std::map<std::pair<std::uint32_t, std::string>, Instant> broken_since_;  // node, id
     struct Pause {
         Instant from;
         Instant to;
     };
     std::map<Actor, std::vector<Pause>> pauses_;  // of each node, in order
+    std::map<Actor, std::vector<Pause>> refusals_;  // of its disk
 };
 
 }  // namespace touchstone::simulator

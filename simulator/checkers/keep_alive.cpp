@@ -77,7 +77,10 @@ void check_servers(const Trace& trace, const History& history, Failures& failure
         complain_silence(number, until, connection.end_entry);
         if (connection.end != ConnectionHistory::End::by_broker) continue;
         const Duration silence = trace.elapsed(connection.node, heard_at, until);
-        if (silence >= limit_of(number) || has_other_cause(trace, history, number)) continue;
+        if (silence >= limit_of(number) || has_other_cause(trace, history, number) ||
+            history.is_refusing(connection.node, until)) {
+            continue;
+        }
         failures.push_back(
             {connection.end_entry,
              fmt::format("'{}' was disconnected {} ms after its last packet, for nothing else than "

@@ -12,14 +12,28 @@ namespace touchstone::simulator {
 
 using wire::PacketType;
 
-std::vector<Accepted> History::accepted_messages(const Trace& trace) {
+std::vector<Accepted> History::accepted_messages(const Trace& trace, const History& history) {
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Accepted> waiting;
     // A repetition is accepted again but does not go on again (QoS 2), so what counts is who had
     // subscribed when the message came first.
     std::map<std::uint32_t, std::size_t> first_arrival;
+    // Of each client: Packet Identifiers that it has released, and of these the ones that came back
+    // with a disk that had lied.
+    std::map<std::pair<Actor, std::uint16_t>, Instant> released;
+    std::set<std::pair<Actor, std::uint16_t>> revived;
     std::vector<Accepted> accepted;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        if (entry.kind == TraceEntry::Kind::node_crashed &&
+            history.is_broken(entry.actor, entry.at)) {
+            for (const auto& [identifier, at] : released)
+                if (history.is_broken(entry.actor, at)) revived.insert(identifier);
+        }
         if (const auto* packet = taken_by_broker(trace, trace.entries[index])) {
+            if (packet->type == PacketType::pubrel) {
+                released.insert_or_assign({entry.actor, packet->packet_id}, entry.at);
+                revived.erase({entry.actor, packet->packet_id});
+            }
             if (packet->type != PacketType::publish || packet->qos == QoS::at_most_once) continue;
             const auto first = first_arrival.try_emplace(packet->message, index).first->second;
             waiting.try_emplace({packet->connection, packet->packet_id},
@@ -27,11 +41,13 @@ std::vector<Accepted> History::accepted_messages(const Trace& trace) {
             continue;
         }
         const auto* answer = sent_by_broker(trace, trace.entries[index]);
-        if (answer == nullptr || is_failure(answer->reason)) continue;
+        if (answer == nullptr) continue;
         if (answer->type != PacketType::puback && answer->type != PacketType::pubrec) continue;
         const auto found = waiting.find({answer->connection, answer->packet_id});
         if (found == waiting.end()) continue;
-        if (found->second.message != no_message) {
+        const bool is_revived = answer->type == PacketType::pubrec &&
+                                revived.contains({entry.actor, answer->packet_id});
+        if (found->second.message != no_message && !is_failure(answer->reason) && !is_revived) {
             accepted.push_back(found->second);
             accepted.back().acknowledged_entry = index;
         }
@@ -70,6 +86,10 @@ bool is_owed(const Trace& trace, const History& history, std::uint32_t session,
     if (owner.node != history.of(one.connection).node) return false;
     if (owner.begin_entry > one.arrived_entry || owner.end_entry != no_entry) return false;
     if (history.expiry_of(trace, session)) return false;
+    if (history.is_broken(owner.node, trace.entries[one.arrived_entry].at,
+                          trace.entries[one.acknowledged_entry].at)) {
+        return false;
+    }
     const bool is_own = owner.client_id == history.of(one.connection).client_id;
     bool is_matched = false;
     for (const auto* subscription : history.matching(session, message.topic, one.arrived_entry)) {

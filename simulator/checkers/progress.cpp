@@ -68,7 +68,12 @@ void check_answers(const Trace& trace, const History& history, Failures& failure
     }
     for (const auto& [number, list] : asked) {
         for (const auto& one : list) {
-            if (!history.lives_on(trace, number, trace.entries[one.entry].at, progress_time)) {
+            const Instant since = trace.entries[one.entry].at;
+            if (!history.lives_on(trace, number, since, progress_time)) continue;
+            // Another shard owes a receipt, and cannot store what it is for.
+            const Actor node = history.of(number).node;
+            if (history.is_refusing(node, since) ||
+                history.is_refusing(node, since + progress_time)) {
                 continue;
             }
             failures.push_back(

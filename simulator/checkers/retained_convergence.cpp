@@ -61,7 +61,10 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
         const bool is_seen = acknowledged.contains(packet->message) ||
                              connection.end != ConnectionHistory::End::by_peer ||
                              history.lives_on(trace, packet->connection, entry.at, routing_time_max);
-        last.is_known &= is_clear && is_seen;
+        const bool is_refused = !acknowledged.contains(packet->message) &&
+                                (history.is_refusing(connection.node, entry.at) ||
+                                 history.is_broken(connection.node, Instant{}, entry.at));
+        last.is_known &= is_clear && is_seen && !is_refused;
         last.payload = as_text(publish.payload);
         last.at = entry.at;
     }

@@ -59,6 +59,9 @@ last_values(const Trace& trace, const History& history, const std::set<std::stri
         if (packet == nullptr || packet->type != wire::PacketType::publish) continue;
         if (!topics.contains(packet->topic)) continue;
         last[packet->topic] = {packet->message, index};
+        // It may have been refused.
+        const Actor node = history.of(packet->connection).node;
+        if (history.is_refusing(node, trace.entries[index].at)) last.erase(packet->topic);
     }
     std::erase_if(last, [](const auto& one) { return one.second.first == no_message; });
     return last;

@@ -18,9 +18,10 @@ enum class Expected : std::uint8_t { absent, present, either };
 /// A session is over within this of its instant of expiry.
 constexpr Duration expiry_tolerance = std::chrono::milliseconds{1'500};
 
-Expected expected(const Trace& trace, const ConnectionHistory& connection,
+Expected expected(const Trace& trace, const History& history, const ConnectionHistory& connection,
                   const ConnectionHistory* previous, std::size_t entry) {
     if (connection.clean_start || previous == nullptr) return Expected::absent;
+    if (history.is_broken(trace, *previous)) return Expected::either;
     // Taken over: a session without expiry ends with its connection, a lasting one goes on.
     const auto expiry_s = previous->session_expiry_s;
     if (expiry_s == 0) return Expected::absent;
@@ -66,7 +67,7 @@ Failures check_session_present(const Trace& trace, const History& history) {
         const auto [known, is_first] =
             last.try_emplace({connection.node, connection.client_id}, packet->connection);
         const auto* previous = is_first ? nullptr : &history.of(known->second);
-        const auto truth = expected(trace, connection, previous, index);
+        const auto truth = expected(trace, history, connection, previous, index);
         known->second = packet->connection;
         if (truth == Expected::either) continue;
         if (packet->session_present == (truth == Expected::present)) continue;

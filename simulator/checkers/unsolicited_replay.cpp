@@ -38,11 +38,19 @@ void check_flag(const Trace& trace, const History& history,
     if (packet.message == no_message || found == taken.end() || subscriptions.empty()) return;
     Instant subscribed_at = never;
     for (const auto* one : subscriptions) {
-        // What another member's session left behind may be older (v5 §4.8.2).
-        if (one->is_shared) return;
+        // What another member's session left behind may be older (v5 §4.8.2), and what a session
+        // had subscribed to before its node's disk lied.
+        if (one->is_shared || one->granted_entry == no_entry) return;
         subscribed_at = std::min(subscribed_at, trace.entries[one->requested_entry].at);
     }
     if (found->second + routing_time_max >= subscribed_at) return;
+    // Kept back until it was stored, or again what a disk that lied took back.
+    const Actor node = history.of(packet.connection).node;
+    if (history.is_refusing(node, found->second) ||
+        history.is_refusing(node, found->second + routing_time_max) ||
+        history.is_broken(node, found->second, packet.sent_at)) {
+        return;
+    }
     failures.push_back({index, fmt::format("'{}' got {} of '{}', which is older than its "
                                            "subscription, with RETAIN 0",
                                            history.of(packet.connection).client_id,

@@ -145,6 +145,9 @@ Failures check_will_once(const Trace& trace, const History& history) {
         const auto& will = *connection.will;
         if (will.message == no_message) continue;
         const auto due = due_of(trace, history, number);
+        const Instant last_at = due.until == never ? end : due.until + tolerance;
+        const Instant first_at = trace.entries[connection.connect_entry].at;
+        if (history.is_broken(connection.node, first_at, last_at)) continue;
         const auto label = label_of(trace, will.message);
         for (const auto& [session, entries] : seen[will.message]) {
             const auto& watcher = history.sessions[session].client_id;
@@ -183,6 +186,8 @@ Failures check_will_once(const Trace& trace, const History& history) {
             // It has to be there all the time, as QoS 0 does not wait for it.
             const auto holds = [&](ConnectionNumber candidate) {
                 const auto& one = history.of(candidate);
+                // With its process goes what of QoS 0 waits behind a backlog.
+                if (one.end == ConnectionHistory::End::with_process) return false;
                 return one.connack_entry < connection.end_entry &&
                        history.lives_on(trace, candidate, due.from, progress_time);
             };

@@ -10,6 +10,7 @@
 namespace touchstone::simulator {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using wire::PacketType;
 
@@ -26,6 +27,109 @@ TEST(Q4, a_duplicate_that_was_never_seen_is_a_new_message) {
             expect_kept(check_at_least_once, pair);
         }
     }
+}
+
+TEST(Acknowledged, a_message_that_was_acknowledged_is_not_sent_as_a_new_one) {
+    for (const bool is_published_again : {false, true}) {
+        Pair pair;
+        pair.accept("a", 1);
+        pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1});
+        // Not acknowledged yet: sending it again, under another identifier, is P2's business.
+        pair.deliver(pair.subscriber, "t", "a", {.packet_id = 2});
+        expect_kept(check_acknowledged, pair);
+        pair.to_broker(pair.subscriber, PacketType::puback, 1);
+        if (is_published_again) {
+            pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .dup = true});
+            pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .dup = true});
+        }
+        pair.deliver(pair.subscriber, "t", "a", {.packet_id = 3});
+        if (is_published_again)
+            expect_kept(check_acknowledged, pair);
+        else
+            expect_broken(check_acknowledged, pair, "although it had been acknowledged");
+    }
+}
+
+// What a lying disk may take is not asked for, and all that is older is.
+TEST(LyingDisk, excuses_what_happened_while_it_lied_and_nothing_else) {
+    for (const bool is_new : {true, false}) {
+        Pair pair;
+        pair.node_settings().has_storage = true;
+        // Away since before the disk lied.
+        pair.lost_by_client(pair.subscriber);
+        pair.pass(seconds{10});
+        pair.accept("a", 1);
+        pair.pass(seconds{1});
+        pair.crash("lost", is_new ? seconds{2} : milliseconds{500});
+        pair.connect("subscriber", {.session_present = true});
+        expect_kept_or_broken(is_new, check_at_least_once, pair, "neither reached it nor waits");
+    }
+}
+
+TEST(LyingDisk, makes_unknown_what_the_sessions_were_that_had_to_do_with_the_node) {
+    for (const bool is_touched : {true, false}) {
+        Pair pair;
+        pair.node_settings().has_storage = true;
+        pair.lost_by_client(pair.subscriber);
+        pair.pass(seconds{10});
+        const auto again =
+            is_touched ? pair.connect("subscriber", {.session_present = true}) : pair.subscriber;
+        if (is_touched) pair.lost_by_client(again);
+        pair.crash("torn", seconds{1});
+        pair.connect("subscriber", {.session_present = false});
+        expect_kept_or_broken(is_touched, check_session_present, pair, "Session Present 0");
+    }
+}
+
+TEST(LyingDisk, lets_a_message_come_again_that_came_while_it_lied) {
+    for (const bool is_new : {true, false}) {
+        Pair pair;
+        pair.node_settings().has_storage = true;
+        pair.publish(pair.publisher, "t", "a", {.qos = QoS::exactly_once, .packet_id = 1});
+        pair.to_client(pair.publisher, PacketType::pubrec, 1);
+        pair.crash("torn", is_new ? seconds{1} : milliseconds{1});
+        const auto again = pair.connect("subscriber", {.session_present = true});
+        for (std::uint16_t id = 1; id <= 2; ++id) {
+            pair.deliver(again, "t", "a", {.qos = QoS::exactly_once, .packet_id = id});
+        }
+        if (is_new)
+            expect_kept(check_exactly_once, pair);
+        else
+            EXPECT_THAT(failures_of(check_exactly_once, pair), Not(testing::IsEmpty()));
+    }
+}
+
+TEST(LyingDisk, leaves_a_session_the_subscriptions_that_it_may_have_had) {
+    for (const bool is_broken : {true, false}) {
+        Pair pair;
+        pair.node_settings().has_storage = true;
+        pair.crash(is_broken ? "lost" : "", seconds{1});
+        const auto again = pair.connect("subscriber", {.session_present = true});
+        pair.accept("a", 1);
+        pair.deliver(again, "t", "a", {.packet_id = 1});
+        expect_kept(check_dollar_rule, pair);
+        // It may have lost them as well.
+        pair.accept("b", 2);
+        expect_kept_or_broken(is_broken, check_at_least_once, pair, "neither reached it nor waits");
+    }
+}
+
+TEST(FullDisk, is_a_reason_to_refuse_who_connects) {
+    for (const bool is_full : {true, false}) {
+        TraceBuilder builder;
+        builder.set_disk_fault(is_full ? "disk_failing" : "disk_slow");
+        builder.connect("c", {.reason = ReasonCode::implementation_specific_error});
+        expect_kept_or_broken(is_full, check_availability, builder, "was refused");
+    }
+}
+
+TEST(Published, a_payload_comes_from_a_publisher) {
+    Pair pair;
+    pair.accept("a", 1);
+    pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1});
+    expect_kept(check_published, pair);
+    pair.deliver(pair.subscriber, "t", "b", {.packet_id = 2});
+    expect_broken(check_published, pair, "was sent b of 't', which nobody has published");
 }
 
 TEST(S2, what_came_before_a_takeover_comes_behind_it) {

@@ -1,6 +1,6 @@
 // A node with a disk crashes at every event of a small run, one run for each: no point in time is
 // special, so all of them are tried. After each of them every invariant holds, and what was
-// acknowledged has arrived.
+// acknowledged has arrived; if the disk lies, what was acknowledged before.
 
 #include <gtest/gtest.h>
 
@@ -334,6 +334,80 @@ TEST_P(crash_at_every_event, a_shared_message_goes_on_when_its_member_ends) {
 INSTANTIATE_TEST_SUITE_P(one_and_two_shards, crash_at_every_event,
                          testing::Combine(testing::Values(1U, 2U),
                                           testing::Range(std::uint64_t{1}, std::uint64_t{9})));
+
+/// (shards, seed, lie)
+class lie_at_every_event
+    : public testing::TestWithParam<std::tuple<unsigned, std::uint64_t, DiskFault::Kind>> {};
+
+// The node starts again whatever is left, all invariants hold but for what happened while the disk
+// lied, and what was there before is there.
+TEST_P(lie_at_every_event, harms_nothing_that_is_older) {
+    const auto [shard_count, seed, lie] = GetParam();
+    const DiskFault fault{.kind = lie, .batches = 2};
+    constexpr Duration lie_from = milliseconds{150};
+    std::uint64_t events = 0;
+    std::uint64_t broken = 0;
+    for (std::uint64_t crash_after = 0; crash_after <= events; ++crash_after) {
+        Story story{shard_count, seed};
+        const auto away = story.add("away", lasting("away"));
+        const auto busy = story.add("busy", lasting("busy"));
+        const auto publisher = story.add("publisher", lasting("publisher"));
+        const auto publish = [publisher](World& world, const std::string& payload, QoS qos,
+                                         const std::string& topic, bool retain = false) {
+            world.publish(publisher, publication(payload, qos, topic, retain));
+        };
+        const auto count =
+            story.run({{milliseconds{1},
+                        [=](World& world) {
+                            world.subscribe(away, {wish("t", QoS::exactly_once)});
+                            world.subscribe(busy, {wish("#", QoS::exactly_once)});
+                            for (const auto client : {away, busy, publisher}) world.connect(client);
+                        }},
+                       {milliseconds{60}, [=](World& world) { world.disconnect(away); }},
+                       {milliseconds{70},
+                        [=](World& world) {
+                            publish(world, "old-1", QoS::at_least_once, "t");
+                            publish(world, "old-2", QoS::exactly_once, "t");
+                            publish(world, "old-3", QoS::at_least_once, "kept", true);
+                        }},
+                       {lie_from, [&](World& world) { world.begin_disk_fault(story.node, fault); }},
+                       {milliseconds{151},
+                        [=](World& world) {
+                            publish(world, "new-1", QoS::at_least_once, "t");
+                            publish(world, "new-2", QoS::exactly_once, "t");
+                            publish(world, "new-3", QoS::at_least_once, "other", true);
+                            world.subscribe(publisher, {wish("t", QoS::at_least_once)});
+                        }},
+                       {milliseconds{170}, [=](World& world) { world.connect(away); }},
+                       {milliseconds{220},
+                        [=](World& world) {
+                            publish(world, "new-4", QoS::exactly_once, "t");
+                            world.unsubscribe(publisher, {"t"});
+                        }}},
+                      crash_after, seconds{12});
+        if (crash_after == 0) events = count;
+        if (story.crashed_at < run_begin + lie_from) continue;  // a crash like those above
+        ASSERT_EQ(failures_of(story.world), "") << "crash after event " << crash_after;
+        ASSERT_TRUE(story.world.node(story.node).is_up());
+        for (const auto* const old : {"old-1", "old-2"}) {
+            const auto& got = story.world.received(away);
+            ASSERT_NE(std::ranges::find(got, old), got.end())
+                << old << " is missing; crash after event " << crash_after;
+        }
+        for (const auto& payload : story.world.trace().end.retained.at("kept"))
+            ASSERT_EQ(payload, "old-3") << "crash after event " << crash_after;
+        const auto& losses = story.world.trace().losses;
+        broken += !losses.empty() && losses.front().broken_since != never ? 1 : 0;
+    }
+    EXPECT_GT(broken, 5U) << "in " << events << " runs";
+}
+
+INSTANTIATE_TEST_SUITE_P(one_and_two_shards, lie_at_every_event,
+                         testing::Combine(testing::Values(1U, 2U),
+                                          testing::Range(std::uint64_t{1}, std::uint64_t{5}),
+                                          testing::Values(DiskFault::Kind::lost,
+                                                          DiskFault::Kind::torn,
+                                                          DiskFault::Kind::late)));
 
 }  // namespace
 }  // namespace touchstone::simulator

@@ -164,6 +164,14 @@ TEST(Sweep, crashes_of_a_node_with_a_disk_on_two_shards) {
     sweep("scenarios/sweep/durable.textproto", 1'001, 1'200, 2);
 }
 
+TEST(Sweep, disks_that_fail_or_lie_on_one_shard) {
+    sweep("scenarios/sweep/disks.textproto", 1, 200, 1);
+}
+
+TEST(Sweep, disks_that_fail_or_lie_on_two_shards) {
+    sweep("scenarios/sweep/disks.textproto", 1'001, 1'200, 2);
+}
+
 TEST(Sweep, session_faults_on_one_shard) {
     sweep("scenarios/sweep/session-faults.textproto", 1, 200, 1);
 }
@@ -223,14 +231,24 @@ const std::set<std::string_view> defects_beyond_the_sweep{"ack_type_confusion",
                                                           "zero_len_topic_crash",
                                                           "zero_means_drop_all"};
 
+// What shows only on a node that stores.
+const std::set<std::string_view> defects_of_storage{
+    "persist_only_on_growth", "qos2_ack_on_store_error", "qos2_delete_before_forward",
+    "restore_drops_queue",    "retain_restore_corrupt",  "sei_clock_stops_when_down",
+    "snapshot_dangling_ref",  "snapshot_no_fsync",       "snapshot_without_inflight",
+    "will_lost_on_crash",     "will_owner_gone"};
+
 // Random search finds what the scenarios were made for.
 TEST(Sweep, finds_every_defect) {
     const auto ordinary = load("scenarios/sweep/session-faults.textproto");
     const auto shared = load("scenarios/sweep/shared.textproto");
+    const auto disks = load("scenarios/sweep/disks.textproto");
     constexpr std::uint64_t seeds_max = 200;
     for (const auto& one : defect_switches) {
         if (defects_beyond_the_sweep.contains(one.name)) continue;
-        const auto& scenario = one.name.starts_with("share_") ? shared : ordinary;
+        const auto& scenario = defects_of_storage.contains(one.name) ? disks
+                               : one.name.starts_with("share_")      ? shared
+                                                                     : ordinary;
         bool is_found = false;
         for (std::uint64_t seed = 1; seed <= seeds_max && !is_found; ++seed) {
             is_found = !run_scenario(scenario, {.seed = seed, .defects = {std::string{one.name}}})

@@ -209,5 +209,43 @@ TEST(Scenario, a_syntax_error_has_its_line) {
     EXPECT_THAT(problems_of("steps { at_ms: }"), ElementsAre(HasSubstr("x.textproto:8: ")));
 }
 
+TEST(Scenario, a_disk_has_to_be_there_before_it_can_fail) {
+    EXPECT_THAT(problems_of("steps { at_ms: 1 disk { trouble: full } }"),
+                ElementsAre("x.textproto:8: steps[0].disk: a node without a disk; add `storage {}` "
+                            "to it"));
+    EXPECT_THAT(problems_of("steps { at_ms: 1 disk { node: \"broker\" trouble: lost } }"),
+                ElementsAre(HasSubstr(":8: steps[0].disk.node: a node without a disk")));
+    const std::string workload =
+        "workload { clients: \"subscriber\" topics: \"t\" filters: \"t\" publish_every_ms_low: 1 "
+        "publish_every_ms_high: 2 disturb_every_ms_low: 1 disturb_every_ms_high: 2\n"
+        "disturbances: tear_batch }";
+    EXPECT_THAT(problems_of(workload),
+                ElementsAre("x.textproto:9: workload.disturbances: tear_batch takes a disk, which "
+                            "the first node has not; add `storage {}` to it"));
+}
+
+TEST(Scenario, a_disk_fails_in_one_way_at_a_time) {
+    const auto of = [](const std::string& fault) {
+        return parse_scenario("x.textproto", "description: \"d\"\nduration_ms: 1000\n"
+                                             "nodes { storage {} }\nsteps { at_ms: 1 disk { " +
+                                                 fault + " } }")
+            .problems;
+    };
+    EXPECT_THAT(of("trouble: late for_ms: 5"), IsEmpty());
+    EXPECT_THAT(of("sync_ms_high: 5"), IsEmpty());
+    EXPECT_THAT(of(""), ElementsAre("x.textproto:1: steps[0].disk.sync_ms_high: is missing; or "
+                                    "name another `trouble`"));
+    EXPECT_THAT(of("sync_ms_high: 1001"),
+                ElementsAre(HasSubstr("sync_ms_high: 1001 is not in 0..1000")));
+    EXPECT_THAT(of("sync_ms_low: 6 sync_ms_high: 5"),
+                ElementsAre(HasSubstr("sync_ms_high: 5 is less than sync_ms_low, 6")));
+    EXPECT_THAT(of("trouble: full sync_ms_high: 5"),
+                ElementsAre(HasSubstr("sync_ms_high: is for slow_sync alone")));
+    EXPECT_THAT(of("trouble: torn batches: 5"),
+                ElementsAre(HasSubstr("batches: is for `lost` alone")));
+    EXPECT_THAT(of("trouble: lost batches: 0"),
+                ElementsAre(HasSubstr("batches: 0 is not in 1..1000")));
+}
+
 }  // namespace
 }  // namespace touchstone::simulator

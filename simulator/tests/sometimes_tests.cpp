@@ -43,6 +43,28 @@ ConnectionNumber resume_publisher(Pair& pair) {
 const std::vector<Row>& rows() {
     constexpr QoS qos_2 = QoS::exactly_once;
     static const std::vector<Row> all{
+        {disk_full_met,
+         [](Pair& pair, bool is_it) {
+             pair.set_disk_fault(is_it ? "disk_full" : "disk_slow");
+             pair.publish(pair.publisher, "t", "a", {.packet_id = 1});
+             pair.to_client(pair.publisher, PacketType::puback, 1, ReasonCode::quota_exceeded);
+         }},
+        {disk_failure_met,
+         [](Pair& pair, bool is_it) {
+             pair.set_disk_fault("disk_failing");
+             pair.publish(pair.publisher, "t", "a", {.packet_id = 1});
+             pair.to_client(pair.publisher, PacketType::puback, 1,
+                            is_it ? ReasonCode::implementation_specific_error
+                                  : ReasonCode::success);
+         }},
+        {batch_lost, [](Pair& pair, bool is_it) { pair.crash(is_it ? "lost" : ""); }},
+        {batch_torn, [](Pair& pair, bool is_it) { pair.crash(is_it ? "torn" : "lost"); }},
+        {batch_late, [](Pair& pair, bool is_it) { pair.crash(is_it ? "late" : "torn"); }},
+        {records_set_aside,
+         [](Pair& pair, bool is_it) {
+             pair.finished().end.memory.push_back(
+                 {.node = pair.node(), .unusable_records = is_it ? 1U : 0U});
+         }},
         {broker_resent_publish,
          [](Pair& pair, bool is_it) {
              pair.accept("a", 1);

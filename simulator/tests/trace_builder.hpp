@@ -173,6 +173,25 @@ public:
         trace_.messages.back().publisher = actor("elsewhere");
     }
     TracedNode& node_settings() { return trace_.nodes.front(); }
+    /// The node has a disk, of which that is true from now on.
+    void set_disk_fault(std::string kind) {
+        node_settings().has_storage = true;
+        trace_.faults.push_back({std::move(kind), "broker", "", now_, never});
+        note_node(TraceEntry::Kind::fault_began);
+        trace_.entries.back().index = static_cast<std::uint32_t>(trace_.faults.size() - 1);
+    }
+    /// The node crashes and is up again; of what it had stored within `taken`, the disk has spoilt
+    /// something in that way, or nothing if that is empty.
+    void crash(std::string how, Duration taken = {}) {
+        node_settings().has_storage = true;
+        note_node(TraceEntry::Kind::node_crashed);
+        trace_.losses.push_back({.node = node_,
+                                 .at = now_,
+                                 .unsynced_since = now_,
+                                 .broken_since = how.empty() ? never : now_ - taken,
+                                 .how = std::move(how)});
+        note_node(TraceEntry::Kind::node_started);
+    }
 
     /// The broker's PUBLISH, which the client takes.
     void send_to(ConnectionNumber number, std::string_view topic, std::string_view payload,
