@@ -273,8 +273,8 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
         retained_.store(retained->message, retained->version, now);
         last_version_.at_us = std::max(last_version_.at_us, retained->version.at_us);
         sweep_retained();
-    } else if (std::holds_alternative<PeerRecovered>(message)) {
-        on_peer_recovered();
+    } else if (const auto* const recovered = std::get_if<PeerRecovered>(&message)) {
+        on_peer_recovered(*recovered);
     }
 }
 
@@ -389,7 +389,9 @@ void Broker::Core::on_stop(Instant now) {
         auto* const client = connections_[slot].client;
         if (client != nullptr) {
             send_disconnect(*client, ReasonCode::server_shutting_down);
-            client->session.drop_will();
+            // Without storage nobody would be left to be told. With it the connection ends like any
+            // other that the server closes [MQTT-3.1.2-8].
+            if (!ledger_) client->session.drop_will();
         }
         network_.close(id);
         forget_connection(id, DisconnectReason::server_shutdown);

@@ -330,7 +330,7 @@ private:
     void restore_deliveries(std::vector<std::string>& unusable);
     void restore_forwards(std::vector<std::string>& unusable);
     void restore_retained();
-    void on_peer_recovered();
+    void on_peer_recovered(const PeerRecovered& peer);
     /// All shards know of each other what they have found: clients may come.
     void become_ready();
 

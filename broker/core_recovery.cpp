@@ -63,7 +63,8 @@ std::vector<std::string> Broker::Core::on_recovered(Instant now) {
     }
     restore_retained();
     for (unsigned shard = 0; shard < options_.shard_count; ++shard)
-        if (ShardIndex{shard} != options_.self) peers_.send(ShardIndex{shard}, PeerRecovered{});
+        if (ShardIndex{shard} != options_.self)
+            peers_.send(ShardIndex{shard}, PeerRecovered{marks_[shard]});
     found_.reset();
     if (recovering_shards_ == 0) become_ready();
     return unusable;
@@ -162,10 +163,13 @@ void Broker::Core::restore_forwards(std::vector<std::string>& unusable) {
         }
         const PeerReceipt receipt{.number = one.number, .is_stored = true};
         PeerMessage again;
-        if (one.group.empty())
+        if (one.group.empty()) {
             again = PeerPublication{message, one.version, receipt};
-        else
+            // Who owns the topic may get it only now, and does not send it back.
+            if (message->retain()) retained_.store(message, one.version, context_.now);
+        } else {
             again = PeerSharedPublication{message, std::move(one.group), one.tried, receipt};
+        }
         forwards_.emplace(one.number,
                           Forward{ShardIndex{one.to}, std::move(again),
                                   ledger_->share_of(one.message), ledger_->stored_batch()});
@@ -186,8 +190,11 @@ void Broker::Core::restore_retained() {
     sweep_retained();
 }
 
-void Broker::Core::on_peer_recovered() {
+void Broker::Core::on_peer_recovered(const PeerRecovered& peer) {
     CHECK(recovering_shards_ != 0);
+    // A disk that lied may have taken back the counter, and the other shard would take a new
+    // message for one that it has had.
+    ledger_->skip_numbers(peer.last_taken);
     if (--recovering_shards_ == 0 && found_ == nullptr) become_ready();
 }
 

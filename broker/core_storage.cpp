@@ -14,6 +14,15 @@ namespace {
 /// enough not to keep a full disk busy.
 constexpr Duration storage_retry_interval = std::chrono::seconds{1};
 
+/// Whether `packet`, if it is the CONNACK for the client, says Session Present.
+bool finds_session(Bytes packet, const Client& client) {
+    const auto version = client.session.terms().version;
+    const auto frame = wire::take_frame(packet, wire::packet_size_bytes_max, version);
+    if (!frame || !frame.value() || frame.value()->type != wire::PacketType::connack) return true;
+    const auto connack = wire::decode_connack(*frame.value(), version);
+    return !connack || connack.value().session_present;
+}
+
 }  // namespace
 
 void Broker::Core::on_stored(BatchNumber number, StorageOutcome outcome, Instant now) {
@@ -56,9 +65,13 @@ void Broker::Core::let_go(ConnectionId id, ReasonCode reason) {
     if (gate_->is_closing(id)) return gate_->drop(id);
     auto& client = *open_connection(id).client;
     counters_.add(Counter::refused_without_storage);
+    const bool is_resumed = finds_session(gate_->first_bytes(id), client);
     if (drop_waiting(id)) {
         send_disconnect(client, reason);
     } else {
+        // Who is refused has no Will, and no session that it did not have before.
+        client.session.drop_will();
+        if (!is_resumed) client.session.terms().session_expiry_s = 0;
         built_.clear();
         wire::encode(built_, wire::Connack{.reason = reason}, client.session.terms().version);
         network_.send(id, built_);

@@ -39,7 +39,7 @@ void add_peer_message(Digest& digest, const PeerMessage& message) {
                    [&](const PeerGroupSize& one) { digest.add(one.members); },
                    [&](const PeerStored& one) { digest.add(one.receipt.number); },
                    [&](const PeerRetained& one) { add_message(digest, one.message); },
-                   [](const PeerRecovered&) {},
+                   [&](const PeerRecovered& one) { digest.add(one.last_taken); },
                },
                message);
 }

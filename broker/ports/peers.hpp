@@ -60,7 +60,12 @@ struct PeerRetained {
 
 /// The sender has told all that it has found in its storage: its routes and Retained Messages came
 /// before. A shard takes clients when it has this from all others.
-struct PeerRecovered {};
+struct PeerRecovered {
+    /// The last stored message of the receiver's that the sender has taken (PeerReceipt::number);
+    /// 0: none. The receiver gives no number up to it to another one, even if its disk has
+    /// forgotten it.
+    std::uint64_t last_taken = 0;
+};
 
 /// Publications that match `filter` are to be sent to the sender from now on. Answered by
 /// PeerRouteAdded with the same sequence.

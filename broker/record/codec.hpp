@@ -62,6 +62,7 @@ TOUCHSTONE_FIELDS(PeerPublication, message, version, receipt)
 TOUCHSTONE_FIELDS(PeerSharedPublication, message, group, tried, receipt)
 TOUCHSTONE_FIELDS(PeerStored, receipt)
 TOUCHSTONE_FIELDS(PeerRetained, message, version)
+TOUCHSTONE_FIELDS(PeerRecovered, last_taken)
 TOUCHSTONE_FIELDS(PeerAddRoute, filter, share_name, sequence)
 TOUCHSTONE_FIELDS(PeerRouteAdded, sequence)
 TOUCHSTONE_FIELDS(PeerRemoveRoute, filter, share_name)
@@ -73,10 +74,6 @@ TOUCHSTONE_FIELDS(Intake, consumed_bytes, next, wanted_bytes)
 TOUCHSTONE_FIELDS(ClientEvent, client_id, user_name, address, listener_port, version, keep_alive_s,
                   clean_start, session_expiry_s, qos)
 #undef TOUCHSTONE_FIELDS
-template <class All>
-void fields(All&, Like<PeerRecovered> auto&) {
-    static_assert(std::is_empty_v<PeerRecovered>);
-}
 /// Without the defect switches: a broker that is recorded has none on.
 template <class All>
 void fields(All& all, Like<Broker::Options> auto& of) {

@@ -10,6 +10,9 @@ namespace {
 /// Payloads from this size on are sent from where they lie instead of being copied.
 constexpr std::size_t shared_payload_bytes_min = 2'048;
 
+/// From a retry that found output waiting for storage to the next one: about what a sync takes.
+constexpr Duration held_retry_interval = std::chrono::milliseconds{10};
+
 using wire::PacketType;
 using wire::PropertyId;
 
@@ -446,6 +449,9 @@ Instant Session::retry(SessionContext& context) {
     const auto interval = settings().retry_interval;
     // What it has not taken yet needs no second copy.
     if (is_congested(context)) return context.now + interval;
+    // A second copy that waits for storage might leave after the PUBACK for the first has come.
+    if (context.gate != nullptr && context.gate->is_held(connection_))
+        return context.now + std::min(interval, held_retry_interval);
     std::vector<Outbox::Flow*> due;
     auto next = never;
     for (auto& flow : outbox_->flows()) {

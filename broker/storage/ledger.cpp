@@ -39,14 +39,17 @@ DeliveryEntry::~DeliveryEntry() {
 void DeliveryEntry::write(DeliveryRecord record) {
     if (record.state != DeliveryRecord::State::waiting && started_ == 0)
         started_ = ledger_->next_number();
-    if (record.state == DeliveryRecord::State::released) message_ = {};
+    const bool is_released = record.state == DeliveryRecord::State::released;
     record.session = session_;
     record.sequence = sequence_;
     record.started = started_;
-    record.message = message_.number();
-    if (ledger_->defects_.any() && ledger_->spoil_delivery(record)) return;
-    ledger_->put(record);
-    is_written_ = true;
+    record.message = is_released ? 0 : message_.number();
+    const bool is_spoilt = ledger_->defects_.any() && ledger_->spoil_delivery(record);
+    if (!is_spoilt) ledger_->put(record);
+    is_written_ |= !is_spoilt;
+    // Behind the record that referred to it: who finds but a part of a batch finds no flow of a
+    // message that is gone.
+    if (is_released) message_ = {};
 }
 
 // --- Writing -------------------------------------------------------------------------------------
