@@ -238,6 +238,12 @@ void History::on_suback(const Trace& trace, std::size_t entry, const TracedPacke
                 earlier.end_entry = entry;
             }
         }
+        // The SUBACK may have waited for the disk, and an UNSUBSCRIBE have come meanwhile.
+        const auto ended = std::ranges::find_if(unsubscribed_, [&](const Unsubscribed& one) {
+            return one.entry > asked->second.entry && one.connection == packet.connection &&
+                   one.text == subscription.filter;
+        });
+        if (ended != unsubscribed_.end()) granted.end_entry = ended->entry;
         subscriptions.push_back(std::move(granted));
     });
     subscribes_.erase(asked);
@@ -249,6 +255,7 @@ void History::on_unsubscribe(const Trace& trace, std::size_t entry, const Traced
     const auto unsubscribe =
         wire::decode_unsubscribe(trace.frame_of(packet), connection.version).value();
     unsubscribe.for_each([&](std::string_view text) {
+        unsubscribed_.push_back({entry, packet.connection, std::string{text}});
         const auto shared = shared_of(text);
         const auto filter = shared ? shared->filter : text;
         for (auto& one : sessions[connection.session].subscriptions) {

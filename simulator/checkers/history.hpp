@@ -206,6 +206,12 @@ private:
 
     std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> current_session_;  // node, id
     std::map<std::pair<ConnectionNumber, std::uint16_t>, Request> subscribes_;
+    struct Unsubscribed {
+        std::size_t entry;
+        ConnectionNumber connection;
+        std::string text;
+    };
+    std::vector<Unsubscribed> unsubscribed_;
     std::map<Actor, ConnectionNumber> newest_;  // of each client
     struct Crash {
         Actor node;  // with storage
