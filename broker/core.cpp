@@ -254,7 +254,7 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
         CHECK(name.has_value());
         // Passed on, it is this shard that answers for it.
         const bool is_wanted = ledger_ && here.fields().qos != QoS::at_most_once;
-        publish_to_group(here, *name, shared->tried,
+        publish_to_group(here, *name, {shared->tried, shared->busy},
                          is_wanted ? Forwarding::stored_first : Forwarding::at_once);
         answer(from, shared->receipt, before);
     } else if (const auto* const route = std::get_if<PeerAddRoute>(&message)) {

@@ -253,9 +253,13 @@ private:
     std::size_t publish(Publication& publication, const Client* publisher,
                         Forwarding forwarding = Forwarding::at_once);
     std::size_t deliver_here(Publication& publication, const Client* publisher);
-    /// To one member of the Shared Subscription, here or on another shard. `tried`: the shards that
-    /// had no member to take it at once.
-    void publish_to_group(Publication& publication, const FilterName& name, std::uint64_t tried,
+    /// What other shards have found when they looked for a member: bits, see PeerSharedPublication.
+    struct GroupSearch {
+        std::uint64_t tried = 0;
+        std::uint64_t busy = 0;
+    };
+    /// To one member of the Shared Subscription, here or on another shard.
+    void publish_to_group(Publication& publication, const FilterName& name, GroupSearch so_far,
                           Forwarding forwarding);
     /// By the operator's strategy.
     [[nodiscard]] ShardIndex shard_for(const Publication& publication, GroupRoute& group);

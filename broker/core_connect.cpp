@@ -562,7 +562,7 @@ void Broker::Core::end_session(Client& client) {
         Publication publication{std::move(delivery.message)};
         publication.set_kept(delivery.extras->entry.message());
         counters_.add(Counter::messages_redistributed);
-        publish_to_group(publication, *FilterName::parse(group, true), 0,
+        publish_to_group(publication, *FilterName::parse(group, true), {},
                          ledger_ ? Forwarding::stored_first : Forwarding::at_once);
     }
     slots_[client.slot] = nullptr;

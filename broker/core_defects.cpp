@@ -148,7 +148,7 @@ void Broker::Core::redispatch_shared(const Client& client) {
     postpone(straggler_delay, [this, again = std::move(again)] {
         for (const auto& [message, group] : again) {
             Publication publication{message};
-            publish_to_group(publication, *FilterName::parse(group, true), 0,
+            publish_to_group(publication, *FilterName::parse(group, true), {},
                              Forwarding::at_once);
         }
     });

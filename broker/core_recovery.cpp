@@ -168,7 +168,10 @@ void Broker::Core::restore_forwards(std::vector<std::string>& unusable) {
             // Who owns the topic may get it only now, and does not send it back.
             if (message->retain()) retained_.store(message, one.version, context_.now);
         } else {
-            again = PeerSharedPublication{message, std::move(one.group), one.tried, receipt};
+            again = PeerSharedPublication{.message = message,
+                                          .group = std::move(one.group),
+                                          .tried = one.tried,
+                                          .receipt = receipt};
         }
         forwards_.emplace(one.number,
                           Forward{ShardIndex{one.to}, std::move(again),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/base/check.hpp"
+#include "broker/wire/topics.hpp"
 #include "simulator/node.hpp"
 
 namespace touchstone::simulator {
@@ -173,7 +174,9 @@ private:
     void note_presence(const ClientEvent& client, const std::string& what) {
         std::string topic{"$SYS/brokers/"};
         topic.append(node_.rules_->policy.node_name).append("/clients/").append(client.client_id);
-        presence_.push_back({topic.append("/").append(what), what, client.qos});
+        topic.append("/").append(what);
+        // As of any driver: no Topic Name has wildcards, whatever its client is called.
+        if (wire::is_topic_name(topic)) presence_.push_back({std::move(topic), what, client.qos});
     }
     /// What the connection does not take at once comes behind the next packet.
     void put_before_tail(ConnectionNumber number, Bytes bytes) {

@@ -44,6 +44,7 @@ struct PeerSharedPublication {
     MessageRef message;
     std::string group;        // the Shared Subscription as written: "$share/{share name}/{filter}"
     std::uint64_t tried = 0;  // bit n: shard n had no member that could take it at once
+    std::uint64_t busy = 0;   // bit n: shard n had one that is connected and could keep it
     PeerReceipt receipt{};
 };
 

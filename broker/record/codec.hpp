@@ -59,7 +59,7 @@ TOUCHSTONE_FIELDS(access::Origin, listener, address, certificate_user_name, is_o
 TOUCHSTONE_FIELDS(RetainVersion, at_us, shard)
 TOUCHSTONE_FIELDS(PeerReceipt, number, is_stored)
 TOUCHSTONE_FIELDS(PeerPublication, message, version, receipt)
-TOUCHSTONE_FIELDS(PeerSharedPublication, message, group, tried, receipt)
+TOUCHSTONE_FIELDS(PeerSharedPublication, message, group, tried, busy, receipt)
 TOUCHSTONE_FIELDS(PeerStored, receipt)
 TOUCHSTONE_FIELDS(PeerRetained, message, version)
 TOUCHSTONE_FIELDS(PeerRecovered, last_taken)
