@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "simulator/checkers/checkers.hpp"
@@ -34,6 +35,16 @@ bool is_denied(const Trace& trace, const ConnectionHistory& who, std::size_t ent
     return rules->decide(client, action, topic).verdict == access::Verdict::deny;
 }
 
+bool is_denied_throughout(const Trace& trace, const ConnectionHistory& who, std::size_t from,
+                          std::size_t to, access::Action action, std::string_view topic) {
+    if (!is_denied(trace, who, from, action, topic)) return false;
+    return std::ranges::all_of(trace.access, [&](const TracedRules& one) {
+        const bool is_between =
+            one.node == who.node && from < one.from_entry && one.from_entry <= to;
+        return !is_between || is_denied(trace, who, one.from_entry, action, topic);
+    });
+}
+
 Failures check_access_rules(const Trace& trace, const History& history) {
     if (trace.access.empty()) return {};
     Failures failures;
@@ -59,9 +70,11 @@ Failures check_access_rules(const Trace& trace, const History& history) {
     for (const auto& connection : history.connections) {
         if (!connection.is_accepted || !connection.will) continue;
         const auto seen = published.find(connection.will->message);
-        if (seen == published.end() ||
-            !is_denied(trace, connection, seen->second, access::Action::publish,
-                       connection.will->topic)) {
+        // It was published some time between the end of its connection and its first transmission.
+        const auto ended = connection.end_entry;
+        if (seen == published.end() || ended > seen->second ||
+            !is_denied_throughout(trace, connection, ended, seen->second, access::Action::publish,
+                                  connection.will->topic)) {
             continue;
         }
         failures.push_back(

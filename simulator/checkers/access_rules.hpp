@@ -12,4 +12,9 @@ namespace touchstone::simulator {
 [[nodiscard]] bool is_denied(const Trace& trace, const ConnectionHistory& who, std::size_t entry,
                              access::Action action, std::string_view topic);
 
+/// Whether they do from one entry on to another, whatever was changed between the two.
+[[nodiscard]] bool is_denied_throughout(const Trace& trace, const ConnectionHistory& who,
+                                        std::size_t from, std::size_t to, access::Action action,
+                                        std::string_view topic);
+
 }  // namespace touchstone::simulator

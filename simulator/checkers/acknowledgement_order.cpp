@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
@@ -35,8 +36,11 @@ void check(const Trace& trace, const History& history, Direction direction, Fail
     const bool is_of_broker = direction == Direction::to_client;
     // connection, type of the answer → identifiers in the order of their coming
     std::map<std::pair<ConnectionNumber, PacketType>, std::deque<std::uint16_t>> owed;
+    std::set<Actor> scripted;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
+        // What it answers from now on may be what the scenario says.
+        if (entry.kind == TraceEntry::Kind::scripted && !is_of_broker) scripted.insert(entry.actor);
         const auto* packet =
             is_of_broker ? taken_by_broker(trace, entry) : taken_by_client(trace, entry);
         if (packet != nullptr) {
@@ -47,7 +51,7 @@ void check(const Trace& trace, const History& history, Direction direction, Fail
         }
         const auto* answer =
             is_of_broker ? sent_by_broker(trace, entry) : sent_by_client(trace, entry);
-        if (answer == nullptr) continue;
+        if (answer == nullptr || scripted.contains(entry.actor)) continue;
         const auto list = owed.find({answer->connection, answer->type});
         if (list == owed.end()) continue;
         auto& queue = list->second;

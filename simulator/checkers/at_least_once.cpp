@@ -29,11 +29,20 @@ void check_handing_over(const Trace& trace, const History& history, Failures& fa
     // its disk lied, makes the client take the next one of that identifier for a repetition.
     std::map<std::pair<Actor, std::uint16_t>, std::uint32_t> held;
     std::set<std::pair<ConnectionNumber, std::uint16_t>> mistaken;
+    // A new session that its client was not told of: the CONNACK was lost. Identifiers that the
+    // client holds for unreleased messages are those of the former one, and mean others now.
+    std::set<Actor> untold;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
         if (entry.kind == TraceEntry::Kind::crashed) {
             std::erase_if(acknowledged,
                           [&](const auto& one) { return one.first.first == entry.actor; });
+        }
+        if (entry.kind == TraceEntry::Kind::forgot) untold.erase(entry.actor);
+        if (const auto* connack = sent_by_broker(trace, entry)) {
+            const bool is_unheard = connack->type == PacketType::connack &&
+                                    !connack->session_present && connack->arrived_at == never;
+            if (is_unheard) untold.insert(trace.client_of(connack->connection));
         }
         if (entry.kind == TraceEntry::Kind::delivered) {
             delivered.insert({entry.actor, trace.packets[entry.index].message});
@@ -60,6 +69,7 @@ void check_handing_over(const Trace& trace, const History& history, Failures& fa
                 !is_failure(answer->reason);
             const auto found = arrived.find({answer->connection, answer->packet_id});
             if (!takes_over || found == arrived.end()) continue;
+            if (answer->type == PacketType::pubrec && untold.contains(entry.actor)) continue;
             const auto message = trace.packets[trace.entries[found->second].index].message;
             if (mistaken.contains({answer->connection, answer->packet_id})) continue;
             if (message != no_message) acknowledged.try_emplace({entry.actor, message}, index);

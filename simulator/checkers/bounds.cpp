@@ -107,8 +107,8 @@ void check_intake(const Trace& trace, const History& history, Failures& failures
     }
 }
 
-/// What a slow connection has not taken: the limit, and what may come on top of it at once, a window of
-/// resends and the packet that crosses the limit.
+/// What a slow connection has not taken: the limit, and what may come on top of it at once, a
+/// window of resends and the packet that crosses the limit.
 void check_unwritten(const Trace& trace, Failures& failures) {
     for (const auto& memory : trace.end.memory) {
         const auto* node = node_of(trace, memory.node);
@@ -129,10 +129,10 @@ void check_unlimited(const Trace& trace, Failures& failures) {
         const auto* node = node_of(trace, memory.node);
         const bool is_unlimited = node != nullptr && node->queue_messages_max == 0xFFFF'FFFF;
         if (!is_unlimited || memory.dropped_queue_full == 0) continue;
-        failures.push_back({no_entry, fmt::format("'{}' dropped {} messages for a full queue, but "
-                                                  "its queues have no limit",
-                                                  trace.name_of(memory.node),
-                                                  memory.dropped_queue_full)});
+        failures.push_back(
+            {no_entry, fmt::format("'{}' dropped {} messages for a full queue, but "
+                                   "its queues have no limit",
+                                   trace.name_of(memory.node), memory.dropped_queue_full)});
     }
 }
 

@@ -50,6 +50,7 @@ std::span<const Checker> all_checkers() {
         {"published", "what is sent was published", check_published},
         {"acknowledged", "what is acknowledged is not sent again", check_acknowledged},
         {"resume", "what is unacknowledged is sent again", check_resume},
+        {"expiry", "what has expired is not sent", check_message_expiry},
         {"presence", "connections are told of in order", check_presence_order},
         {"reading", "what is well-formed is understood", check_reading},
         {"refusal", "who is refused is let go", check_refusal},

@@ -59,6 +59,7 @@ Failures check_keep_alive(const Trace& trace, const History& history);          
 Failures check_alias_scope(const Trace& trace, const History& history);               // A1
 Failures check_access_rules(const Trace& trace, const History& history);              // N1
 Failures check_availability(const Trace& trace, const History& history);              // C5
+Failures check_message_expiry(const Trace& trace, const History& history);            // expiry
 Failures check_presence_order(const Trace& trace, const History& history);            // presence
 Failures check_byte_order(const Trace& trace, const History& history);                // O5
 Failures check_intake_room(const Trace& trace, const History& history);               // M2

@@ -13,8 +13,8 @@
 
 namespace touchstone::simulator {
 
-/// The well-formed packet of an entry of that kind, on its way in that direction; null for every other
-/// entry. Inline, as the checkers ask it of every entry of a trace.
+/// The well-formed packet of an entry of that kind, on its way in that direction; null for every
+/// other entry. Inline, as the checkers ask it of every entry of a trace.
 [[nodiscard]] inline const TracedPacket* packet_of(const Trace& trace, const TraceEntry& entry,
                                                    TraceEntry::Kind kind, Direction direction) {
     const auto end = kind == TraceEntry::Kind::sent ? opposite(direction) : direction;
@@ -122,8 +122,8 @@ private:
         if (sender >= flows_.size()) flows_.resize(sender + 1);
         return flows_[sender];
     }
-    /// An answer that a node with storage has taken, and may have lost in a crash: the flow may go on
-    /// as if it had not come.
+    /// An answer that a node with storage has taken, and may have lost in a crash: the flow may go
+    /// on as if it had not come.
     struct Answered {
         std::uint32_t sender;
         Flow flow;  // before the answer
@@ -133,8 +133,8 @@ private:
     void on_crash(const Trace& trace, const History& history, Actor node);
     /// Takes the flow that `packet` sends again from those whose answer was lost.
     void take_back(std::uint32_t sender, const TracedPacket& packet);
-    /// Whether the message may have been ready to be sent before, and kept back until a crash or the
-    /// end of its connection: then its first PUBLISH has DUP 1.
+    /// Whether the message may have been ready to be sent before, and kept back until a crash or
+    /// the end of its connection: then its first PUBLISH has DUP 1.
     [[nodiscard]] bool may_have_been_kept_back(const History& history, std::uint32_t sender,
                                                const TracedPacket& packet);
     Observation on_publish(const History& history, std::uint32_t sender,
@@ -142,10 +142,10 @@ private:
     Observation on_answer(std::uint32_t sender, const TracedPacket& packet);
 
     Direction direction_;
-    std::vector<Client> clients_;            // by actor
+    std::vector<Client> clients_;           // by actor
     std::vector<std::vector<Flow>> flows_;  // by sender
     std::uint64_t last_number_ = 0;
-    std::vector<Answered> answered_;                      // of nodes with storage
+    std::vector<Answered> answered_;                         // of nodes with storage
     std::map<std::uint32_t, std::vector<Flow>> unanswered_;  // by sender: the answer may be lost
 };
 

@@ -64,7 +64,8 @@ struct ConnectionHistory {
     std::uint32_t session = no_session;  // index into History::sessions, once accepted
 
     /// CONNECT came and the connection ended before it could be answered. Whether it was carried
-    /// out, a takeover or a new session included, is not to be seen.
+    /// out, a takeover or a new session included, is not to be seen. With storage the answer waits
+    /// for the disk, and the next takeover may come meanwhile.
     [[nodiscard]] bool is_unanswered() const {
         return connect_entry != no_entry && connack_entry == no_entry &&
                (end == End::by_peer || (is_durable && end != End::none));
@@ -94,9 +95,9 @@ struct SessionHistory {
     std::vector<SubscriptionHistory> subscriptions;  // in the order of granting
 };
 
-/// A QoS 1 or 2 message that the broker acknowledged with success, once for each time it did. Not one
-/// under a Packet Identifier that the broker may take for that of an older message, since its disk
-/// lied.
+/// A QoS 1 or 2 message that the broker acknowledged with success, once for each time it did. Not
+/// one under a Packet Identifier that the broker may take for that of an older message, since its
+/// disk lied.
 struct Accepted {
     std::uint32_t message = no_message;
     std::size_t arrived_entry = no_entry;  // PUBLISH at the broker, the first one of the message
@@ -116,10 +117,10 @@ public:
     std::vector<ConnectionHistory> connections;  // by ConnectionNumber
     std::vector<SessionHistory> sessions;        // in the order of their beginning
     std::vector<Accepted> accepted;              // in the order of the acknowledgements
-    /// Messages that matched a session's ordinary subscription when the broker took them and neither
-    /// reached its client nor wait for it, once for each session. Not those of sessions and
-    /// subscriptions that ended. Empty when no more are missing than were dropped and counted: which
-    /// of them it was is not to be seen from outside.
+    /// Messages that matched a session's ordinary subscription when the broker took them and
+    /// neither reached its client nor wait for it, once for each session. Not those of sessions and
+    /// subscriptions that ended. Empty when no more are missing than were dropped and counted:
+    /// which of them it was is not to be seen from outside.
     std::vector<Missing> missing;
 
     [[nodiscard]] const ConnectionHistory& of(ConnectionNumber number) const {
@@ -191,8 +192,8 @@ private:
     /// SUBSCRIBEs that nobody answered may have taken effect.
     void keep_unanswered(const Trace& trace, ConnectionNumber number);
     void on_fault(Actor actor, const TracedFault& fault);
-    /// Whether the session was over before, and a CONNECT that nobody answered may have made the one
-    /// that the connection has found.
+    /// Whether the session was over before, and a CONNECT that nobody answered may have made the
+    /// one that the connection has found.
     [[nodiscard]] bool is_another(const Trace& trace, const ConnectionHistory& connection,
                                   const SessionHistory& session) const;
     /// The new session may be what those of the same client were that did not end before `since`.
@@ -200,7 +201,7 @@ private:
     void note_activity(const TraceEntry& entry);
     // missing.cpp
     [[nodiscard]] static std::vector<Accepted> accepted_messages(const Trace& trace,
-                                                                const History& history);
+                                                                 const History& history);
     [[nodiscard]] static std::vector<Missing> missing_messages(const Trace& trace,
                                                                const History& history);
 
@@ -220,13 +221,13 @@ private:
         Instant broken_since = never;
     };
     std::vector<Crash> crashes_;
-    std::map<std::uint32_t, Instant> last_activity_;  // by session
+    std::map<std::uint32_t, Instant> last_activity_;                         // by session
     std::map<std::pair<std::uint32_t, std::string>, Instant> broken_since_;  // node, id
     struct Pause {
         Instant from;
         Instant to;
     };
-    std::map<Actor, std::vector<Pause>> pauses_;  // of each node, in order
+    std::map<Actor, std::vector<Pause>> pauses_;    // of each node, in order
     std::map<Actor, std::vector<Pause>> refusals_;  // of its disk
 };
 

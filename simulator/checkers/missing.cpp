@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "broker/base/check.hpp"
+#include "simulator/checkers/access_rules.hpp"
 #include "simulator/checkers/flows.hpp"
 
 namespace touchstone::simulator {
@@ -36,6 +38,12 @@ std::vector<Accepted> History::accepted_messages(const Trace& trace, const Histo
             }
             if (packet->type != PacketType::publish || packet->qos == QoS::at_most_once) continue;
             const auto first = first_arrival.try_emplace(packet->message, index).first->second;
+            // Before v5 the acknowledgement of what the rules deny says nothing (v3.1.1 §3.3.5),
+            // nor does that of its duplicates.
+            if (is_denied(trace, history.of(packet->connection), first, access::Action::publish,
+                          packet->topic)) {
+                continue;
+            }
             waiting.try_emplace({packet->connection, packet->packet_id},
                                 Accepted{packet->message, first, no_entry, packet->connection});
             continue;
@@ -102,6 +110,20 @@ bool is_owed(const Trace& trace, const History& history, std::uint32_t session,
     return is_matched;
 }
 
+/// Whether its Message Expiry Interval is over by the end of the run.
+bool may_have_expired(const Trace& trace, const History& history, const Accepted& one) {
+    const auto& arrived = trace.entries[one.arrived_entry];
+    const auto& packet = trace.packets[arrived.index];
+    const auto& connection = history.of(packet.connection);
+    if (connection.version != ProtocolVersion::v5) return false;
+    const auto publish = wire::decode_publish(trace.frame_of(packet), connection.version);
+    CHECK(publish.has_value());  // or it would be no PUBLISH in the trace
+    const auto expiry_s =
+        publish.value().properties.integer(wire::PropertyId::message_expiry_interval);
+    return expiry_s && trace.elapsed(connection.node, arrived.at, History::end_of_run(trace)) >=
+                           std::chrono::seconds{*expiry_s};
+}
+
 }  // namespace
 
 std::vector<Missing> History::missing_messages(const Trace& trace, const History& history) {
@@ -110,6 +132,8 @@ std::vector<Missing> History::missing_messages(const Trace& trace, const History
     for (const auto& one : history.accepted) {
         for (std::uint32_t session = 0; session < history.sessions.size(); ++session) {
             if (!is_owed(trace, history, session, one)) continue;
+            if (there.contains({session, one.message})) continue;
+            if (may_have_expired(trace, history, one)) continue;
             // What is missing counts once, however often it was accepted.
             if (there.insert({session, one.message}).second) missing.push_back({one, session});
         }

@@ -1,5 +1,5 @@
-// What the checkers that ask for every message say of one that is missing. What is missing is worked
-// out once, with the History.
+// What the checkers that ask for every message say of one that is missing. What is missing is
+// worked out once, with the History.
 #pragma once
 
 #include <string_view>

@@ -9,6 +9,7 @@
 #include <set>
 #include <tuple>
 
+#include "simulator/checkers/access_rules.hpp"
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
 
@@ -38,6 +39,11 @@ std::map<std::uint32_t, Taken> taken_messages(const Trace& trace) {
 bool may_be_repetition(const Trace& trace, const History& history, const TracedPacket& packet,
                        const Taken& taken) {
     if (taken.times < 2) return false;
+    const auto& first = trace.packets[trace.entries[taken.first_entry].index];
+    if (is_denied(trace, history.of(first.connection), taken.first_entry, access::Action::publish,
+                  packet.topic)) {
+        return true;
+    }
     const auto subscriptions = history.ever_matching(history.session_of(packet), packet.topic);
     return packet.qos == QoS::at_most_once || trace.end.dropped_messages > 0 ||
            subscriptions.size() != 1 || subscriptions.front()->end_entry != no_entry ||

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "simulator/checkers/access_rules.hpp"
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
 
@@ -30,7 +31,16 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
     std::map<std::string, Last> all;
     std::set<std::uint32_t> acknowledged;
     for (const auto& one : history.accepted) acknowledged.insert(one.message);
+    std::set<std::pair<ConnectionNumber, std::uint16_t>> refused;
     for (const auto& entry : trace.entries) {
+        const auto* answer = sent_by_broker(trace, entry);
+        const bool is_refusal =
+            answer != nullptr && is_failure(answer->reason) &&
+            (answer->type == wire::PacketType::puback || answer->type == wire::PacketType::pubrec);
+        if (is_refusal) refused.insert({answer->connection, answer->packet_id});
+    }
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
         if (entry.kind == TraceEntry::Kind::node_crashed ||
             entry.kind == TraceEntry::Kind::node_stopped) {
             const bool is_durable = settings_of(trace.nodes, entry.actor).has_storage;
@@ -50,21 +60,26 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
         // A Topic Alias stands for the topic that the message was published to.
         const bool has_topic = !packet->topic.empty() || packet->message == no_message;
         const auto& topic = has_topic ? packet->topic : trace.messages[packet->message].topic;
+        if (is_denied(trace, connection, index, access::Action::publish, topic)) continue;
         auto& last = all.try_emplace(topic, Last{entry.actor, {}, {}}).first->second;
         // A duplicate may have gone on or not, and what expires is gone some time.
         const bool is_clear = last.publisher == entry.actor && !packet->dup &&
                               connection.is_accepted &&
                               !publish.properties.has(wire::PropertyId::message_expiry_interval) &&
                               !publish.properties.has(wire::PropertyId::topic_alias);
-        // What the node's driver had taken from a connection that then ended, the core may never have
-        // seen: a SUBSCRIBE before it was waiting for the other shards.
-        const bool is_seen = acknowledged.contains(packet->message) ||
-                             connection.end != ConnectionHistory::End::by_peer ||
-                             history.lives_on(trace, packet->connection, entry.at, routing_time_max);
+        // What the node's driver had taken from a connection that then ended, the core may never
+        // have seen: a SUBSCRIBE before it was waiting for the other shards.
+        const bool is_seen =
+            acknowledged.contains(packet->message) ||
+            connection.end != ConnectionHistory::End::by_peer ||
+            history.lives_on(trace, packet->connection, entry.at, routing_time_max);
         const bool is_refused = !acknowledged.contains(packet->message) &&
                                 (history.is_refusing(connection.node, entry.at) ||
                                  history.is_broken(connection.node, Instant{}, entry.at));
-        last.is_known &= is_clear && is_seen && !is_refused;
+        // Its identifier may stand for another message by then; if not, this one went nowhere.
+        const bool may_be_refused = packet->qos != QoS::at_most_once &&
+                                    refused.contains({packet->connection, packet->packet_id});
+        last.is_known &= is_clear && is_seen && !is_refused && !may_be_refused;
         last.payload = as_text(publish.payload);
         last.at = entry.at;
     }

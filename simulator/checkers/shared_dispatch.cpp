@@ -88,8 +88,8 @@ Fates fates_of(const Trace& trace, const History& history) {
     return fates;
 }
 
-/// Whether the session is over by then. One that a CONNECT replaces ends when that arrives; the CONNACK
-/// that tells of it comes behind what the end brings about.
+/// Whether the session is over by then. One that a CONNECT replaces ends when that arrives; the
+/// CONNACK that tells of it comes behind what the end brings about.
 bool is_over(const Trace& trace, const History& history, std::uint32_t session, std::size_t entry) {
     const auto& ended = history.sessions[session];
     if (ended.end_entry <= entry) return true;
@@ -97,7 +97,8 @@ bool is_over(const Trace& trace, const History& history, std::uint32_t session, 
         return one.node == ended.node && one.client_id == ended.client_id &&
                one.connack_entry == ended.end_entry && one.connect_entry <= entry;
     };
-    if (ended.end_entry != no_entry && std::ranges::any_of(history.connections, replaces)) return true;
+    if (ended.end_entry != no_entry && std::ranges::any_of(history.connections, replaces))
+        return true;
     const auto expired_at = history.expiry_of(trace, session);
     return expired_at && *expired_at <= trace.entries[entry].at;
 }

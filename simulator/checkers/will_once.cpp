@@ -116,15 +116,48 @@ bool is_kept_for(const Trace& trace, const History& history, std::uint32_t sessi
     });
 }
 
+/// How far each connection has got with what it was sent: a queue that went with it may have held
+/// whatever is newer.
+class Progress {
+public:
+    void step(const Trace& trace, std::size_t index) {
+        const auto& entry = trace.entries[index];
+        if (const auto* packet = taken_by_broker(trace, entry)) {
+            if (packet->type == wire::PacketType::publish && packet->message != no_message) {
+                came_at_.emplace(packet->message, entry.at);
+            }
+        } else if (const auto* sent = sent_by_broker(trace, entry)) {
+            const auto came = came_at_.find(sent->message);
+            if (sent->type != wire::PacketType::publish || came == came_at_.end()) return;
+            for (const bool is_flow : {false, entry.is_flow}) {
+                auto& newest = newest_[{sent->connection, is_flow}];
+                newest = std::max(newest, came->second);
+            }
+        }
+    }
+    /// Whether it got what came well after that instant: at QoS 1 or 2 if `is_flow`, since other
+    /// messages need no room in the window.
+    [[nodiscard]] bool is_past(ConnectionNumber number, bool is_flow, Instant at) const {
+        const auto found = newest_.find({number, is_flow});
+        return found != newest_.end() && found->second > at + tolerance;
+    }
+
+private:
+    std::map<std::uint32_t, Instant> came_at_;  // by message
+    std::map<std::pair<ConnectionNumber, bool>, Instant> newest_;
+};
+
 }  // namespace
 
 Failures check_will_once(const Trace& trace, const History& history) {
     FlowTracker tracker;
+    Progress order;
     // message → session → entries of first transmissions
     std::map<std::uint32_t, std::map<std::uint32_t, std::vector<std::size_t>>> seen;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto step = tracker.step(trace, history, trace.entries[index]);
         const auto* packet = sent_by_broker(trace, trace.entries[index]);
+        order.step(trace, index);
         if (packet == nullptr || packet->type != wire::PacketType::publish || packet->retain ||
             packet->message == no_message || !trace.messages[packet->message].is_will) {
             continue;
@@ -183,13 +216,15 @@ Failures check_will_once(const Trace& trace, const History& history) {
                 !is_watching(history, session, will.topic, connection.end_entry)) {
                 continue;
             }
+            const bool is_flow = trace.messages[will.message].qos != QoS::at_most_once;
             // It has to be there all the time, as QoS 0 does not wait for it.
             const auto holds = [&](ConnectionNumber candidate) {
                 const auto& one = history.of(candidate);
                 // With its process goes what of QoS 0 waits behind a backlog.
                 if (one.end == ConnectionHistory::End::with_process) return false;
                 return one.connack_entry < connection.end_entry &&
-                       history.lives_on(trace, candidate, due.from, progress_time);
+                       history.lives_on(trace, candidate, due.from, progress_time) &&
+                       (one.end_entry == no_entry || order.is_past(candidate, is_flow, due.until));
             };
             const bool is_kept = is_kept_for(trace, history, session, will, connection.end_entry);
             if (!is_kept && std::ranges::none_of(watcher.connections, holds)) continue;

@@ -517,16 +517,59 @@ TEST(N1, a_subscription_is_granted_to_whom_the_rules_allow_it) {
     expect_broken(check_access_rules, builder, "'bad' was granted 't'");
 }
 
+TEST(Expiry, what_has_waited_for_too_long_is_not_sent) {
+    for (const int waits_s : {5, 14}) {
+        Pair pair;
+        pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .expiry_s = 10});
+        pair.pass(seconds{waits_s});
+        pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1, .expiry_s = 5});
+        if (waits_s < 10) {
+            expect_kept(check_message_expiry, pair);
+        } else {
+            expect_broken(check_message_expiry, pair, "ms after it had come, with");
+        }
+    }
+}
+
+TEST(Expiry, what_is_sent_says_what_is_left) {
+    Pair pair;
+    pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .expiry_s = 100});
+    pair.pass(seconds{50});
+    pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1, .expiry_s = 100});
+    expect_broken(check_message_expiry, pair, "with a Message Expiry Interval of 100 s");
+    Pair other;
+    other.publish(other.publisher, "t", "a", {.packet_id = 1, .expiry_s = 100});
+    other.deliver(other.subscriber, "t", "a", {.packet_id = 1});
+    expect_broken(check_message_expiry, other, "without the Message Expiry Interval");
+}
+
+TEST(Expiry, a_resend_is_no_first_transmission) {
+    Pair pair;
+    pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .expiry_s = 10});
+    pair.deliver(pair.subscriber, "t", "a", {.packet_id = 1, .expiry_s = 10});
+    pair.pass(seconds{20});
+    const auto next = pair.connect("subscriber", {.session_present = true});
+    pair.deliver(next, "t", "a", {.packet_id = 1, .dup = true, .expiry_s = 1});
+    expect_kept(check_message_expiry, pair);
+}
+
 TEST(N1, a_will_message_is_judged_when_it_is_published) {
-    for (const bool is_revoked : {false, true}) {
+    enum class Revoked { never, before_the_end, before_the_sending };
+    for (const auto revoked :
+         {Revoked::never, Revoked::before_the_end, Revoked::before_the_sending}) {
         TraceBuilder builder;
         set_rules(builder, "{allow, all}.");
         const auto watcher = builder.connect("watcher");
         builder.subscribe(watcher, "will");
-        builder.lost_by_client(builder.connect("c", {.will_payload = "gone"}));
-        if (is_revoked) set_rules(builder, R"({deny, all, publish, ["will"]}. {allow, all}.)");
+        const auto revoke = [&] {
+            set_rules(builder, R"({deny, all, publish, ["will"]}. {allow, all}.)");
+        };
+        const auto number = builder.connect("c", {.will_payload = "gone"});
+        if (revoked == Revoked::before_the_end) revoke();
+        builder.lost_by_client(number);
+        if (revoked == Revoked::before_the_sending) revoke();  // it waited in a queue
         builder.deliver(watcher, "will", "gone", {.packet_id = 1});
-        if (is_revoked) {
+        if (revoked == Revoked::before_the_end) {
             expect_broken(check_access_rules, builder, "the Will Message of 'c'");
         } else {
             expect_kept(check_access_rules, builder);
