@@ -13,6 +13,7 @@
 #include "simulator/scenario_place.hpp"
 #include "simulator/sometimes.hpp"
 #include "simulator/text_format.hpp"
+#include "simulator/workload.hpp"
 
 namespace touchstone::simulator {
 
@@ -505,8 +506,12 @@ private:
         if (workload.topics_size() == 0) complain(place, "topics", "is missing; at least one");
         if (workload.filters_size() == 0) complain(place, "filters", "is missing; at least one");
         for (int i = 0; i < workload.topics_size(); ++i) {
-            if (wire::is_topic_name(workload.topics(i))) continue;
-            complain(place, "topics", fmt::format("'{}' is no Topic Name", workload.topics(i)), i);
+            for (const auto& publisher : publishers_of(workload)) {
+                const auto topic = topic_of(workload.topics(i), publisher);
+                if (wire::is_topic_name(topic)) continue;
+                complain(place, "topics", fmt::format("'{}' is no Topic Name", topic), i);
+                break;
+            }
         }
         for (int i = 0; i < workload.filters_size(); ++i) {
             if (wire::is_topic_filter(workload.filters(i))) continue;
@@ -538,6 +543,43 @@ private:
                 i);
         }
         check_range(place, "retain_per_mille", 0, 1'000);
+        check_range(place, "delete_per_mille", 0, 1'000);
+        check_range(place, "expire_per_mille", 0, 1'000);
+        check_order(place, "expiry_s_low", workload.expiry_s_low(), "expiry_s_high",
+                    workload.expiry_s_high());
+        judge_disturbances(place, workload);
+    }
+
+    void judge_disturbances(const Place& place, const scenario::Workload& workload) {
+        for (int i = 0; i < workload.visitors_size(); ++i) {
+            const auto& name = workload.visitors(i);
+            check_client(place, "visitors", name, i);
+            if (std::ranges::find(workload.clients(), name) == workload.clients().end()) continue;
+            complain(
+                place, "visitors",
+                fmt::format("'{}' is among `clients`; a visitor has no part in the rest", name), i);
+        }
+        for (int i = 0; i < workload.access_rules_size(); ++i) {
+            check_access_rules(place, "access_rules", workload.access_rules(i));
+        }
+        for (int i = 0; i < workload.disturbances_size(); ++i) {
+            const auto one = static_cast<scenario::Disturbance>(workload.disturbances(i));
+            const bool takes_visitor =
+                one == scenario::visit || one == scenario::wrong_acknowledgement ||
+                one == scenario::overrun || one == scenario::trickle ||
+                one == scenario::spoilt_connect || one == scenario::silent_visit;
+            if (takes_visitor && workload.visitors_size() == 0) {
+                complain(place, "disturbances",
+                         fmt::format("{} is what `visitors` do; name at least one there",
+                                     scenario::Disturbance_Name(one)),
+                         i);
+            }
+            if (one == scenario::change_access_rules && workload.access_rules_size() == 0) {
+                complain(place, "disturbances",
+                         "change_access_rules chooses from `access_rules`; give at least one there",
+                         i);
+            }
+        }
     }
 
     void judge_proof(const Place& place, const scenario::Proof& proof) {

@@ -198,7 +198,11 @@ private:
             case Kind::ended:
                 if (entry.direction == Direction::to_broker) on_broker_end(entry.connection);
                 return;
-            case Kind::node_crashed: return on_crash(entry.actor);
+            case Kind::node_crashed: down_.insert(entry.actor); return on_crash(entry.actor);
+            case Kind::node_stopped: down_.insert(entry.actor); return;
+            case Kind::node_started:
+                if (down_.erase(entry.actor) > 0) note(Sometimes::node_came_back);
+                return;
             case Kind::crashed:
                 if (!client_.unfinished(entry.actor.raw()).empty()) {
                     note(Sometimes::client_crashed_with_flows);
@@ -410,6 +414,7 @@ private:
     std::set<std::string>
         retained_;  // topics; of all nodes, which is as good for a scenario of one
     std::vector<Expiring> expiring_;
+    std::set<Actor> down_;  // nodes
 };
 
 }  // namespace

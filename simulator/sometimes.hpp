@@ -48,6 +48,7 @@ namespace touchstone::simulator {
     X(session_expired, "a session ended by its Session Expiry Interval")                           \
     X(session_discarded_by_clean_start, "Clean Start ended a session that was there")              \
     X(keep_alive_ran_out, "the broker disconnected a client that was silent")                      \
+    X(node_came_back, "a node was there again after it had gone")                                  \
     X(node_crashed_with_flows, "a node crashed while flows to its clients were open")              \
     X(client_crashed_with_flows, "a client's process went while flows of its were open")           \
     X(unsubscribed_with_flows, "an UNSUBSCRIBE came while flows to its client were open")          \

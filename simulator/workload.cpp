@@ -8,9 +8,20 @@
 #include "broker/base/check.hpp"
 #include "simulator/draws.hpp"
 #include "simulator/set_up.hpp"
-#include "simulator/swarm.hpp"
 
 namespace touchstone::simulator {
+
+const google::protobuf::RepeatedPtrField<std::string>&
+publishers_of(const scenario::Workload& workload) {
+    return workload.publishers().empty() ? workload.clients() : workload.publishers();
+}
+
+std::string topic_of(std::string topic, std::string_view publisher) {
+    constexpr std::string_view placeholder = "%c";
+    const auto at = topic.find(placeholder);
+    if (at != std::string::npos) topic.replace(at, placeholder.size(), publisher);
+    return topic;
+}
 
 Workload::Workload(World& world, const scenario::Scenario& scenario,
                    const std::vector<ClientIndex>& clients, Instant until, TakeStep take_step)
@@ -29,10 +40,14 @@ Workload::Workload(World& world, const scenario::Scenario& scenario,
         members_.push_back({&*one, clients[i]});
     }
     CHECK(!members_.empty());
-    const auto& publishers =
-        description_.publishers().empty() ? description_.clients() : description_.publishers();
+    const auto& publishers = publishers_of(description_);
     publishers_.assign(publishers.begin(), publishers.end());
     published_.resize(publishers_.size());
+    for (const auto& name : description_.visitors()) {
+        const auto one = std::ranges::find(scenario.clients(), name, &scenario::Client::name);
+        CHECK(one != scenario.clients().end());
+        visitors_.push_back(&*one);
+    }
     for (std::size_t i = 0; i < publishers_.size(); ++i) {
         publishes_.push_back(world.engine().stream(Domain::workload, i, Purpose::publish));
     }
@@ -85,15 +100,32 @@ void Workload::publish_next(std::uint32_t publisher) {
     auto& stream = publishes_[publisher];
     auto publishing = step_now();
     publishing.mutable_publish()->set_client(publishers_[publisher]);
-    auto& message = *publishing.mutable_publish()->add_messages();
-    message.set_topic(draw_one(stream, description_.topics()));
-    message.set_qos(draw_qos(stream));
-    message.set_retain(stream.chance(description_.retain_per_mille()));
-    message.set_payload(publishers_[publisher] + "-" + std::to_string(++published_[publisher]));
+    draw_publication(publisher, *publishing.mutable_publish()->add_messages());
     take_step_(publishing);
     schedule_in(draw_between(stream, description_.publish_every_ms_low(),
                              description_.publish_every_ms_high()),
                 publish, publisher);
+}
+
+void Workload::draw_publication(std::uint32_t publisher, scenario::Publication& message) {
+    auto& stream = publishes_[publisher];
+    const auto& name = publishers_[publisher];
+    message.set_topic(topic_of(draw_one(stream, description_.topics()), name));
+    message.set_qos(description_.has_publish_qos() ? description_.publish_qos() : draw_qos(stream));
+    message.set_retain(stream.chance(description_.retain_per_mille()));
+    message.set_payload(name + "-" + std::to_string(++published_[publisher]));
+    if (description_.delete_per_mille() > 0 && stream.chance(description_.delete_per_mille())) {
+        message.set_retain(true);
+        message.clear_payload();
+        return;
+    }
+    if (description_.size_bytes_size() > 0) {
+        message.set_size_bytes(draw_one(stream, description_.size_bytes()));
+    }
+    if (description_.expire_per_mille() > 0 && stream.chance(description_.expire_per_mille())) {
+        message.set_expiry_s(
+            draw_between(stream, description_.expiry_s_low(), description_.expiry_s_high()));
+    }
 }
 
 void Workload::disturb_next() {
@@ -106,149 +138,6 @@ void Workload::disturb_next() {
     schedule_in(draw_between(disturbs_, description_.disturb_every_ms_low(),
                              description_.disturb_every_ms_high()),
                 disturb, 0);
-}
-
-void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Client& client,
-                           std::uint32_t span_ms) {
-    constexpr std::array all_directions{scenario::both, scenario::to_broker, scenario::to_client};
-    const auto direction = pick(disturbs_, all_directions);
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(until_ - world_.now()).count();
-    const auto for_ms = std::max(1U, std::min(span_ms, static_cast<std::uint32_t>(left)));
-    auto trouble = step_now();
-    auto relief = step_now();
-    switch (disturbance) {
-        case scenario::stall_link:
-            trouble.mutable_stall()->set_link(client.name());
-            trouble.mutable_stall()->set_direction(direction);
-            trouble.mutable_stall()->set_for_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::drop_link:
-            trouble.mutable_drop()->set_link(client.name());
-            trouble.mutable_drop()->set_direction(direction);
-            trouble.mutable_drop()->set_for_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::cut_link:
-            trouble.mutable_cut()->set_link(client.name());
-            trouble.mutable_cut()->set_for_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::half_open_link:
-            trouble.mutable_half_open()->set_link(client.name());
-            trouble.mutable_half_open()->set_direction(direction);
-            return take_step_(trouble);
-        case scenario::slow_reader:
-            trouble.mutable_stop_reading()->set_client(client.name());
-            trouble.mutable_stop_reading()->set_for_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::take_over:
-            trouble.mutable_connect()->set_client(client.name());
-            return take_step_(trouble);
-        case scenario::leave_and_return:
-            trouble.mutable_disconnect()->set_client(client.name());
-            relief.mutable_connect()->set_client(client.name());
-            relief.mutable_connect()->set_unless_connected(true);
-            take_step_(trouble);
-            return take_later(span_ms, std::move(relief));
-        case scenario::change_subscription: return change_subscription(client.name());
-        case scenario::stop_acknowledging:
-            trouble.mutable_acknowledgements()->set_client(client.name());
-            trouble.mutable_acknowledgements()->mutable_policy()->set_only_first(0);
-            relief.mutable_acknowledgements()->set_client(client.name());
-            *relief.mutable_acknowledgements()->mutable_policy() = client.acknowledgements();
-            take_step_(trouble);
-            return take_later(span_ms, std::move(relief));
-        case scenario::crash_node:
-            trouble.mutable_crash()->set_restart_after_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::crash_client:
-            trouble.mutable_crash_client()->set_client(client.name());
-            trouble.mutable_crash_client()->set_restart_after_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::reset_at_byte: {
-            constexpr std::uint64_t bytes_max = 200;
-            trouble.mutable_reset_after()->set_link(client.name());
-            trouble.mutable_reset_after()->set_direction(
-                direction == scenario::to_client ? scenario::to_client : scenario::to_broker);
-            trouble.mutable_reset_after()->set_bytes(
-                1 + static_cast<std::uint32_t>(disturbs_.below(bytes_max)));
-            return take_step_(trouble);
-        }
-        case scenario::application_away:
-            trouble.mutable_leave_application()->set_client(client.name());
-            relief.mutable_return_application()->set_client(client.name());
-            take_step_(trouble);
-            return take_later(span_ms, std::move(relief));
-        case scenario::change_path: return change_path(client);
-        case scenario::change_link:
-            trouble.mutable_set_link()->set_link(client.name());
-            *trouble.mutable_set_link()->mutable_model() = draw_narrow_link(disturbs_);
-            trouble.mutable_set_link()->set_for_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::change_clock: return change_clock(client.name());
-        case scenario::pause_node:
-            trouble.mutable_pause()->set_for_ms(for_ms);
-            trouble.mutable_pause()->set_sleeps(disturbs_.chance(300));
-            return take_step_(trouble);
-        case scenario::stop_node:
-            trouble.mutable_stop()->set_restart_after_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::crash_machine:
-            trouble.mutable_crash()->set_silent(true);
-            trouble.mutable_crash()->set_restart_after_ms(for_ms);
-            return take_step_(trouble);
-        case scenario::vanish_and_return:
-            trouble.mutable_vanish()->set_client(client.name());
-            relief.mutable_connect()->set_client(client.name());
-            relief.mutable_connect()->set_unless_connected(true);
-            take_step_(trouble);
-            return take_later(span_ms, std::move(relief));
-        case scenario::slow_disk:
-        case scenario::full_disk:
-        case scenario::failing_disk:
-        case scenario::lose_batches:
-        case scenario::tear_batch: return disturb_disk(disturbance, for_ms);
-        default: UNREACHABLE();  // Protobuf adds sentinels to its enumerations.
-    }
-}
-
-void Workload::change_subscription(const std::string& client) {
-    scenario::Subscription subscription;
-    draw_subscription(subscription);
-    auto change = step_now();
-    const bool is_leaving = disturbs_.chance(500);
-    if (is_leaving) {
-        change.mutable_unsubscribe()->set_client(client);
-        change.mutable_unsubscribe()->add_filters(subscription.filter());
-    } else {
-        change.mutable_subscribe()->set_client(client);
-        *change.mutable_subscribe()->add_subscriptions() = subscription;
-    }
-    take_step_(change);
-}
-
-void Workload::change_path(const scenario::Client& client) {
-    if (client.paths_size() == 0) return;
-    auto change = step_now();
-    auto& what = *change.mutable_change_path();
-    what.set_client(client.name());
-    what.set_path(draw_between(disturbs_, 0, static_cast<std::uint32_t>(client.paths_size())));
-    what.set_reconnect(true);
-    take_step_(change);
-}
-
-void Workload::change_clock(const std::string& client) {
-    auto change = step_now();
-    auto& what = *change.mutable_set_clock();
-    const bool is_client = disturbs_.chance(500);
-    if (is_client) {
-        what.set_client(client);
-    } else {
-        constexpr std::uint64_t jump_ms_max = 3'600'000;
-        const auto jump_ms = static_cast<std::int64_t>(disturbs_.below(2 * jump_ms_max + 1));
-        what.set_jump_ms(jump_ms - static_cast<std::int64_t>(jump_ms_max));
-    }
-    what.set_drift_ppm(draw_drift_ppm(disturbs_));
-    take_step_(change);
 }
 
 void Workload::end_all() {

@@ -11,6 +11,13 @@
 
 namespace touchstone::simulator {
 
+/// Who publishes: `publishers`, or all of `clients`.
+[[nodiscard]] const google::protobuf::RepeatedPtrField<std::string>&
+publishers_of(const scenario::Workload& workload);
+
+/// One of the workload's `topics`, as that client publishes to it.
+[[nodiscard]] std::string topic_of(std::string topic, std::string_view publisher);
+
 class Workload final : private EventHandler {
 public:
     /// Makes happen, now, what the step says. Its `at_ms` is now.
@@ -35,7 +42,9 @@ private:
     void on_event(const Event& event) override;
     void begin_all();
     void publish_next(std::uint32_t publisher);
+    void draw_publication(std::uint32_t publisher, scenario::Publication& message);
     void disturb_next();
+    // workload_disturbances.cpp
     void disturb_now(scenario::Disturbance disturbance, const scenario::Client& client,
                      std::uint32_t span_ms);
     void change_subscription(const std::string& client);
@@ -43,6 +52,10 @@ private:
     /// workload_disks.cpp
     void disturb_disk(scenario::Disturbance disturbance, std::uint32_t for_ms);
     void change_clock(const std::string& client);
+    void receive_visitor(scenario::Disturbance disturbance, std::uint32_t span_ms);
+    void send_later(std::uint32_t delay_ms, const scenario::Client& client, std::string hex);
+    void unsubscribe_all(std::uint32_t span_ms);
+    // workload.cpp again
     void end_all();
     void reassure_all();
     [[nodiscard]] scenario::Step step_now() const;
@@ -54,6 +67,7 @@ private:
     World& world_;
     const scenario::Workload& description_;
     std::vector<Member> members_;
+    std::vector<const scenario::Client*> visitors_;
     std::vector<std::string> publishers_;
     Instant until_;
     TakeStep take_step_;

@@ -161,9 +161,10 @@ void look_at_workload(LiveScenario& live) {
         live.left_out.push_back("what a swarm draws");
     }
     constexpr std::array of_nodes{
-        scenario::crash_node,   scenario::stop_node, scenario::pause_node, scenario::crash_machine,
-        scenario::change_clock, scenario::slow_disk, scenario::full_disk,  scenario::failing_disk,
-        scenario::lose_batches, scenario::tear_batch};
+        scenario::crash_node,    scenario::stop_node,    scenario::pause_node,
+        scenario::crash_machine, scenario::change_clock, scenario::change_access_rules,
+        scenario::slow_disk,     scenario::full_disk,    scenario::failing_disk,
+        scenario::lose_batches,  scenario::tear_batch};
     const auto is_of_node = [&](int one) {
         return std::ranges::find(of_nodes, static_cast<scenario::Disturbance>(one)) !=
                of_nodes.end();
@@ -172,7 +173,7 @@ void look_at_workload(LiveScenario& live) {
     const auto kept = std::remove_if(disturbances.begin(), disturbances.end(), is_of_node);
     if (kept == disturbances.end()) return;
     disturbances.erase(kept, disturbances.end());
-    live.left_out.push_back("crashes, pauses, disks and clocks of the node");
+    live.left_out.push_back("crashes, pauses, disks, clocks and rules of the node");
     if (disturbances.empty()) workload.clear_disturbances();
 }
 

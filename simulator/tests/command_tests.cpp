@@ -4,11 +4,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -256,6 +259,17 @@ private:
         std::filesystem::path{testing::TempDir()} / ("endless-" + std::to_string(::getpid()));
 };
 
+/// Until the process has used so much CPU time.
+void wait_for_cpu_time(pid_t process, std::chrono::nanoseconds wanted) {
+    clockid_t clock{};
+    ASSERT_EQ(::clock_getcpuclockid(process, &clock), 0);
+    std::timespec spent{};
+    do {
+        ::sched_yield();
+        ASSERT_EQ(::clock_gettime(clock, &spent), 0);
+    } while (std::chrono::seconds{spent.tv_sec} + std::chrono::nanoseconds{spent.tv_nsec} < wanted);
+}
+
 void expect_report_of_what_was(const Endless& endless) {
     const auto read = reports::load_run(endless.out());
     ASSERT_TRUE(std::holds_alternative<results::Run>(read));
@@ -299,9 +313,11 @@ TEST(SimulateCommand, a_signal_ends_a_run_with_what_it_has) {
             ::_exit(exit_code);
         }
         ::close(output[1]);
-        // It has said its seed, so it listens to signals.
+        // It has said its seed, so it listens to signals; and has computed for so long that it is in
+        // the middle of the run.
         char first = 0;
         ASSERT_EQ(::read(output[0], &first, 1), 1);
+        wait_for_cpu_time(process, std::chrono::milliseconds{100});
         ASSERT_EQ(::kill(process, signal), 0);
         std::string text;
         for (char one = 0; ::read(output[0], &one, 1) == 1;) text += one;

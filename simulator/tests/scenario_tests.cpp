@@ -191,6 +191,27 @@ TEST(Scenario, knows_the_rules_of_its_clients_and_their_faults) {
                 ElementsAre(HasSubstr("hex: pairs of hexadecimal digits")));
 }
 
+TEST(Scenario, has_visitors_and_rules_for_what_a_workload_does_with_them) {
+    const auto with = [](const std::string& more) {
+        return problems_of("workload { clients: \"subscriber\" topics: \"t/%c\" filters: \"t/+\" "
+                           "publish_every_ms_low: 1 publish_every_ms_high: 1 "
+                           "disturb_every_ms_low: 1 disturb_every_ms_high: 1 " +
+                           more + " }");
+    };
+    EXPECT_THAT(with("disturbances: visit disturbances: change_access_rules"),
+                ElementsAre(HasSubstr("workload.disturbances: visit is what `visitors` do"),
+                            HasSubstr("change_access_rules chooses from `access_rules`")));
+    EXPECT_THAT(with("visitors: [\"subscriber\", \"x\"]"),
+                ElementsAre(HasSubstr("visitors: 'subscriber' is among `clients`"),
+                            HasSubstr("visitors: no client is called 'x'")));
+    EXPECT_THAT(with("access_rules: \"{allow, al}.\" delete_per_mille: 1001"),
+                ElementsAre(HasSubstr("delete_per_mille: 1001 is not in 0..1000"),
+                            HasSubstr("access_rules: rule line 1, column 9: expected")));
+    EXPECT_THAT(with("expiry_s_low: 5 expiry_s_high: 4"), ElementsAre(HasSubstr("expiry_s_")));
+    EXPECT_THAT(with("topics: \"+/%c\""),
+                ElementsAre(HasSubstr("topics: '+/subscriber' is no Topic Name")));
+}
+
 TEST(Scenario, of_the_catalogue_has_story_reference_and_proof) {
     EXPECT_THAT(problems_of("catalogue: \"QX-01\""),
                 ElementsAre(HasSubstr("story: is missing"), HasSubstr("references: is missing"),

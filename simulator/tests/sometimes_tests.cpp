@@ -242,6 +242,11 @@ const std::vector<Row>& rows() {
                           ProtocolVersion::v5);
              pair.to_client(pair.subscriber, bytes);
          }},
+        {node_came_back,
+         [](Pair& pair, bool is_it) {
+             if (is_it) pair.note_node(TraceEntry::Kind::node_stopped);
+             pair.note_node(TraceEntry::Kind::node_started);
+         }},
         {node_crashed_with_flows,
          [](Pair& pair, bool is_it) {
              pair.accept("a", 1);

@@ -148,7 +148,7 @@ TEST(LiveScenario, what_the_node_must_be_and_what_is_left_out_is_listed) {
     EXPECT_THAT(live.demands, ElementsAre("inflight_max: 2"));
     EXPECT_THAT(live.left_out,
                 testing::IsSupersetOf({"shards: 2 of the node", "limits drawn for the node",
-                                       "crashes, pauses, disks and clocks of the node"}));
+                                       "crashes, pauses, disks, clocks and rules of the node"}));
     EXPECT_FALSE(live.scenario.workload().shuffle_nodes());
     EXPECT_THAT(live.scenario.workload().disturbances(), ElementsAre(scenario::cut_link));
     EXPECT_EQ(live.scenario.workload().topics(0), "p/a");
