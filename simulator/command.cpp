@@ -255,13 +255,8 @@ int simulate_command(int argument_count, char** arguments) {
     app.add_flag("--json", options.is_json, "Print the results as one JSON document");
     app.add_flag("--no-report", options.has_no_report, "Write no result directory");
     app.add_flag("--digest-only", options.is_digest_only, "Print digests only, write nothing");
-    try {
-        app.parse(argument_count, arguments);
-    } catch (const CLI::CallForHelp&) {
-        fmt::print("{}", app.help());
-        return to_int(ExitCode::as_expected);
-    } catch (const CLI::ParseError& error) {
-        return usage_error(fmt::format("{}; see `touchstone simulate --help`", error.what()));
+    if (const auto exit_code = parse_or_answer(app, "", argument_count, arguments)) {
+        return *exit_code;
     }
     for (const auto& text : options.sweep.defects) {
         if (const auto problem = problem_of_defect(text))

@@ -1,5 +1,6 @@
 #include "simulator/command_parts.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,6 +16,29 @@ namespace touchstone::simulator {
 int usage_error(std::string_view line) {
     std::cerr << "touchstone simulate: " << line << '\n';
     return to_int(ExitCode::usage_error);
+}
+
+void add_run_options(CLI::App& app, RunOptions& run) {
+    app.add_option("--defect", run.defects,
+                   "Switch a published defect on, NAME, NAME@CLIENT or NAME@*; may be repeated")
+        ->allow_extra_args(false);
+    app.add_option("--shards", run.shard_count, "Shards of every node; default: the scenario's")
+        ->check(CLI::Range(1U, 64U));
+}
+
+std::optional<int> parse_or_answer(CLI::App& app, std::string_view name, int argument_count,
+                                   char** arguments) {
+    const std::string space{name.empty() ? "" : " "};
+    try {
+        app.parse(argument_count, arguments);
+    } catch (const CLI::CallForHelp&) {
+        fmt::print("{}", app.help());
+        return to_int(ExitCode::as_expected);
+    } catch (const CLI::ParseError& error) {
+        return usage_error(fmt::format("{}{}{}; see `touchstone simulate{}{} --help`", name,
+                                       name.empty() ? "" : ": ", error.what(), space, name));
+    }
+    return std::nullopt;
 }
 
 std::string shell_word(const std::string& text) {

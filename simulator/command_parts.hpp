@@ -6,9 +6,22 @@
 #include <string_view>
 #include <vector>
 
+#include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
 
+namespace CLI {
+class App;
+}
+
 namespace touchstone::simulator {
+
+/// --defect and --shards, as every subcommand that makes runs takes them.
+void add_run_options(CLI::App& app, RunOptions& run);
+
+/// Reads the arguments. Nothing when there is something to do; else the exit code, after the help,
+/// or what is wrong, has been printed. `name`: of the subcommand of `simulate`; empty for itself.
+[[nodiscard]] std::optional<int> parse_or_answer(CLI::App& app, std::string_view name,
+                                                 int argument_count, char** arguments);
 
 /// Prints the line on standard error, behind the subcommand's name; returns the exit code of a
 /// usage error.

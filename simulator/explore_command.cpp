@@ -128,24 +128,14 @@ int explore_command(int argument_count, char** arguments) {
     app.add_option("--seed", run.seed, "Seed of the search; default: the scenario's");
     app.add_option("--jobs", options.explore.process_count, "Processes; default: 1")
         ->check(CLI::Range(1U, 256U));
-    app.add_option("--defect", run.defects,
-                   "Switch a published defect on, NAME or NAME@CLIENT; may be repeated")
-        ->allow_extra_args(false);
-    app.add_option("--shards", run.shard_count, "Shards of every node; default: the scenario's")
-        ->check(CLI::Range(1U, 64U));
+    add_run_options(app, run);
     app.add_flag("--first", options.explore.has_enough_with_one, "End with the first failure");
     app.add_flag("--no-mutation", options.has_no_mutation, "All runs are from seeds");
     app.add_option("--time-budget", options.time_budget_s, "Seconds")->check(CLI::PositiveNumber);
     app.add_option("--out", options.out,
                    "Folder for schedules that fail; default: out/explore-NAME");
-    try {
-        app.parse(argument_count, arguments);
-    } catch (const CLI::CallForHelp&) {
-        fmt::print("{}", app.help());
-        return to_int(ExitCode::as_expected);
-    } catch (const CLI::ParseError& error) {
-        return usage_error(
-            fmt::format("explore: {}; see `touchstone simulate explore --help`", error.what()));
+    if (const auto exit_code = parse_or_answer(app, "explore", argument_count, arguments)) {
+        return *exit_code;
     }
     const auto loaded = load_to_run(options.path, run.defects);
     if (!loaded) return to_int(ExitCode::usage_error);

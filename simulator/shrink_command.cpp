@@ -133,24 +133,13 @@ int shrink_command(int argument_count, char** arguments) {
     app.footer(std::string{examples});
     app.add_option("FILE", options.path, "Scenario (*.textproto)")->required();
     app.add_option("--seed", options.run.seed, "Seed that fails; default: the scenario's");
-    app.add_option("--defect", options.run.defects,
-                   "Switch a published defect on, NAME or NAME@CLIENT; may be repeated")
-        ->allow_extra_args(false);
-    app.add_option("--shards", options.run.shard_count,
-                   "Shards of every node; default: the scenario's")
-        ->check(CLI::Range(1U, 64U));
+    add_run_options(app, options.run);
     app.add_option("--out", options.out, "File to write; default: out/NAME-SEED.textproto");
     app.add_option("--time-budget", options.time_budget_s, "Seconds")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    try {
-        app.parse(argument_count, arguments);
-    } catch (const CLI::CallForHelp&) {
-        fmt::print("{}", app.help());
-        return to_int(ExitCode::as_expected);
-    } catch (const CLI::ParseError& error) {
-        return usage_error(
-            fmt::format("shrink: {}; see `touchstone simulate shrink --help`", error.what()));
+    if (const auto exit_code = parse_or_answer(app, "shrink", argument_count, arguments)) {
+        return *exit_code;
     }
     const auto loaded = load_to_run(options.path, options.run.defects);
     if (!loaded) return to_int(ExitCode::usage_error);
