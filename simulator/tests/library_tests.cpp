@@ -286,16 +286,55 @@ const std::set<std::string_view> defects_of_storage{
     "snapshot_dangling_ref",  "snapshot_no_fsync",       "snapshot_without_inflight",
     "will_lost_on_crash",     "will_owner_gone"};
 
-// Random search finds what the scenarios were made for.
-TEST(Sweep, finds_every_defect) {
-    for (const auto& one : defect_switches) {
-        if (defects_beyond_the_sweeps.contains(one.name)) continue;
-        const char* ordinary = defects_of_storage.contains(one.name) ? "disks"
-                               : one.name.starts_with("share_")      ? "shared"
-                                                                     : "session-faults";
-        EXPECT_TRUE(is_found_by_search(one.name, std::string{one.name}, ordinary)) << one.name;
+/// Names of switches; one test for each, so that a slow build of all has no slow test.
+template <class Switches>
+std::vector<std::string> names_of(const Switches& switches, auto is_wanted) {
+    std::vector<std::string> names;
+    for (const auto& one : switches) {
+        if (is_wanted(one.name)) names.emplace_back(one.name);
     }
+    return names;
 }
+
+std::string test_name(const testing::TestParamInfo<std::string>& info) {
+    return info.param;
+}
+
+// Random search finds what the scenarios were made for.
+class DefectOfNodes : public testing::TestWithParam<std::string> {};
+
+TEST_P(DefectOfNodes, is_found) {
+    const auto& name = GetParam();
+    const char* ordinary = defects_of_storage.contains(name) ? "disks"
+                           : name.starts_with("share_")      ? "shared"
+                                                             : "session-faults";
+    EXPECT_TRUE(is_found_by_search(name, name, ordinary));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sweep, DefectOfNodes,
+                         testing::ValuesIn(names_of(defect_switches,
+                                                    [](std::string_view name) {
+                                                        return !defects_beyond_the_sweeps.contains(
+                                                            name);
+                                                    })),
+                         test_name);
+
+class DefectOfClients : public testing::TestWithParam<std::string> {};
+
+TEST_P(DefectOfClients, is_found) {
+    const auto everywhere = GetParam() + "@*";
+    EXPECT_TRUE(is_found_by_search(GetParam(), everywhere, "clients") ||
+                is_found_by_search(GetParam(), everywhere, "limits"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sweep, DefectOfClients,
+                         testing::ValuesIn(names_of(client_defect_switches,
+                                                    [](std::string_view name) {
+                                                        // Bytes that no server sends.
+                                                        return name != "prop_len_unchecked" &&
+                                                               name != "topic_len_underflow";
+                                                    })),
+                         test_name);
 
 TEST(Sweep, clients_that_crash) {
     sweep("scenarios/sweep/clients.textproto", 1, 100, 2);
@@ -307,17 +346,6 @@ TEST(Sweep, swarms) {
 
 TEST(Sweep, clients_of_a_limited_server) {
     sweep("scenarios/sweep/limits.textproto", 1, 100, 1);
-}
-
-TEST(Sweep, finds_the_defects_of_clients) {
-    for (const auto& one : client_defect_switches) {
-        // Bytes that no server sends.
-        if (one.name == "prop_len_unchecked" || one.name == "topic_len_underflow") continue;
-        const auto everywhere = std::string{one.name} + "@*";
-        EXPECT_TRUE(is_found_by_search(one.name, everywhere, "clients") ||
-                    is_found_by_search(one.name, everywhere, "limits"))
-            << one.name;
-    }
 }
 
 TEST(Snapshot, text_has_the_newest_left) {

@@ -357,7 +357,8 @@ TEST(RecordingOfStorage, that_lacks_what_was_found_parts) {
     Life life{disks};
     const auto subscriber = life.open("s");
     life.send(subscriber, connect('s'));
-    const auto whole = life.records()[owner_of("s", 2).raw()];
+    const auto records = life.records();  // its frames are views
+    const auto& whole = records[owner_of("s", 2).raw()];
     Buffer file;
     append(file, as_bytes(record::magic));
     bool is_after_found = false;
