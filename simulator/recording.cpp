@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "broker/record/codec.hpp"
+#include "broker/session/publication.hpp"
 #include "simulator/recording_text.hpp"
 
 namespace touchstone::simulator {
@@ -206,14 +207,7 @@ private:
             case Kind::publish: {
                 MessageRef message;
                 if (!read(message) || !message) return false;
-                broker_->on_publish({.topic = message->topic(),
-                                     .payload = message->payload(),
-                                     .properties = message->properties(),
-                                     .qos = message->qos(),
-                                     .retain = message->retain(),
-                                     .expires_at = message->expires_at(),
-                                     .publisher = message->publisher()},
-                                    now);
+                broker_->on_publish(Publication{std::move(message)}.fields(), now);
                 return true;
             }
             case Kind::rules: {

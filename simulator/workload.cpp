@@ -17,9 +17,11 @@ publishers_of(const scenario::Workload& workload) {
 }
 
 std::string topic_of(std::string topic, std::string_view publisher) {
-    constexpr std::string_view placeholder = "%c";
-    const auto at = topic.find(placeholder);
-    if (at != std::string::npos) topic.replace(at, placeholder.size(), publisher);
+    constexpr std::string_view name_mark = "%c";
+    for (auto at = topic.find(name_mark); at != std::string::npos;
+         at = topic.find(name_mark, at + publisher.size())) {
+        topic.replace(at, name_mark.size(), publisher);
+    }
     return topic;
 }
 

@@ -208,8 +208,8 @@ TEST(Scenario, has_visitors_and_rules_for_what_a_workload_does_with_them) {
                 ElementsAre(HasSubstr("delete_per_mille: 1001 is not in 0..1000"),
                             HasSubstr("access_rules: rule line 1, column 9: expected")));
     EXPECT_THAT(with("expiry_s_low: 5 expiry_s_high: 4"), ElementsAre(HasSubstr("expiry_s_")));
-    EXPECT_THAT(with("topics: \"+/%c\""),
-                ElementsAre(HasSubstr("topics: '+/subscriber' is no Topic Name")));
+    EXPECT_THAT(with("topics: \"+/%c/%c\""),
+                ElementsAre(HasSubstr("topics: '+/subscriber/subscriber' is no Topic Name")));
 }
 
 TEST(Scenario, of_the_catalogue_has_story_reference_and_proof) {
