@@ -19,6 +19,7 @@ FlowTracker::Observation FlowTracker::observe(const Trace& trace, const History&
     }
     // A broker's Session State goes with the session, a client's when it says so.
     if (is_of_client && entry.kind == TraceEntry::Kind::forgot) flows_of(entry.actor.raw()).clear();
+    if (!is_of_client) count_copy(trace, history, entry);
     auto& client = this->client(entry.actor);
     if (entry.kind == TraceEntry::Kind::scripted) client.is_scripted = true;
     if (is_of_client && client.is_scripted) return {};
@@ -87,6 +88,23 @@ void FlowTracker::take_back(std::uint32_t sender, const TracedPacket& packet) {
         flows.insert(place, flow);
 }
 
+void FlowTracker::count_copy(const Trace& trace, const History& history, const TraceEntry& entry) {
+    const auto* const taken = taken_by_broker(trace, entry);
+    // At QoS 2 it is the same message, however often it comes.
+    const bool is_copy = taken != nullptr && taken->type == PacketType::publish &&
+                         taken->qos == QoS::at_least_once && taken->message != no_message;
+    if (!is_copy || !history.of(entry.connection).is_durable) return;
+    ++copies_[{history.of(entry.connection).node, taken->message}];
+}
+
+bool FlowTracker::may_be_another_copy(const History& history, std::uint32_t sender,
+                                      const TracedPacket& packet) {
+    const auto copies = copies_.find({history.of(packet.connection).node, packet.message});
+    if (copies == copies_.end()) return false;
+    const auto is_this = [&](const Flow& flow) { return flow.message == packet.message; };
+    return std::ranges::count_if(flows_of(sender), is_this) < copies->second;
+}
+
 bool FlowTracker::may_have_been_kept_back(const History& history, std::uint32_t sender,
                                           const TracedPacket& packet) {
     const auto& connection = history.of(packet.connection);
@@ -97,7 +115,8 @@ bool FlowTracker::may_have_been_kept_back(const History& history, std::uint32_t 
     // Nobody knows which flows a session has after its node's disk lied.
     if (history.is_broken(connection.node, Instant{}, packet.sent_at)) return true;
     const auto is_this = [&](const Flow& flow) { return flow.message == packet.message; };
-    return std::ranges::none_of(flows_of(sender), is_this);
+    return std::ranges::none_of(flows_of(sender), is_this) ||
+           may_be_another_copy(history, sender, packet);
 }
 
 FlowTracker::Observation FlowTracker::on_publish(const History& history, std::uint32_t sender,
@@ -121,7 +140,7 @@ FlowTracker::Observation FlowTracker::on_publish(const History& history, std::ui
         what = What::started_in_use;
         flows.erase(known);
     }
-    if (packet.dup) {
+    if (packet.dup && !may_be_another_copy(history, sender, packet)) {
         // A message that was given another identifier: what it had before is not in use any more.
         std::erase_if(flows, [&](const Flow& flow) {
             return flow.message != no_message && flow.message == packet.message;

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "simulator/checkers/history.hpp"
@@ -133,6 +134,12 @@ private:
     void on_crash(const Trace& trace, const History& history, Actor node);
     /// Takes the flow that `packet` sends again from those whose answer was lost.
     void take_back(std::uint32_t sender, const TracedPacket& packet);
+    /// Notes that a node with storage has taken the message at QoS 1: each time is another copy.
+    void count_copy(const Trace& trace, const History& history, const TraceEntry& entry);
+    /// Whether fewer flows of that message are unfinished than its node has taken copies of it.
+    /// Never on a node without storage.
+    [[nodiscard]] bool may_be_another_copy(const History& history, std::uint32_t sender,
+                                           const TracedPacket& packet);
     /// Whether the message may have been ready to be sent before, and kept back until a crash or
     /// the end of its connection: then its first PUBLISH has DUP 1.
     [[nodiscard]] bool may_have_been_kept_back(const History& history, std::uint32_t sender,
@@ -147,6 +154,7 @@ private:
     std::uint64_t last_number_ = 0;
     std::vector<Answered> answered_;                         // of nodes with storage
     std::map<std::uint32_t, std::vector<Flow>> unanswered_;  // by sender: the answer may be lost
+    std::map<std::pair<Actor, std::uint32_t>, std::int64_t> copies_;  // by node and message
 };
 
 /// When a PUBLISH of each message came to a broker first.

@@ -133,6 +133,41 @@ TEST(P2, a_resend_says_dup_and_keeps_its_identifier) {
     }
 }
 
+TEST(P2, a_copy_that_the_disk_kept_back_is_not_the_one_that_was_sent) {
+    // The publisher repeats a message at QoS 1 for a broker that stores, and the subscriber's
+    // connection ends while the disk has its second copy.
+    for (const int copies : {1, 2}) {
+        Pair pair;
+        pair.node_settings().has_storage = true;
+        pair.publish(pair.publisher, "t", "a", {.packet_id = 1});
+        if (copies == 2) pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .dup = true});
+        pair.send_to(pair.subscriber, "t", "a", {.packet_id = 3});
+        const auto again = pair.resume();
+        pair.send_to(again, "t", "a", {.packet_id = 3, .dup = true});
+        expect_kept(check_packet_id_stability, pair);
+        pair.send_to(again, "t", "a", {.packet_id = 1, .dup = true});
+        expect_kept_or_broken(copies == 2, check_packet_id_stability, pair,
+                              "a (id 1) was sent with DUP 1");
+        if (copies == 1) continue;
+        // Both copies are on their way, so a third one is none.
+        pair.send_to(again, "t", "a", {.packet_id = 2, .dup = true});
+        expect_broken(check_packet_id_stability, pair, "a (id 2) was sent with DUP 1");
+    }
+}
+
+TEST(P2, a_message_at_qos_2_has_one_copy_however_often_it_comes) {
+    Pair pair;
+    pair.node_settings().has_storage = true;
+    for (const bool dup : {false, true}) {
+        pair.publish(pair.publisher, "t", "a",
+                     {.qos = QoS::exactly_once, .packet_id = 1, .dup = dup});
+    }
+    pair.send_to(pair.subscriber, "t", "a", {.packet_id = 3});
+    const auto again = pair.resume();
+    pair.send_to(again, "t", "a", {.packet_id = 1, .dup = true});
+    expect_broken(check_packet_id_stability, pair, "a (id 1) was sent with DUP 1");
+}
+
 TEST(Q1, what_was_acknowledged_reaches_those_who_had_subscribed) {
     Pair pair;
     pair.accept("a", 1);
