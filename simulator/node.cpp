@@ -248,6 +248,22 @@ std::size_t Node::peer_messages_underway() const {
     return sum;
 }
 
+std::vector<Node::Underway> Node::publications_underway() const {
+    std::vector<Underway> all;
+    for (std::size_t pair = 0; pair < channels_.size(); ++pair) {
+        const auto to = static_cast<unsigned>(pair % options_.shard_count);
+        for (const auto& item : channels_[pair].underway) {
+            const auto* message = std::get_if<PeerMessage>(&item);
+            if (message == nullptr) continue;
+            if (const auto* one = std::get_if<PeerPublication>(message))
+                all.push_back({to, {}, one->message});
+            if (const auto* one = std::get_if<PeerSharedPublication>(message))
+                all.push_back({to, one->group, one->message});
+        }
+    }
+    return all;
+}
+
 bool Node::accepts() {
     if (!is_up()) return false;
     const auto interval = options_.accept_interval;

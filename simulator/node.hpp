@@ -120,6 +120,14 @@ public:
     [[nodiscard]] std::size_t unusable_records_ever() const { return unusable_records_ever_; }
     /// Of messages between shards.
     [[nodiscard]] std::size_t peer_messages_underway() const;
+    /// An Application Message between two shards.
+    struct Underway {
+        unsigned to = 0;
+        std::string group;  // as PeerSharedPublication::group; empty: PeerPublication
+        MessageRef message;
+    };
+    /// By pair of shards, and of a pair in the order of sending.
+    [[nodiscard]] std::vector<Underway> publications_underway() const;
 
     // Acceptor
     [[nodiscard]] bool accepts() override;

@@ -173,6 +173,16 @@ struct TracedSession {
     std::string client_id;
     std::vector<std::string> queue;     // payloads, oldest first
     std::vector<std::string> inflight;  // payloads (empty once released), oldest first
+    unsigned shard = 0;                 // of its node
+};
+
+/// A message that a shard of a node has sent to another one, which had not taken it when the run
+/// ended.
+struct TracedUnderway {
+    Actor node;
+    unsigned shard = 0;  // where it goes
+    std::string group;   // of a Shared Subscription: $share/…; empty: for all of the shard
+    std::string payload;
 };
 
 /// What became of the messages for which a node found receivers since its last start.
@@ -199,6 +209,7 @@ struct TracedMemory {
 struct TracedEnd {
     Instant at{};  // end of the run
     std::vector<TracedSession> sessions;
+    std::vector<TracedUnderway> underway;
     /// Messages accepted for a session that lasted and given up for a counted reason (queue full,
     /// expired, too large), over all nodes and restarts.
     std::uint64_t dropped_messages = 0;

@@ -308,7 +308,10 @@ void World::finish() {
             const auto view = node.session(client_id);
             // Two sessions of one Client Identifier, as a broken broker may have, show only once.
             if (!view) continue;
-            TracedSession session{.client_id = client_id, .queue = {}, .inflight = {}};
+            TracedSession session{.client_id = client_id,
+                                  .queue = {},
+                                  .inflight = {},
+                                  .shard = owner_of(client_id, node.options().shard_count).raw()};
             for (const auto& message : view->queue) {
                 session.queue.emplace_back(as_text(message->payload()));
             }
@@ -316,6 +319,12 @@ void World::finish() {
                 session.inflight.emplace_back(one.message ? as_text(one.message->payload()) : "");
             }
             end.sessions.push_back(std::move(session));
+        }
+        for (const auto& one : node.publications_underway()) {
+            end.underway.push_back({.node = placed.actor,
+                                    .shard = one.to,
+                                    .group = one.group,
+                                    .payload = std::string{as_text(one.message->payload())}});
         }
         const Gauges gauges = node.gauges();
         end.memory.push_back(

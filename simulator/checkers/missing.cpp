@@ -66,7 +66,8 @@ std::vector<Accepted> History::accepted_messages(const Trace& trace, const Histo
 
 namespace {
 
-/// session, message: what reached a client, or waits for it at the end of the run.
+/// session, message: what reached a client, or waits for it at the end of the run, or is then on
+/// its way to the session's shard: it was acknowledged without waiting for that (ARCHITECTURE.md).
 std::set<std::pair<std::uint32_t, std::uint32_t>> reached(const Trace& trace,
                                                           const History& history) {
     std::set<std::pair<std::uint32_t, std::uint32_t>> all;
@@ -82,6 +83,12 @@ std::set<std::pair<std::uint32_t, std::uint32_t>> reached(const Trace& trace,
         if (view == trace.end.sessions.end()) continue;
         for (const auto* list : {&view->queue, &view->inflight}) {
             for (const auto& payload : *list) all.insert({index, trace.find_message(payload)});
+        }
+        for (const auto& one : trace.end.underway) {
+            if (one.node == history.sessions[index].node && one.shard == view->shard &&
+                one.group.empty()) {
+                all.insert({index, trace.find_message(one.payload)});
+            }
         }
     }
     return all;

@@ -136,6 +136,14 @@ private:
     [[nodiscard]] const std::string& client_of(std::uint32_t session) const {
         return history_.sessions[session].client_id;
     }
+    /// Between two shards at the end of the run, so that it is not to be said yet who gets it.
+    [[nodiscard]] bool is_underway(const Accepted& accepted, std::string_view name) const {
+        const Actor node = history_.of(accepted.connection).node;
+        const auto& payload = trace_.messages[accepted.message].payload;
+        return std::ranges::any_of(trace_.end.underway, [&](const TracedUnderway& one) {
+            return one.node == node && one.group == name && one.payload == payload;
+        });
+    }
     /// In the group from before the message on to the end of the run.
     [[nodiscard]] bool is_lasting(const Member& member, const Accepted& accepted) const {
         const auto& session = history_.sessions[member.session];
@@ -152,6 +160,7 @@ private:
             return fates_.acknowledged.contains(key) || fates_.waiting.contains(key);
         };
         if (std::ranges::any_of(group.members, has)) return;
+        if (is_underway(accepted, name)) return;
         failures.push_back({accepted.acknowledged_entry,
                             fmt::format("{} was acknowledged to its publisher, but no member of "
                                         "the Shared Subscription {} has acknowledged it or is "

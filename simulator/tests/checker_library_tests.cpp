@@ -237,6 +237,16 @@ TEST(H1, a_message_goes_to_one_member) {
     expect_broken(check_shared_dispatch, sharing, "was sent to 'second' although 'first' had got");
 }
 
+TEST(H1, what_is_between_two_shards_at_the_end_is_nobodys_yet) {
+    Sharing sharing;
+    sharing.accept("a");
+    auto& underway = sharing.finished().end.underway;
+    underway.push_back({.node = sharing.node(), .shard = 1, .group = "$share/g/t", .payload = "a"});
+    expect_kept(check_shared_dispatch, sharing);
+    underway.front().group = "$share/other/t";
+    expect_broken(check_shared_dispatch, sharing, "no member of the Shared Subscription");
+}
+
 TEST(H1, what_a_member_did_not_acknowledge_goes_on_when_its_session_ends) {
     Sharing sharing;
     sharing.accept("a");

@@ -182,6 +182,25 @@ TEST(Q1, what_was_acknowledged_reaches_those_who_had_subscribed) {
     expect_kept(check_at_least_once, pair);
 }
 
+TEST(Q1, what_is_between_two_shards_at_the_end_is_not_missing) {
+    Pair pair;
+    pair.accept("a", 1);
+    auto& end = pair.finished().end;
+    end.sessions.push_back({.client_id = "subscriber", .shard = 1});
+    const TracedUnderway right{.node = pair.node(), .shard = 1, .group = "", .payload = "a"};
+    end.underway.push_back(right);
+    expect_kept(check_at_least_once, pair);
+    auto& underway = end.underway.front();
+    underway.shard = 0;
+    expect_broken(check_at_least_once, pair, "a was acknowledged to its publisher");
+    underway = right;
+    underway.group = "$share/g/t";
+    expect_broken(check_at_least_once, pair, "a was acknowledged to its publisher");
+    underway = right;
+    underway.payload = "b";
+    expect_broken(check_at_least_once, pair, "a was acknowledged to its publisher");
+}
+
 TEST(Q1, a_subscription_at_qos_0_or_a_message_before_it_promises_nothing) {
     TraceBuilder builder;
     const auto publisher = builder.connect("p");
