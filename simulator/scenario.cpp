@@ -567,7 +567,8 @@ private:
             const bool takes_visitor =
                 one == scenario::visit || one == scenario::wrong_acknowledgement ||
                 one == scenario::overrun || one == scenario::trickle ||
-                one == scenario::spoilt_connect || one == scenario::silent_visit;
+                one == scenario::spoilt_connect || one == scenario::silent_visit ||
+                one == scenario::overlong_length;
             if (takes_visitor && workload.visitors_size() == 0) {
                 complain(place, "disturbances",
                          fmt::format("{} is what `visitors` do; name at least one there",

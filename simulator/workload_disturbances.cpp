@@ -35,6 +35,48 @@ std::string publish_hex(const scenario::Client& client, unsigned qos, unsigned p
     return hex;
 }
 
+/// A packet of v5 that has Properties: what comes before their length and what behind it, as a
+/// scenario writes bytes.
+struct AroundProperties {
+    unsigned first_byte;
+    std::string_view before;
+    std::string_view behind;
+};
+constexpr std::array packets_with_properties{
+    AroundProperties{0x10, "00044D5154540502003C", "000178"},  // CONNECT, Client Identifier "x"
+    AroundProperties{0x20, "0000", ""},                        // CONNACK, Success
+    AroundProperties{0x32, "0001780001", "2E"},                // PUBLISH, QoS 1, Topic Name "x"
+    AroundProperties{0x40, "000100", ""},                      // PUBACK, Success
+    AroundProperties{0x50, "000100", ""},                      // PUBREC
+    AroundProperties{0x62, "000100", ""},                      // PUBREL
+    AroundProperties{0x70, "000100", ""},                      // PUBCOMP
+    AroundProperties{0x82, "0001", "00017800"},                // SUBSCRIBE, Topic Filter "x"
+    AroundProperties{0x90, "0001", "00"},                      // SUBACK, Granted QoS 0
+    AroundProperties{0xA2, "0001", "000178"},                  // UNSUBSCRIBE
+    AroundProperties{0xB0, "0001", "00"},                      // UNSUBACK, Success
+    AroundProperties{0xE0, "00", ""},                          // DISCONNECT, normal
+    AroundProperties{0xF0, "18", ""},                          // AUTH, Continue authentication
+};
+
+/// A packet with a length that goes past its end, which both sides may get, whoever is meant to
+/// send it. In v3.1.1 only a Topic Name has one that makes every packet malformed.
+std::string draw_overlong(RandomStream& stream, const scenario::Client& client) {
+    constexpr std::uint64_t topic_share_per_mille = 100;
+    const bool is_topic = stream.chance(topic_share_per_mille) || client.version() == 3;
+    if (is_topic) {
+        const auto size_bytes = draw_between(stream, 2, 65'535);  // and one follows
+        return fmt::format("3003{:04X}78", size_bytes);
+    }
+    const auto packet = pick(stream, packets_with_properties);
+    const auto left_bytes = packet.behind.size() / 2;
+    constexpr std::uint32_t one_byte_max = 127;  // of a Variable Byte Integer (§1.5.5)
+    const auto properties_bytes =
+        draw_between(stream, static_cast<std::uint32_t>(left_bytes + 1), one_byte_max);
+    const auto rest = packet.before.size() / 2 + 1 + left_bytes;
+    return fmt::format("{:02X}{:02X}{}{:02X}{}", packet.first_byte, rest, packet.before,
+                       properties_bytes, packet.behind);
+}
+
 }  // namespace
 
 void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Client& client,
@@ -141,6 +183,7 @@ void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Cl
         case scenario::overrun:
         case scenario::trickle:
         case scenario::spoilt_connect:
+        case scenario::overlong_length:
         case scenario::silent_visit: return receive_visitor(disturbance, span_ms);
         case scenario::change_access_rules:
             trouble.mutable_access_rules()->set_rules(
@@ -227,6 +270,20 @@ void Workload::receive_visitor(scenario::Disturbance disturbance, std::uint32_t 
                        fmt::format("101700044D5154540506003C0000017802{:02X}0000017700"
                                    "0177",
                                    disturbs_.below(property_ids)));
+            break;
+        }
+        case scenario::overlong_length: {
+            auto hex = draw_overlong(disturbs_, visitor);
+            // Who has not said which version it speaks has no server that would say anything.
+            const bool is_from_server = disturbs_.chance(500) && !visitor.only_raw();
+            if (!is_from_server) {
+                send_later(arrival_ms, visitor, std::move(hex));
+                break;
+            }
+            auto answer = step_now();
+            answer.mutable_raw_to_client()->set_client(visitor.name());
+            answer.mutable_raw_to_client()->set_hex(std::move(hex));
+            take_later(arrival_ms, std::move(answer));
             break;
         }
         case scenario::overrun: {

@@ -201,6 +201,8 @@ TEST(Scenario, has_visitors_and_rules_for_what_a_workload_does_with_them) {
     EXPECT_THAT(with("disturbances: visit disturbances: change_access_rules"),
                 ElementsAre(HasSubstr("workload.disturbances: visit is what `visitors` do"),
                             HasSubstr("change_access_rules chooses from `access_rules`")));
+    EXPECT_THAT(with("disturbances: overlong_length"),
+                ElementsAre(HasSubstr("overlong_length is what `visitors` do")));
     EXPECT_THAT(with("visitors: [\"subscriber\", \"x\"]"),
                 ElementsAre(HasSubstr("visitors: 'subscriber' is among `clients`"),
                             HasSubstr("visitors: no client is called 'x'")));
