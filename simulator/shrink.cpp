@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "simulator/defect_choice.hpp"
+#include "simulator/scenario.hpp"
+#include "simulator/text_format.hpp"
 
 namespace touchstone::simulator {
 
@@ -131,6 +133,9 @@ private:
             is_enough_ = true;
             return false;
         }
+        // What is left is to be a file, and a run takes for granted what is asked of files: that a
+        // disk that fails is there, for one.
+        if (!parse_scenario("candidate", file_text(candidate, "")).problems.empty()) return false;
         ++runs_;
         const auto broken = fingerprint_of(run_scenario(candidate, {}));
         if (!broken) return false;

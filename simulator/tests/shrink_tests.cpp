@@ -93,6 +93,22 @@ INSTANTIATE_TEST_SUITE_P(Defects, ShrinkTest,
                                          Expected{"redeliver_unordered", "O2", 4, 3}),
                          [](const auto& one) { return std::string{one.param.defect}; });
 
+TEST(Shrink, leaves_what_can_be_a_file) {
+    const auto loaded = load_scenario("scenarios/sweep/disks.textproto");
+    RunOptions options{.defects = {"snapshot_no_fsync"}};
+    const auto outcome = find_failure(loaded, options);
+    ASSERT_TRUE(outcome.has_value());
+    options.seed = outcome->seed;
+    const auto unrolled = unroll(loaded.scenario, options, *outcome);
+    const auto fingerprint = fingerprint_of(run_scenario(unrolled, {}));
+    ASSERT_TRUE(fingerprint.has_value());
+    // Without the disk its troubles would make no sense; they may all be gone, or some be left.
+    const auto shrunk = shrink(unrolled, *fingerprint, {});
+    const auto file = parse_scenario("shrunk.textproto", file_text(shrunk.scenario, ""));
+    EXPECT_THAT(file.problems, testing::IsEmpty());
+    EXPECT_LT(shrunk.after.events(), shrunk.before.events());
+}
+
 TEST(Shrink, stops_when_the_budget_is_used_up) {
     const auto loaded = load_scenario(sweep);
     RunOptions options{.defects = {"will_twice"}};
