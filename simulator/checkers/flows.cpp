@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+
+#include "broker/wire/topics.hpp"
 
 namespace touchstone::simulator {
 
@@ -15,6 +18,10 @@ FlowTracker::Observation FlowTracker::observe(const Trace& trace, const History&
     if (entry.kind == TraceEntry::Kind::node_crashed ||
         entry.kind == TraceEntry::Kind::node_stopped) {
         on_crash(trace, history, entry.actor);
+        return {};
+    }
+    if (entry.kind == TraceEntry::Kind::closed) {
+        if (entry.direction == Direction::to_broker) on_closed(entry);
         return {};
     }
     // A broker's Session State goes with the session, a client's when it says so.
@@ -42,7 +49,8 @@ FlowTracker::Observation FlowTracker::observe(const Trace& trace, const History&
         const auto& flows = flows_of(sender);
         const auto known = std::ranges::find(flows, packet->packet_id, &Flow::packet_id);
         if (known != flows.end()) {
-            answered_.push_back({sender, *known, history.of(entry.connection).node, entry.at});
+            answered_.push_back(
+                {sender, *known, history.of(entry.connection).node, entry.at, entry.connection});
         }
     }
     Observation seen =
@@ -55,13 +63,22 @@ FlowTracker::Observation FlowTracker::observe(const Trace& trace, const History&
 void FlowTracker::on_crash(const Trace& trace, const History& history, Actor node) {
     for (const auto& one : answered_) {
         if (one.node != node || !history.may_be_lost(trace, node, one.at)) continue;
-        // The earliest state counts, as several answers may be lost.
-        auto& list = unanswered_[one.sender];
-        if (std::ranges::find(list, one.flow.number, &Flow::number) == list.end()) {
-            list.push_back(one.flow);
-        }
+        unanswer(one);
     }
     std::erase_if(answered_, [node](const Answered& one) { return one.node == node; });
+}
+
+void FlowTracker::on_closed(const TraceEntry& entry) {
+    for (const auto& one : answered_)
+        if (one.connection == entry.connection && one.at == entry.at) unanswer(one);
+}
+
+void FlowTracker::unanswer(const Answered& one) {
+    // The earliest state counts, as several answers may be lost.
+    auto& list = unanswered_[one.sender];
+    if (std::ranges::find(list, one.flow.number, &Flow::number) == list.end()) {
+        list.push_back(one.flow);
+    }
 }
 
 void FlowTracker::take_back(std::uint32_t sender, const TracedPacket& packet) {
@@ -99,10 +116,18 @@ void FlowTracker::count_copy(const Trace& trace, const History& history, const T
 
 bool FlowTracker::may_be_another_copy(const History& history, std::uint32_t sender,
                                       const TracedPacket& packet) {
-    const auto copies = copies_.find({history.of(packet.connection).node, packet.message});
-    if (copies == copies_.end()) return false;
+    const auto& connection = history.of(packet.connection);
+    if (!connection.is_durable || packet.message == no_message) return false;
     const auto is_this = [&](const Flow& flow) { return flow.message == packet.message; };
-    return std::ranges::count_if(flows_of(sender), is_this) < copies->second;
+    const auto unfinished = std::ranges::count_if(flows_of(sender), is_this);
+    const auto taken = copies_.find({connection.node, packet.message});
+    const std::int64_t times = taken == copies_.end() ? 1 : taken->second;
+    // One for each group that the session is in, one for all its other subscriptions.
+    std::set<std::string> ways;
+    for (const auto* const one : history.ever_matching(sender, packet.topic)) {
+        ways.insert(one->is_shared ? wire::shared_text(one->share_name, one->filter) : "");
+    }
+    return unfinished < times * std::max<std::int64_t>(1, std::ssize(ways));
 }
 
 bool FlowTracker::may_have_been_kept_back(const History& history, std::uint32_t sender,
@@ -114,9 +139,7 @@ bool FlowTracker::may_have_been_kept_back(const History& history, std::uint32_t 
     }
     // Nobody knows which flows a session has after its node's disk lied.
     if (history.is_broken(connection.node, Instant{}, packet.sent_at)) return true;
-    const auto is_this = [&](const Flow& flow) { return flow.message == packet.message; };
-    return std::ranges::none_of(flows_of(sender), is_this) ||
-           may_be_another_copy(history, sender, packet);
+    return may_be_another_copy(history, sender, packet);
 }
 
 FlowTracker::Observation FlowTracker::on_publish(const History& history, std::uint32_t sender,

@@ -106,7 +106,7 @@ private:
         }
         return entry.kind == Kind::forgot || entry.kind == Kind::scripted ||
                entry.kind == Kind::opening || entry.kind == Kind::node_crashed ||
-               entry.kind == Kind::node_stopped;
+               entry.kind == Kind::node_stopped || entry.kind == Kind::closed;
     }
     Observation observe(const Trace& trace, const History& history, const TraceEntry& entry);
     /// What is known of a client.
@@ -130,14 +130,19 @@ private:
         Flow flow;  // before the answer
         Actor node;
         Instant at;
+        ConnectionNumber connection;
     };
     void on_crash(const Trace& trace, const History& history, Actor node);
+    /// The node has closed the connection: what came with what it closed it for, it has not read.
+    void on_closed(const TraceEntry& entry);
+    void unanswer(const Answered& one);
     /// Takes the flow that `packet` sends again from those whose answer was lost.
     void take_back(std::uint32_t sender, const TracedPacket& packet);
     /// Notes that a node with storage has taken the message at QoS 1: each time is another copy.
     void count_copy(const Trace& trace, const History& history, const TraceEntry& entry);
-    /// Whether fewer flows of that message are unfinished than its node has taken copies of it.
-    /// Never on a node without storage.
+    /// Whether the message may have more copies than flows that are unfinished: one for each time
+    /// the node took it and each way in which the session may get it. Never on a node without
+    /// storage.
     [[nodiscard]] bool may_be_another_copy(const History& history, std::uint32_t sender,
                                            const TracedPacket& packet);
     /// Whether the message may have been ready to be sent before, and kept back until a crash or

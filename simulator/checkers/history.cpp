@@ -18,6 +18,14 @@ std::optional<wire::SharedFilter> shared_of(std::string_view filter) {
     return wire::is_shared(filter) ? wire::split_shared(filter) : std::nullopt;
 }
 
+/// Whether the UNSUBSCRIBE at `one.entry` has ended the subscription.
+bool is_ended_by(const SubscriptionHistory& subscription, const auto& one) {
+    const auto shared = shared_of(one.text);
+    return subscription.end_entry == one.entry &&
+           subscription.filter == (shared ? shared->filter : std::string_view{one.text}) &&
+           subscription.share_name == (shared ? shared->share_name : std::string_view{});
+}
+
 }  // namespace
 
 History::History(const Trace& trace) {
@@ -130,6 +138,7 @@ void History::on_sent_by_broker(const Trace& trace, std::size_t entry, const Tra
     if (packet.malformed) return;
     if (packet.type == PacketType::connack) on_connack(trace, entry, packet);
     if (packet.type == PacketType::suback) on_suback(trace, entry, packet);
+    if (packet.type == PacketType::unsuback) on_unsuback(trace, packet);
 }
 
 void History::on_connect(const Trace& trace, std::size_t entry, const TracedPacket& packet) {
@@ -255,7 +264,7 @@ void History::on_unsubscribe(const Trace& trace, std::size_t entry, const Traced
     const auto unsubscribe =
         wire::decode_unsubscribe(trace.frame_of(packet), connection.version).value();
     unsubscribe.for_each([&](std::string_view text) {
-        unsubscribed_.push_back({entry, packet.connection, std::string{text}});
+        unsubscribed_.push_back({entry, packet.connection, packet.packet_id, std::string{text}});
         const auto shared = shared_of(text);
         const auto filter = shared ? shared->filter : text;
         for (auto& one : sessions[connection.session].subscriptions) {
@@ -264,6 +273,23 @@ void History::on_unsubscribe(const Trace& trace, std::size_t entry, const Traced
                 one.end_entry = entry;
             }
         }
+    });
+}
+
+void History::on_unsuback(const Trace& trace, const TracedPacket& packet) {
+    const auto& connection = of(packet.connection);
+    if (connection.session == no_session) return;
+    const auto unsuback = wire::decode_unsuback(trace.frame_of(packet), connection.version).value();
+    std::size_t position = 0;
+    // All that was to be subscribed before is answered too, so nobody asks for these any more.
+    std::erase_if(unsubscribed_, [&](const Unsubscribed& one) {
+        if (one.connection != packet.connection || one.packet_id != packet.packet_id) return false;
+        const bool is_refused = position < unsuback.reasons.size() &&
+                                is_failure(static_cast<ReasonCode>(unsuback.reasons[position++]));
+        if (!is_refused) return true;
+        for (auto& kept : sessions[connection.session].subscriptions)
+            if (is_ended_by(kept, one)) kept.end_entry = no_entry;
+        return true;
     });
 }
 
@@ -349,9 +375,10 @@ void History::keep_unanswered(const Trace& trace, ConnectionNumber number) {
                                          .options = one.options,
                                          .granted = one.options.qos,
                                          .requested_entry = asked->second.entry};
-            if (connection.version == ProtocolVersion::v5 && wire::is_shared(one.filter)) {
-                const auto shared = wire::split_shared(one.filter);
-                if (!shared) return;
+            const auto shared = shared_of(one.filter);
+            const bool is_malformed = wire::is_shared(one.filter) && !shared;
+            if (is_malformed && connection.version == ProtocolVersion::v5) return;
+            if (shared) {
                 possible.is_shared = true;
                 possible.share_name = shared->share_name;
                 possible.filter = shared->filter;
@@ -364,6 +391,17 @@ void History::keep_unanswered(const Trace& trace, ConnectionNumber number) {
             }
             subscriptions.push_back(std::move(possible));
         });
+    }
+    // What was to be unsubscribed may still be there.
+    for (const auto& one : unsubscribed_) {
+        if (one.connection != number) continue;
+        for (std::size_t i = 0; i < subscriptions.size(); ++i) {
+            if (!is_ended_by(subscriptions[i], one)) continue;
+            auto possible = subscriptions[i];
+            possible.granted_entry = no_entry;
+            possible.end_entry = no_entry;
+            subscriptions.push_back(std::move(possible));
+        }
     }
 }
 
@@ -478,6 +516,16 @@ std::optional<Instant> History::expiry_of(const Trace& trace, std::uint32_t sess
                                            std::chrono::seconds{last.session_expiry_s});
     if (at > end_of_run(trace)) return std::nullopt;
     return at;
+}
+
+bool History::was_over(const Trace& trace, std::uint32_t session, Instant at) const {
+    const ConnectionHistory* last = nullptr;
+    for (const auto number : sessions[session].connections) {
+        if (trace.entries[of(number).connect_entry].at <= at) last = &of(number);
+    }
+    if (last == nullptr || !last->is_durable || last->end_entry == no_entry) return false;
+    if (last->session_expiry_s == expires_never) return false;
+    return over(trace, *last, std::chrono::seconds{last->session_expiry_s}).earliest <= at;
 }
 
 History::Between History::over(const Trace& trace, const ConnectionHistory& connection,

@@ -150,6 +150,9 @@ public:
     /// When the session's last connection has ended for longer than the session lasts: that
     /// instant.
     [[nodiscard]] std::optional<Instant> expiry_of(const Trace& trace, std::uint32_t session) const;
+    /// Whether the session may have been over at that instant, and is there again since its node
+    /// had not stored that it was over.
+    [[nodiscard]] bool was_over(const Trace& trace, std::uint32_t session, Instant at) const;
     /// When a time that is counted from the end of a connection is over, at the earliest and at the
     /// latest. A process that was not there has counted from some instant of its absence.
     struct Between {
@@ -184,6 +187,8 @@ private:
     void on_connack(const Trace& trace, std::size_t entry, const TracedPacket& packet);
     void on_suback(const Trace& trace, std::size_t entry, const TracedPacket& packet);
     void on_unsubscribe(const Trace& trace, std::size_t entry, const TracedPacket& packet);
+    /// What the node did not unsubscribe stays subscribed.
+    void on_unsuback(const Trace& trace, const TracedPacket& packet);
     void on_broker_end(std::size_t entry, ConnectionNumber number, ConnectionHistory::End end);
     void on_client_end(std::size_t entry, ConnectionNumber number);
     void on_opening(std::size_t entry, Actor client, ConnectionNumber number);
@@ -210,6 +215,7 @@ private:
     struct Unsubscribed {
         std::size_t entry;
         ConnectionNumber connection;
+        std::uint16_t packet_id;
         std::string text;
     };
     std::vector<Unsubscribed> unsubscribed_;

@@ -101,6 +101,7 @@ bool is_owed(const Trace& trace, const History& history, std::uint32_t session,
     if (owner.node != history.of(one.connection).node) return false;
     if (owner.begin_entry > one.arrived_entry || owner.end_entry != no_entry) return false;
     if (history.expiry_of(trace, session)) return false;
+    if (history.was_over(trace, session, trace.entries[one.acknowledged_entry].at)) return false;
     if (history.is_broken(owner.node, trace.entries[one.arrived_entry].at,
                           trace.entries[one.acknowledged_entry].at)) {
         return false;

@@ -57,6 +57,8 @@ struct Fates {
     std::map<Key, std::size_t> sent;                      // entry of the first transmission
     std::set<Key> acknowledged;  // PUBACK or PUBREC came, or it is this member's for good
     std::set<Key> waiting;       // at the end of the run, in queue or window
+    /// How often a node took the message at QoS 1: each time is another copy, answered or not.
+    std::map<std::pair<Actor, std::uint32_t>, std::size_t> copies;
 };
 
 Fates fates_of(const Trace& trace, const History& history) {
@@ -64,7 +66,12 @@ Fates fates_of(const Trace& trace, const History& history) {
     FlowTracker tracker;
     using What = FlowTracker::What;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto seen = tracker.step(trace, history, trace.entries[index]);
+        const auto& entry = trace.entries[index];
+        const auto* const taken = entry.is_flow ? taken_by_broker(trace, entry) : nullptr;
+        if (taken != nullptr && taken->qos == QoS::at_least_once) {
+            ++fates.copies[{history.of(entry.connection).node, taken->message}];
+        }
+        const auto seen = tracker.step(trace, history, entry);
         if (seen.packet == nullptr || seen.flow.message == no_message) continue;
         const Fates::Key key{seen.flow.message, seen.session};
         if (seen.packet->type == PacketType::publish) fates.sent.emplace(key, index);
@@ -118,11 +125,12 @@ public:
           history_{history},
           fates_{fates_of(trace, history)} {}
 
+    /// `times`: how often the message was acknowledged.
     void judge(const Group& group, const Accepted& accepted, std::string_view name,
-               bool is_repeated) {
+               std::size_t times) {
         if (trace_.end.dropped_messages != 0) return;
         if (!group.has_others) check_reached(group, accepted, name);
-        if (!is_repeated) check_once(group, accepted, name);
+        check_once(group, accepted, name, times);
         check_member(group, accepted, name);
         check_away(group, accepted, name);
     }
@@ -149,15 +157,34 @@ private:
         const auto& session = history_.sessions[member.session];
         return member.subscription->granted_entry < accepted.arrived_entry &&
                member.subscription->end_entry == no_entry && session.end_entry == no_entry &&
-               !history_.expiry_of(trace_, member.session);
+               !history_.expiry_of(trace_, member.session) &&
+               !history_.was_over(trace_, member.session,
+                                  trace_.entries[accepted.acknowledged_entry].at);
+    }
+    /// Whether the message may have been that member's, at QoS 2, and the disk kept it back until
+    /// the session was over: then nobody else gets it [MQTT-4.8.2-5].
+    [[nodiscard]] bool may_have_gone_along(const Member& member, const Accepted& accepted) const {
+        const auto& ended = history_.sessions[member.session];
+        return settings_of(trace_.nodes, ended.node).has_storage &&
+               member.subscription->granted == QoS::exactly_once &&
+               trace_.messages[accepted.message].qos == QoS::exactly_once &&
+               member.subscription->requested_entry < accepted.acknowledged_entry &&
+               ended.end_entry != no_entry && ended.end_entry > accepted.arrived_entry &&
+               !fates_.sent.contains({accepted.message, member.session});
     }
 
     void check_reached(const Group& group, const Accepted& accepted, std::string_view name) {
+        if (history_.is_broken(history_.of(accepted.connection).node,
+                               trace_.entries[accepted.arrived_entry].at,
+                               trace_.entries[accepted.acknowledged_entry].at)) {
+            return;
+        }
         const auto lasting = [&](const Member& one) { return is_lasting(one, accepted); };
         if (std::ranges::none_of(group.members, lasting)) return;
         const auto has = [&](const Member& one) {
             const Fates::Key key{accepted.message, one.session};
-            return fates_.acknowledged.contains(key) || fates_.waiting.contains(key);
+            return fates_.acknowledged.contains(key) || fates_.waiting.contains(key) ||
+                   may_have_gone_along(one, accepted);
         };
         if (std::ranges::any_of(group.members, has)) return;
         if (is_underway(accepted, name)) return;
@@ -168,22 +195,30 @@ private:
                                         label(accepted), name)});
     }
 
-    void check_once(const Group& group, const Accepted& accepted, std::string_view name) {
+    void check_once(const Group& group, const Accepted& accepted, std::string_view name,
+                    std::size_t times) {
+        const auto taken =
+            fates_.copies.find({history_.of(accepted.connection).node, accepted.message});
+        const auto copies =
+            std::max(times, taken == fates_.copies.end() ? std::size_t{1} : taken->second);
         std::map<std::size_t, std::uint32_t> sent;  // in the order of sending
         for (const auto& member : group.members) {
             const auto found = fates_.sent.find({accepted.message, member.session});
             if (found != fates_.sent.end()) sent[found->second] = member.session;
         }
         for (auto next = sent.begin(); next != sent.end(); ++next) {
-            for (auto earlier = sent.begin(); earlier != next; ++earlier) {
-                if (is_over(trace_, history_, earlier->second, next->first)) continue;
-                failures.push_back(
-                    {next->first, fmt::format("{} of the Shared Subscription {} was sent to '{}' "
-                                              "although '{}' had got it, whose session lasts",
-                                              label(accepted), name, client_of(next->second),
-                                              client_of(earlier->second))});
-                return;
-            }
+            const auto lasts = [&](const auto& earlier) {
+                return !is_over(trace_, history_, earlier.second, next->first);
+            };
+            const auto had = std::ranges::count_if(sent.begin(), next, lasts);
+            if (static_cast<std::size_t>(had) < copies) continue;
+            const auto earlier = std::find_if(sent.begin(), next, lasts);
+            failures.push_back(
+                {next->first, fmt::format("{} of the Shared Subscription {} was sent to '{}' "
+                                          "although '{}' had got it, whose session lasts",
+                                          label(accepted), name, client_of(next->second),
+                                          client_of(earlier->second))});
+            return;
         }
     }
 
@@ -268,7 +303,7 @@ Failures check_shared_dispatch(const Trace& trace, const History& history) {
                     only_members.has_others = true;
                 }
             }
-            judge.judge(only_members, accepted, name, times[accepted.message] > 1);
+            judge.judge(only_members, accepted, name, times[accepted.message]);
         }
     }
     return std::move(judge.failures);

@@ -122,6 +122,22 @@ TEST(LyingDisk, leaves_a_session_the_subscriptions_that_it_may_have_had) {
     }
 }
 
+TEST(FullDisk, what_came_with_what_a_connection_was_closed_for_was_not_read) {
+    for (const bool is_at_once : {true, false}) {
+        Pair pair;
+        pair.set_disk_fault("disk_full");
+        pair.publish(pair.publisher, "t", "a", {.qos = QoS::exactly_once, .packet_id = 1});
+        pair.send_to(pair.subscriber, "t", "a", {.packet_id = 1});
+        pair.to_broker(pair.subscriber, PacketType::puback, 1);
+        pair.closed_by_broker(pair.subscriber);
+        auto& entries = pair.finished().entries;
+        if (is_at_once) entries.back().at = entries[entries.size() - 2].at;
+        const auto again = pair.connect("subscriber", {.session_present = true});
+        pair.send_to(again, "t", "a", {.packet_id = 1, .dup = true});
+        expect_kept_or_broken(is_at_once, check_exactly_once, pair, "more than once");
+    }
+}
+
 TEST(FullDisk, is_a_reason_to_refuse_who_connects) {
     for (const bool is_full : {true, false}) {
         TraceBuilder builder;
@@ -265,6 +281,106 @@ TEST(H1, what_a_member_did_not_acknowledge_goes_on_when_its_session_ends) {
     sharing.deliver(sharing.second, "t", "a", {.packet_id = 1});
     sharing.to_broker(sharing.second, PacketType::puback, 1);
     expect_kept(check_shared_dispatch, sharing);
+}
+
+TEST(H1, each_copy_of_a_repeated_message_goes_to_one_member) {
+    for (const int copies : {1, 2}) {
+        Sharing sharing;
+        const auto third = sharing.connect("third");
+        sharing.subscribe(third, "$share/g/t");
+        // The answer to the first one does not come.
+        if (copies == 2) sharing.publish(sharing.publisher, "t", "a", {.packet_id = 1});
+        sharing.accept("a");
+        sharing.deliver(sharing.first, "t", "a", {.packet_id = 1});
+        sharing.to_broker(sharing.first, PacketType::puback, 1);
+        sharing.deliver(sharing.second, "t", "a", {.packet_id = 1});
+        expect_kept_or_broken(copies == 2, check_shared_dispatch, sharing,
+                              "was sent to 'second' although 'first' had got");
+        if (copies == 1) continue;
+        sharing.deliver(third, "t", "a", {.packet_id = 1});
+        expect_broken(check_shared_dispatch, sharing, "was sent to 'third'");
+    }
+}
+
+TEST(H1, what_a_disk_lost_that_lied_is_owed_to_nobody) {
+    for (const bool is_new : {true, false}) {
+        Sharing sharing;
+        sharing.accept("a");
+        sharing.pass(seconds{5});
+        sharing.crash("lost", is_new ? seconds{10} : seconds{1});
+        expect_kept_or_broken(is_new, check_shared_dispatch, sharing,
+                              "no member of the Shared Subscription");
+    }
+}
+
+TEST(H1, what_the_disk_kept_back_at_qos_2_goes_with_its_member) {
+    for (const auto qos : {QoS::exactly_once, QoS::at_least_once}) {
+        Sharing sharing;
+        sharing.node_settings().has_storage = true;
+        sharing.publish(sharing.publisher, "t", "a", {.qos = qos, .packet_id = 1});
+        const bool is_2 = qos == QoS::exactly_once;
+        sharing.to_client(sharing.publisher, is_2 ? PacketType::pubrec : PacketType::puback, 1);
+        expect_broken(check_shared_dispatch, sharing, "no member of the Shared Subscription");
+        sharing.lost_by_client(sharing.first);
+        sharing.connect("first", {.clean_start = true});
+        expect_kept_or_broken(is_2, check_shared_dispatch, sharing,
+                              "no member of the Shared Subscription");
+    }
+}
+
+TEST(H1, a_member_is_owed_nothing_after_its_session_was_over) {
+    // The node had not stored that it was, when it crashed: so it is there again.
+    for (const auto away : {seconds{11}, seconds{1}}) {
+        TraceBuilder builder;
+        builder.node_settings().has_storage = true;
+        const auto publisher = builder.connect("publisher");
+        const auto member = builder.connect("member", {.session_expiry_s = 10});
+        builder.subscribe(member, "$share/g/t");
+        builder.lost_by_client(member);
+        builder.pass(away);
+        builder.publish(publisher, "t", "a", {.packet_id = 1});
+        builder.to_client(publisher, PacketType::puback, 1);
+        builder.crash("");
+        builder.connect("member", {.session_present = true});
+        expect_kept_or_broken(away > seconds{10}, check_shared_dispatch, builder,
+                              "no member of the Shared Subscription");
+    }
+}
+
+TEST(H1, who_was_not_let_go_of_a_group_is_a_member) {
+    for (const auto reason : {ReasonCode::implementation_specific_error, ReasonCode::success}) {
+        Sharing sharing;
+        sharing.unsubscribe(sharing.first, "$share/g/t");
+        const std::array codes{static_cast<std::byte>(reason)};
+        Buffer unsuback;
+        wire::encode_unsuback(
+            unsuback,
+            {.packet_id = wire::PacketId::from_wire(request_id).value(), .reasons = codes},
+            ProtocolVersion::v5);
+        sharing.to_client(sharing.first, unsuback);
+        sharing.pass(seconds{2});
+        sharing.accept("a");
+        sharing.deliver(sharing.first, "t", "a", {.packet_id = 1});
+        sharing.to_broker(sharing.first, PacketType::puback, 1);
+        expect_kept_or_broken(is_failure(reason), check_shared_dispatch, sharing,
+                              "'first', which had left");
+    }
+}
+
+TEST(H1, who_was_not_told_whether_it_left_may_be_a_member) {
+    for (const bool has_storage : {true, false}) {
+        Sharing sharing;
+        sharing.node_settings().has_storage = has_storage;
+        sharing.unsubscribe(sharing.first, "$share/g/t");
+        sharing.closed_by_broker(sharing.first);
+        sharing.pass(seconds{2});
+        sharing.accept("a");
+        const auto again = sharing.connect("first", {.session_present = true});
+        sharing.deliver(again, "t", "a", {.packet_id = 1});
+        sharing.to_broker(again, PacketType::puback, 1);
+        expect_kept_or_broken(has_storage, check_shared_dispatch, sharing,
+                              "'first', which had left");
+    }
 }
 
 TEST(H1, what_was_sent_at_qos_2_is_that_members_for_good) {

@@ -155,6 +155,20 @@ TEST(P2, a_copy_that_the_disk_kept_back_is_not_the_one_that_was_sent) {
     }
 }
 
+TEST(P2, each_way_to_a_session_may_have_a_copy_that_was_kept_back) {
+    for (const bool is_member : {true, false}) {
+        Pair pair;
+        pair.node_settings().has_storage = true;
+        pair.subscribe(pair.subscriber, is_member ? "$share/g/t" : "t");
+        pair.publish(pair.publisher, "t", "a", {.packet_id = 1});
+        const auto again = pair.resume();
+        pair.send_to(again, "t", "a", {.packet_id = 1, .dup = true});
+        pair.send_to(again, "t", "a", {.packet_id = 2, .dup = true});
+        expect_kept_or_broken(is_member, check_packet_id_stability, pair,
+                              "a (id 2) was sent with DUP 1");
+    }
+}
+
 TEST(P2, a_message_at_qos_2_has_one_copy_however_often_it_comes) {
     Pair pair;
     pair.node_settings().has_storage = true;
