@@ -266,7 +266,8 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
     } else if (const auto* const removed = std::get_if<PeerRemoveRoute>(&message)) {
         router_.remove_route(from, removed->filter, removed->share_name);
     } else if (const auto* const size = std::get_if<PeerGroupSize>(&message)) {
-        router_.set_group_size(from, size->filter, size->share_name, size->members);
+        router_.set_group_size(from, size->filter, size->share_name, size->members,
+                               size->has_durable);
     } else if (const auto* const stored = std::get_if<PeerStored>(&message)) {
         on_peer_stored(stored->receipt);
     } else if (const auto* const retained = std::get_if<PeerRetained>(&message)) {

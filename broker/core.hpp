@@ -269,6 +269,8 @@ private:
     void tell_group_size(const FilterName& name);
     void deliver_to_member(Publication& publication, const FilterName& name,
                            SharedSubscription& group);
+    /// What was for a member whose session is over, sent or not: to other members of its group.
+    void redistribute(std::vector<Delivery> deliveries);
     void deliver(Client& client, Publication& publication, const Session::Grant& grant);
     void send_retained(Client& client, const FilterName& name, wire::SubscriptionOptions options,
                        std::uint32_t identifier);
@@ -332,6 +334,8 @@ private:
     void restore_sessions(std::vector<std::string>& unusable);
     void restore_subscriptions(std::vector<std::string>& unusable);
     void restore_deliveries(std::vector<std::string>& unusable);
+    /// What a member had that went with the process. False when it cannot be used.
+    bool restore_shared(const storage::DeliveryRecord& found);
     void restore_forwards(std::vector<std::string>& unusable);
     void restore_retained();
     void on_peer_recovered(const PeerRecovered& peer);
@@ -440,6 +444,7 @@ private:
     unsigned recovering_shards_ = 0;  // others that have not said PeerRecovered
     std::vector<std::pair<ConnectionId, std::uint32_t>> early_;  // connections, with generation
     std::vector<Client*> recovered_;
+    std::vector<Delivery> bereft_;  // shared messages whose member went with the process
     storage::ReceiptNumber last_receipt_ = 0;
     unsigned receipts_asked_ = 0;
     std::map<storage::Number, Forward> forwards_;

@@ -551,20 +551,7 @@ void Broker::Core::end_session(Client& client) {
         client.session.erase_received(context_);
         ledger_->erase(storage::key_of_session(client.session.client_id()));
     }
-    for (auto& delivery : shared) {
-        if (delivery.message->expires_at() <= context_.now) {
-            // Nobody else is begun to be sent it [MQTT-3.3.2-5].
-            counters_.add(Counter::dropped_expired);
-            continue;
-        }
-        // Another member gets what this one did not (§4.8.2).
-        const auto group = std::move(delivery.extras->group);
-        Publication publication{std::move(delivery.message)};
-        publication.set_kept(delivery.extras->entry.message());
-        counters_.add(Counter::messages_redistributed);
-        publish_to_group(publication, *FilterName::parse(group, true), {},
-                         ledger_ ? Forwarding::stored_first : Forwarding::at_once);
-    }
+    redistribute(std::move(shared));  // another member gets what this one did not (§4.8.2)
     slots_[client.slot] = nullptr;
     free_slots_.push_back(client.slot);
     const auto found = clients_.find(client.session.client_id());

@@ -375,9 +375,10 @@ Router::Subscribed Broker::Core::join(Client& client, const FilterName& name,
         route_exchange_.acquire(name.filter, name.share_name);
         if (!name.share_name.empty()) router_.add_route(options_.self, name.filter, name.share_name);
     }
-    if (options_.shard_count > 1 && !name.share_name.empty() &&
-        subscribed == Router::Subscribed::new_subscription)
-        tell_group_size(name);
+    if (name.share_name.empty() || subscribed != Router::Subscribed::new_subscription)
+        return subscribed;
+    if (client.session.is_durable()) ++router_.find_group(name)->durable_count;
+    if (options_.shard_count > 1) tell_group_size(name);
     return subscribed;
 }
 
@@ -461,6 +462,8 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
 void Broker::Core::unsubscribe(Client& client, const FilterName& name) {
     if (ledger_ && client.session.is_durable())
         ledger_->erase(storage::key_of_subscription(client.session.stored_as(), name.text));
+    if (client.session.is_durable() && !name.share_name.empty())
+        --router_.find_group(name)->durable_count;
     CHECK(router_.unsubscribe(client, name));
     if (options_.shard_count == 1) return;
     if (router_.has(name)) {

@@ -131,6 +131,10 @@ void Broker::Core::restore_deliveries(std::vector<std::string>& unusable) {
         return std::tuple{one.session, one.state == State::waiting, one.started, one.sequence};
     });
     for (const auto& one : found_->deliveries) {
+        if (one.session == storage::no_session) {
+            if (!restore_shared(one)) unusable.push_back(storage::key_of(one));
+            continue;
+        }
         auto* const client = found_->client_of(one.session);
         auto message = found_->message_of(one.message);
         const bool is_whole =
@@ -151,6 +155,20 @@ void Broker::Core::restore_deliveries(std::vector<std::string>& unusable) {
         else
             client->session.restore_received(wire::PacketId::from_wire(one.packet_id).value());
     }
+}
+
+bool Broker::Core::restore_shared(const storage::DeliveryRecord& found) {
+    const auto name = FilterName::parse(found.group, true);
+    auto message = found_->message_of(found.message);
+    if (!name || name->share_name.empty() || !message) return false;
+    auto& delivery = bereft_.emplace_back();
+    delivery.message = std::move(message);
+    delivery.extras = std::make_unique<DeliveryExtras>();
+    delivery.extras->group = found.group;
+    delivery.extras->entry =
+        storage::DeliveryEntry{*ledger_, found, ledger_->share_of(found.message)};
+    counters_.add(Counter::messages_matched);
+    return true;
 }
 
 void Broker::Core::restore_forwards(std::vector<std::string>& unusable) {
@@ -204,6 +222,7 @@ void Broker::Core::on_peer_recovered(const PeerRecovered& peer) {
 void Broker::Core::become_ready() {
     is_ready_ = true;
     send_stored_forwards();
+    redistribute(std::exchange(bereft_, {}));
     // Sessions that are over, and Wills that are due, are dealt with by the next tick.
     for (auto* const client : std::exchange(recovered_, {})) remind(*client);
     for (const auto& [id, generation] : std::exchange(early_, {})) {

@@ -43,11 +43,13 @@ void Broker::Core::tell_group_size(const FilterName& name) {
     const auto* const group = router_.find_group(name);
     if (group == nullptr) return;  // the route is withdrawn as well
     const auto members = static_cast<std::uint32_t>(group->members().size());
-    router_.set_group_size(options_.self, name.filter, name.share_name, members);
+    const bool has_durable = group->durable_count != 0;
+    router_.set_group_size(options_.self, name.filter, name.share_name, members, has_durable);
     for (unsigned shard = 0; shard < options_.shard_count; ++shard)
         if (ShardIndex{shard} != options_.self)
-            peers_.send(ShardIndex{shard}, PeerGroupSize{std::string{name.filter},
-                                                         std::string{name.share_name}, members});
+            peers_.send(ShardIndex{shard},
+                        PeerGroupSize{std::string{name.filter}, std::string{name.share_name},
+                                      members, has_durable});
 }
 
 void Broker::Core::publish_to_group(Publication& publication, const FilterName& name,
@@ -113,7 +115,24 @@ void Broker::Core::deliver_to_member(Publication& publication, const FilterName&
             {.qos = member->qos,
              .retain = publication.fields().retain && member->retain_as_published,
              .identifier = member->identifier,
-             .group = name.text});
+             .group = name.text,
+             .is_of_lasting_group = ledger_ && router_.outlives_process(name)});
+}
+
+void Broker::Core::redistribute(std::vector<Delivery> deliveries) {
+    for (auto& delivery : deliveries) {
+        if (delivery.message->expires_at() <= context_.now) {
+            // Nobody else is begun to be sent it [MQTT-3.3.2-5].
+            counters_.add(Counter::dropped_expired);
+            continue;
+        }
+        const auto group = std::move(delivery.extras->group);
+        Publication publication{std::move(delivery.message)};
+        publication.set_kept(delivery.extras->entry.message());
+        counters_.add(Counter::messages_redistributed);
+        publish_to_group(publication, *FilterName::parse(group, true), {},
+                         ledger_ ? Forwarding::stored_first : Forwarding::at_once);
+    }
 }
 
 }  // namespace touchstone

@@ -36,7 +36,10 @@ void add_peer_message(Digest& digest, const PeerMessage& message) {
                    [&](const PeerAddRoute& one) { digest.add(hash_of(one.filter)); },
                    [&](const PeerRouteAdded& one) { digest.add(one.sequence); },
                    [&](const PeerRemoveRoute& one) { digest.add(hash_of(one.filter)); },
-                   [&](const PeerGroupSize& one) { digest.add(one.members); },
+                   [&](const PeerGroupSize& one) {
+                       digest.add(one.members);
+                       digest.add(one.has_durable ? 1 : 0);
+                   },
                    [&](const PeerStored& one) { digest.add(one.receipt.number); },
                    [&](const PeerRetained& one) { add_message(digest, one.message); },
                    [&](const PeerRecovered& one) { digest.add(one.last_taken); },

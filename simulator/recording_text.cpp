@@ -77,8 +77,8 @@ std::string text_of(const PeerMessage& message) {
             } else if constexpr (std::is_same_v<T, PeerRemoveRoute>) {
                 return fmt::format("no route for '{}' any more", one.filter);
             } else if constexpr (std::is_same_v<T, PeerGroupSize>) {
-                return fmt::format("{} members of '{}' for '{}'", one.members, one.share_name,
-                                   one.filter);
+                return fmt::format("{} members of '{}' for '{}'{}", one.members, one.share_name,
+                                   one.filter, one.has_durable ? ", of durable sessions too" : "");
             } else if constexpr (std::is_same_v<T, PeerStored>) {
                 return fmt::format("message {} is stored", one.receipt.number);
             } else {

@@ -93,6 +93,7 @@ struct PeerGroupSize {
     std::string filter;
     std::string share_name;
     std::uint32_t members = 1;
+    bool has_durable = false;  // one of them is of a session that outlives the process
 };
 
 using PeerMessage =

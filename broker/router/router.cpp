@@ -238,10 +238,20 @@ std::uint64_t Router::shards_of_group(const FilterName& name) {
 }
 
 void Router::set_group_size(ShardIndex shard, std::string_view filter,
-                            std::string_view share_name, std::uint32_t members) {
+                            std::string_view share_name, std::uint32_t members,
+                            bool has_durable) {
     auto* const group = find_route(filter, share_name);
-    if (group != nullptr && (group->shards >> shard.raw() & 1U) != 0)
-        group->members[shard.raw()] = members;
+    const auto bit = std::uint64_t{1} << shard.raw();
+    if (group == nullptr || (group->shards & bit) == 0) return;
+    group->members[shard.raw()] = members;
+    group->durable = has_durable ? group->durable | bit : group->durable & ~bit;
+}
+
+bool Router::outlives_process(const FilterName& name) {
+    const auto* const here = find_group(name);
+    if (here != nullptr && here->durable_count != 0) return true;
+    const auto* const route = find_route(name.filter, name.share_name);
+    return route != nullptr && route->durable != 0;
 }
 
 void Router::add_route(ShardIndex shard, std::string_view filter, std::string_view share_name) {
@@ -273,6 +283,7 @@ void Router::remove_route(ShardIndex shard, std::string_view filter, std::string
     } else if (remote.groups) {
         if (auto* const group = find_route(filter, share_name)) {
             group->shards &= ~bit;
+            group->durable &= ~bit;
             group->members[shard.raw()] = 0;
         }
         std::erase_if(*remote.groups, [](const auto& group) { return group.shards == 0; });

@@ -56,6 +56,7 @@ struct GroupRoute {
     std::uint64_t shards = 0;       // bit n: shard n
     std::uint32_t turn = 0;
     std::vector<std::uint32_t> members;  // of each shard; those without one have 0
+    std::uint64_t durable = 0;           // bit n: one of shard n outlives the process
 
     /// One of the shards, each as likely as its part of all members when `ticket` counts up or is
     /// random. There is one.
@@ -105,7 +106,7 @@ public:
     void remove_route(ShardIndex shard, std::string_view filter, std::string_view share_name);
     /// Ignored when the shard has no route.
     void set_group_size(ShardIndex shard, std::string_view filter, std::string_view share_name,
-                        std::uint32_t members);
+                        std::uint32_t members, bool has_durable);
     /// The other shards with ordinary subscriptions that match, as bits; appends the Shared
     /// Subscriptions that match, wherever their members are, to `groups`.
     std::uint64_t match_routes(std::string_view topic, std::vector<GroupRoute*>& groups);
@@ -129,6 +130,8 @@ public:
     }
     /// The other shards that have members of that Shared Subscription, as bits.
     [[nodiscard]] std::uint64_t shards_of_group(const FilterName& name);
+    /// Whether the Shared Subscription has a member, here or elsewhere, that outlives the process.
+    [[nodiscard]] bool outlives_process(const FilterName& name);
     /// Null when this shard has no member of it, or `name` is no Shared Subscription.
     [[nodiscard]] SharedSubscription* find_group(const FilterName& name);
 

@@ -152,6 +152,7 @@ struct SharedSubscription {
     std::string text;  // wire::shared_text()
     SubscriberList list;
     std::uint32_t turn = 0;  // whose it is next
+    std::uint32_t durable_count = 0;  // members whose session outlives the process; the owner counts
 };
 
 }  // namespace touchstone

@@ -142,7 +142,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
                 delivery.extras->more_identifiers = *grant.more_identifiers;
             delivery.extras->group = grant.group;
         }
-        if (context.ledger != nullptr) enter(context, publication, delivery);
+        if (context.ledger != nullptr) enter(context, publication, delivery, grant.is_of_lasting_group);
         return delivery;
     };
     if (!connected_) {

@@ -101,6 +101,7 @@ public:
         std::uint32_t identifier = 0;
         const std::vector<std::uint32_t>* more_identifiers = nullptr;
         std::string_view group;  // the Shared Subscription it is sent for; empty: none
+        bool is_of_lasting_group = false;  // one of its members outlives the process
     };
     /// Sends `publication` or keeps it, as window, queue and limits demand.
     void deliver(SessionContext& context, Publication& publication, const Grant& grant);
@@ -192,7 +193,8 @@ private:
     void account(SessionContext& context, std::size_t before_bytes);
     Outbox& made_outbox();
     /// Of a durable session: gives the delivery its place in storage.
-    void enter(SessionContext& context, Publication& publication, Delivery& delivery) const;
+    void enter(SessionContext& context, Publication& publication, Delivery& delivery,
+               bool is_of_lasting_group) const;
     /// Writes what the delivery is now; `flow`: null while it waits.
     static void write(Delivery& delivery, const Outbox::Flow* flow);
     /// Before the flow's next packet is sent: the packet waits until the flow is stored.

@@ -9,12 +9,16 @@ namespace touchstone {
 
 using storage::DeliveryRecord;
 
-void Session::enter(SessionContext& context, Publication& publication, Delivery& delivery) const {
-    // QoS 0 is lost with whoever holds it (§4.3.1).
-    if (!is_durable_ || delivery.qos == QoS::at_most_once) return;
+void Session::enter(SessionContext& context, Publication& publication, Delivery& delivery,
+                    bool is_of_lasting_group) const {
+    // QoS 0 is lost with whoever holds it (§4.3.1). A shared message is not its member's alone: it
+    // is kept for the others, if there will be any.
+    const bool is_kept = is_durable_ || is_of_lasting_group;
+    if (!is_kept || delivery.qos == QoS::at_most_once) return;
     if (!delivery.extras) delivery.extras = std::make_unique<DeliveryExtras>();
-    delivery.extras->entry =
-        storage::DeliveryEntry{*context.ledger, stored_as_, publication.kept(*context.ledger)};
+    delivery.extras->entry = storage::DeliveryEntry{*context.ledger,
+                                                    is_durable_ ? stored_as_ : storage::no_session,
+                                                    publication.kept(*context.ledger)};
 }
 
 void Session::write(Delivery& delivery, const Outbox::Flow* flow) {
@@ -36,8 +40,17 @@ void Session::write(Delivery& delivery, const Outbox::Flow* flow) {
 
 void Session::write(SessionContext& context, Outbox::Flow& flow) const {
     if (!flow.delivery.extras || !flow.delivery.extras->entry) return;
-    write(flow.delivery, &flow);
-    certify(context);
+    auto& entry = flow.delivery.extras->entry;
+    if (is_durable_) {
+        write(flow.delivery, &flow);
+        certify(context);
+    } else if (flow.delivery.qos == QoS::exactly_once) {
+        // Nobody else gets it once it was sent, after a crash either [MQTT-4.8.2-5].
+        if (entry.is_written()) certify(context);
+        entry = {};
+    } else if (!entry.is_written()) {
+        write(flow.delivery, nullptr);
+    }
 }
 
 bool Session::restore(SessionContext& context, const DeliveryRecord& found, MessageRef message,

@@ -48,7 +48,7 @@ private:
     Number number_ = 0;
 };
 
-/// The record of a delivery of a durable session. Empty by default.
+/// The record of a delivery of a durable session, or of a shared message. Empty by default.
 class DeliveryEntry {
 public:
     DeliveryEntry() = default;
@@ -65,6 +65,7 @@ public:
 
     [[nodiscard]] explicit operator bool() const { return ledger_ != nullptr; }
     [[nodiscard]] const MessageShare& message() const { return message_; }
+    [[nodiscard]] bool is_written() const { return is_written_; }
     /// Writes `record`, whose session, sequence, start and message are filled in here.
     void write(DeliveryRecord record);
 

@@ -74,6 +74,10 @@ struct SubscriptionRecord {
     friend bool operator==(const SubscriptionRecord&, const SubscriptionRecord&) = default;
 };
 
+/// In the place of a session's number: what is for any member of a Shared Subscription, since the one
+/// that has it does not outlive the process.
+inline constexpr Number no_session = 0;
+
 /// A message of QoS 1 or 2 that a session is owed: it waits, or is in flight.
 struct DeliveryRecord {
     enum class State : std::uint8_t { waiting, in_flight, released };

@@ -189,6 +189,10 @@ TEST(Sweep, shared_subscriptions) {
     sweep("scenarios/sweep/shared.textproto", 1, 100, 2);
 }
 
+TEST(Sweep, shared_subscriptions_on_disks_that_fail_or_lie) {
+    sweep("scenarios/sweep/shared-disks.textproto", 1, 200, 2);
+}
+
 TEST(Sweep, crashes) {
     sweep("scenarios/sweep/crashes.textproto", 1, 100, 2);
 }
