@@ -238,7 +238,12 @@ void Broker::Core::on_close(ConnectionId id, Instant now, DisconnectReason reaso
 void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
     context_.now = now;
     if (auto* const publication = std::get_if<PeerPublication>(&message)) {
-        if (!is_first(from, publication->receipt)) return;
+        if (!is_first(from, publication->receipt)) {
+            // Who stored the Retained Message may have lost it to a disk that lied.
+            if (publication->message->retain())
+                learn_retained(publication->message, publication->version);
+            return;
+        }
         const auto before = write_count();
         Publication here{std::move(publication->message)};
         here.is_once = publication->receipt.is_stored;
@@ -271,12 +276,16 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
     } else if (const auto* const stored = std::get_if<PeerStored>(&message)) {
         on_peer_stored(stored->receipt);
     } else if (const auto* const retained = std::get_if<PeerRetained>(&message)) {
-        retained_.store(retained->message, retained->version, now);
-        last_version_.at_us = std::max(last_version_.at_us, retained->version.at_us);
-        sweep_retained();
+        learn_retained(retained->message, retained->version);
     } else if (const auto* const recovered = std::get_if<PeerRecovered>(&message)) {
         on_peer_recovered(*recovered);
     }
+}
+
+void Broker::Core::learn_retained(const MessageRef& message, RetainVersion version) {
+    retained_.store(message, version, context_.now);
+    last_version_.at_us = std::max(last_version_.at_us, version.at_us);
+    sweep_retained();
 }
 
 void Broker::Core::resume_waiting_subscribes() {

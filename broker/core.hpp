@@ -337,6 +337,8 @@ private:
     /// What a member had that went with the process. False when it cannot be used.
     bool restore_shared(const storage::DeliveryRecord& found);
     void restore_forwards(std::vector<std::string>& unusable);
+    /// Another shard has it; who stores it is not this one's business.
+    void learn_retained(const MessageRef& message, RetainVersion version);
     void restore_retained();
     void on_peer_recovered(const PeerRecovered& peer);
     /// All shards know of each other what they have found: clients may come.

@@ -2,6 +2,7 @@
 // and clients are taken when all shards of the node have told each other what they found.
 
 #include <algorithm>
+#include <map>
 
 #include "broker/base/check.hpp"
 #include "broker/core.hpp"
@@ -173,18 +174,28 @@ bool Broker::Core::restore_shared(const storage::DeliveryRecord& found) {
 
 void Broker::Core::restore_forwards(std::vector<std::string>& unusable) {
     std::ranges::sort(found_->forwards, {}, &storage::ForwardRecord::number);
+    std::map<storage::Number, std::uint64_t> to_come;  // by message: shards that get it, as bits
+    struct RetainedForward {
+        MessageRef message;
+        RetainVersion version;
+    };
+    std::map<storage::Number, RetainedForward> retained;
     for (auto& one : found_->forwards) {
         auto message = found_->message_of(one.message);
         if (!message || one.to >= options_.shard_count || ShardIndex{one.to} == options_.self) {
             unusable.push_back(storage::key_of(one));
             continue;
         }
+        to_come[one.message] |= std::uint64_t{1} << one.to;
         const PeerReceipt receipt{.number = one.number, .is_stored = true};
         PeerMessage again;
         if (one.group.empty()) {
             again = PeerPublication{message, one.version, receipt};
             // Who owns the topic may get it only now, and does not send it back.
-            if (message->retain()) retained_.store(message, one.version, context_.now);
+            if (message->retain()) {
+                retained_.store(message, one.version, context_.now);
+                retained.emplace(one.message, RetainedForward{message, one.version});
+            }
         } else {
             again = PeerSharedPublication{.message = message,
                                           .group = std::move(one.group),
@@ -196,6 +207,11 @@ void Broker::Core::restore_forwards(std::vector<std::string>& unusable) {
                                   ledger_->share_of(one.message), ledger_->stored_batch()});
         unsent_forwards_.push_back(one.number);
     }
+    // The others have had it; but if a disk lied, the one that stored it has not any more.
+    for (const auto& [number, one] : retained)
+        for (unsigned shard = 0; shard < options_.shard_count; ++shard)
+            if (ShardIndex{shard} != options_.self && (to_come[number] >> shard & 1U) == 0)
+                peers_.send(ShardIndex{shard}, PeerRetained{one.message, one.version});
 }
 
 void Broker::Core::restore_retained() {
