@@ -9,6 +9,7 @@
 
 #include "broker/record/codec.hpp"
 #include "broker/session/publication.hpp"
+#include "simulator/recording_inputs.hpp"
 #include "simulator/recording_text.hpp"
 
 namespace touchstone::simulator {
@@ -37,13 +38,6 @@ struct Beginning {
     std::shared_ptr<access::NodeRules> rules = std::make_shared<access::NodeRules>();
 };
 
-bool are_usable(const access::NodeRules& rules) {
-    return !rules.zones.empty() && !rules.listeners.empty() &&
-           std::ranges::all_of(rules.listeners, [&](const access::ListenerRules& listener) {
-               return listener.zone.raw() < rules.zones.size();
-           });
-}
-
 std::optional<Beginning> beginning_of(Bytes payload) {
     Beginning begin;
     Decoder all{payload};
@@ -51,7 +45,9 @@ std::optional<Beginning> beginning_of(Bytes payload) {
     const auto& options = begin.options;
     const bool makes_sense = all.is_done() && options.shard_count >= 1 &&
                              options.shard_count <= Broker::shard_count_max &&
-                             options.self.raw() < options.shard_count && are_usable(*begin.rules);
+                             options.self.raw() < options.shard_count &&
+                             is_usable(Instant{} + options.wall_offset) &&
+                             are_usable(*begin.rules, begin.has_authentication);
     if (!makes_sense) return std::nullopt;
     return begin;
 }
@@ -138,7 +134,7 @@ private:
         if (is_recovering_ != (frame.kind == Kind::recovered)) return false;
         Instant now;
         all(now);
-        if (all.has_failed() || now < now_) return false;
+        if (all.has_failed() || now < now_ || !is_usable(now)) return false;
         now_ = now;
         if (!begin_at_) begin_at_ = now;
         ConnectionId connection;
@@ -150,10 +146,12 @@ private:
                 return true;
             case Kind::open: {
                 access::Origin origin;
-                const bool is_right =
-                    read(connection, origin) && connection.raw() < connections_max &&
-                    origin.listener.raw() < listener_count_ && open_.insert(connection).second;
+                const bool is_right = read(connection, origin) &&
+                                      connection.raw() < connections_max() &&
+                                      origin.listener.raw() < listener_count_ &&
+                                      is_usable(origin) && open_.insert(connection).second;
                 if (!is_right) return false;
+                ++opened_;
                 broker_->on_open(connection, std::move(origin), now);
                 return true;
             }
@@ -180,7 +178,7 @@ private:
                 ShardIndex from;
                 PeerMessage message;
                 const bool is_right = read(from, message) && from.raw() < record_.shard_count &&
-                                      from.raw() != record_.shard && may_come(message);
+                                      from.raw() != record_.shard && letters_.take(from, message);
                 if (!is_right) return false;
                 broker_->on_peer(from, std::move(message), now);
                 return true;
@@ -200,19 +198,19 @@ private:
             case Kind::authenticated: {
                 QuestionNumber number = 0;
                 AuthenticationAnswer answer;
-                if (!read(number, answer)) return false;
+                if (!read(number, answer) || !is_usable(answer)) return false;
                 broker_->on_authenticated(number, std::move(answer), now);
                 return true;
             }
             case Kind::publish: {
                 MessageRef message;
-                if (!read(message) || !message) return false;
+                if (!read(message) || !is_usable(message)) return false;
                 broker_->on_publish(Publication{std::move(message)}.fields(), now);
                 return true;
             }
             case Kind::rules: {
                 auto rules = std::make_shared<access::NodeRules>();
-                const bool is_right = read(*rules) && are_usable(*rules) &&
+                const bool is_right = read(*rules) && are_usable(*rules, has_authentication_) &&
                                       rules->listeners.size() >= listener_count_ &&
                                       rules->zones.size() >= zone_count_;
                 if (!is_right) return false;
@@ -255,7 +253,9 @@ private:
         begin->options.defects = options_.defects;
         listener_count_ = begin->rules->listeners.size();
         zone_count_ = begin->rules->zones.size();
+        has_authentication_ = begin->has_authentication;
         has_storage_ = begin->has_storage;
+        letters_ = {record_.shard_count, has_storage_};
         is_recovering_ = has_storage_;
         broker_ = std::make_unique<Broker>(
             std::move(begin->rules), begin->options,
@@ -275,24 +275,6 @@ private:
         if (!all.is_done() || !is_recovering_) return false;
         compare(Kind::readable, broker_->on_record(key, value));
         return true;
-    }
-
-    /// Messages carry a message where they are about one; only shards that store talk about that.
-    [[nodiscard]] bool may_come(const PeerMessage& message) const {
-        const auto is_right = [&](const MessageRef& one, const PeerReceipt& receipt) {
-            return one && (has_storage_ || !receipt.is_stored);
-        };
-        if (const auto* one = std::get_if<PeerPublication>(&message)) {
-            return is_right(one->message, one->receipt);
-        }
-        if (const auto* one = std::get_if<PeerSharedPublication>(&message)) {
-            return is_right(one->message, one->receipt);
-        }
-        if (const auto* one = std::get_if<PeerRetained>(&message))
-            return is_right(one->message, {});
-        const bool is_of_storage = std::holds_alternative<PeerStored>(message) ||
-                                   std::holds_alternative<PeerRecovered>(message);
-        return has_storage_ || !is_of_storage;
     }
 
     /// The next effect. True: it is as recorded.
@@ -365,7 +347,8 @@ private:
             Decoder all{frames_[next_].payload};
             all(value);
         }
-        return compare(Kind::drawn, value) ? value : 0;
+        // Once it has parted, whoever draws until something fits has to find it.
+        return compare(Kind::drawn, value) ? value : ++drawn_after_parting_ * golden_ratio;
     }
     void ask(QuestionNumber number, AuthenticationQuestion question) override {
         compare(Kind::asked, number, question);
@@ -382,8 +365,13 @@ private:
         compare(Kind::committed, number);
     }
 
-    /// The core keeps a place for each up to the highest number; a driver's are dense.
-    static constexpr std::uint32_t connections_max = 1U << 24U;
+    /// The core keeps a place for each up to the highest number; a driver's are low ones that are
+    /// free, and all shards may have theirs from the same.
+    [[nodiscard]] std::uint64_t connections_max() const {
+        constexpr std::uint64_t open_at_first_max = 1U << 20U;
+        return opened_ * record_.shard_count + open_at_first_max;
+    }
+    static constexpr std::uint64_t golden_ratio = 0x9E37'79B9'7F4A'7C15;  // scatters what counts up
 
     const ShardRecord& record_;
     const std::vector<Frame>& frames_;
@@ -393,7 +381,11 @@ private:
     std::set<ConnectionId> open_;
     std::size_t listener_count_ = 0;
     std::size_t zone_count_ = 0;
+    std::uint64_t opened_ = 0;
+    bool has_authentication_ = false;
     bool has_storage_ = false;
+    PeerLetters letters_{1, false};
+    std::uint64_t drawn_after_parting_ = 0;
     bool is_recovering_ = false;
     BatchNumber committed_ = 0;  // not answered yet; 0: none
     Instant now_{};

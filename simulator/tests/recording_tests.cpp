@@ -5,15 +5,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "broker/record/recorder.hpp"
+#include "simulator/checkers/checkers.hpp"
 #include "simulator/recording.hpp"
 
 namespace touchstone::simulator {
@@ -311,7 +314,7 @@ std::shared_ptr<access::NodeRules> rules_with_credentials() {
     return rules;
 }
 
-TEST(RecordingOfRules, has_questions_answers_events_and_what_was_set_anew) {
+std::vector<ShardRecord> life_of_rules() {
     std::vector<Stored> disks(1);
     Life life{disks, rules_with_credentials()};
     using Verdict = AuthenticationAnswer::Verdict;
@@ -335,7 +338,11 @@ TEST(RecordingOfRules, has_questions_answers_events_and_what_was_set_anew) {
     life.answer(banned, Verdict::accepted);
     life.end(known);
     life.stop();
-    const auto records = life.records();
+    return life.records();
+}
+
+TEST(RecordingOfRules, has_questions_answers_events_and_what_was_set_anew) {
+    const auto records = life_of_rules();
     EXPECT_THAT(kinds_of(records),
                 IsSupersetOf({"asked", "authenticated", "forgotten", "connected", "disconnected",
                               "rules", "publish", "stop", "end"}));
@@ -388,6 +395,130 @@ TEST(Replay, ends_when_it_is_asked_to) {
     const auto outcome = replay(records.front(), {.is_to_end = [&] { return ++questions == 1; }});
     EXPECT_TRUE(std::get<Replayed>(outcome).was_ended);
     EXPECT_EQ(std::get<Replayed>(outcome).inputs, 0U);
+}
+
+// --- Forged and damaged records ------------------------------------------------------------------
+
+/// Lives of all kinds, as those who forge records may begin with.
+std::vector<ShardRecord> all_lives() {
+    std::vector<ShardRecord> all;
+    const auto add = [&](std::vector<ShardRecord> records) {
+        for (auto& one : records) all.push_back(std::move(one));
+    };
+    std::vector<Stored> disks(2);
+    add(first_life(disks));
+    Life restarted{disks};
+    const auto subscriber = restarted.open("s");
+    restarted.send(subscriber, connect('s'));
+    restarted.send(subscriber,
+                   {0x82, 15, 0, 2, 0, 10, '$', 's', 'h', 'a', 'r', 'e', '/', 'g', '/', 't', 1});
+    restarted.send(subscriber, {0xA2, 5, 0, 3, 0, 1, 't'});
+    restarted.end(subscriber);
+    restarted.pass(std::chrono::seconds{2});
+    restarted.stop();
+    add(restarted.records());
+    add(life_of_rules());
+    return all;
+}
+
+/// Changes of one record, drawn from a seed. Checksums are right again, unless the file itself is
+/// changed.
+class Forger {
+public:
+    explicit Forger(std::uint64_t seed) : draws_{seed} {}
+
+    Buffer forge(const ShardRecord& record) {
+        if (below(8) == 0) return forge_file(record.file);
+        std::vector<std::pair<record::Kind, Buffer>> frames;
+        for (const auto& frame : record.frames.all) {
+            frames.emplace_back(frame.kind, Buffer{frame.payload.begin(), frame.payload.end()});
+        }
+        for (auto left = 1 + below(3); left > 0; --left) forge_frame(frames);
+        Buffer file;
+        append(file, as_bytes(record::magic));
+        for (const auto& [kind, payload] : frames) record::put_frame(file, kind, payload);
+        return file;
+    }
+
+private:
+    std::size_t below(std::size_t bound) { return bound == 0 ? 0 : draws_() % bound; }
+    std::byte byte() {
+        // Most limits are near these.
+        constexpr std::array extremes{0x00U, 0x01U, 0x02U, 0x7FU, 0x80U, 0xFFU};
+        return static_cast<std::byte>(below(2) == 0 ? extremes[below(extremes.size())]
+                                                    : below(256));
+    }
+    Buffer forge_file(Buffer file) {
+        if (below(2) == 0) file.resize(below(file.size()));
+        for (auto left = below(3); left > 0 && !file.empty(); --left) {
+            file[below(file.size())] = byte();
+        }
+        return file;
+    }
+    void forge_frame(std::vector<std::pair<record::Kind, Buffer>>& frames) {
+        // What an input says is what matters: effects are only compared.
+        auto at = below(frames.size());
+        for (int i = 0; i < 8 && record::is_effect(frames[at].first); ++i) {
+            at = below(frames.size());
+        }
+        const auto place = frames.begin() + static_cast<std::ptrdiff_t>(at);
+        auto& payload = place->second;
+        switch (below(8)) {
+            case 0: payload.resize(below(payload.size() + 1)); return;
+            case 1: {
+                const auto where = static_cast<std::ptrdiff_t>(below(payload.size() + 1));
+                payload.insert(payload.begin() + where, byte());
+                return;
+            }
+            case 2:
+                if (frames.size() > 1) frames.erase(place);
+                return;
+            case 3: {
+                const auto copy = *place;
+                const auto where = below(frames.size() + 1);
+                frames.insert(frames.begin() + static_cast<std::ptrdiff_t>(where), copy);
+                return;
+            }
+            case 4: std::swap(*place, frames[below(frames.size())]); return;
+            default:
+                if (!payload.empty()) payload[below(payload.size())] = byte();
+        }
+    }
+
+    std::mt19937_64 draws_;
+};
+
+TEST(ForgedRecord, is_replayed_or_refused_with_its_place) {
+    const auto lives = all_lives();
+    std::size_t refused = 0;
+    std::size_t replayed = 0;
+    for (std::uint64_t seed = 1; seed <= 4'000; ++seed) {
+        const auto& original = lives[seed % lives.size()];
+        auto forged = shard_record("forged", Forger{seed}.forge(original));
+        if (const auto* problem = std::get_if<std::string>(&forged)) {
+            EXPECT_THAT(*problem, HasSubstr("forged: byte ")) << "seed " << seed;
+            ++refused;
+            continue;
+        }
+        const auto& record = std::get<ShardRecord>(forged);
+        const auto outcome = replay(record, {});
+        if (const auto* problem = std::get_if<std::string>(&outcome)) {
+            EXPECT_THAT(*problem, HasSubstr("forged: byte ")) << "seed " << seed;
+            ++refused;
+            continue;
+        }
+        ++replayed;
+        // Judged up to its end, even if it parted before.
+        std::vector<ShardRecord> node;
+        node.push_back(std::move(std::get<ShardRecord>(forged)));
+        const Trace trace = trace_of(node);
+        const History history{trace};
+        for (const auto& checker : all_checkers()) {
+            if (can_judge(checker.id, node)) checker.check(trace, history);
+        }
+    }
+    EXPECT_GT(refused, 500U);
+    EXPECT_GT(replayed, 500U);
 }
 
 }  // namespace
