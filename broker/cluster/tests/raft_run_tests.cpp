@@ -93,10 +93,12 @@ TEST(raft_runs, show_a_leader_without_committed_entries_when_votes_are_blind) {
               0U);
 }
 
-TEST(raft_runs, show_logs_that_differ_when_entries_are_taken_blindly) {
-    EXPECT_NE(breaks(Promise::log_matching, 200,
-                     [](NetworkOptions& options) { options.raft.defects.appends_blindly = true; }),
-              0U);
+TEST(raft_runs, show_logs_and_states_that_differ_when_entries_are_taken_blindly) {
+    const auto blindly = [](NetworkOptions& options) {
+        options.raft.defects.appends_blindly = true;
+    };
+    EXPECT_NE(breaks(Promise::log_matching, 200, blindly), 0U);
+    EXPECT_NE(breaks(Promise::state_machine_safety, 200, blindly), 0U);
 }
 
 TEST(raft_runs, show_lost_entries_when_the_driver_does_not_wait_for_the_disk) {

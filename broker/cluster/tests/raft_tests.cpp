@@ -266,6 +266,21 @@ TEST(raft, what_is_committed_stays_whatever_a_leader_says) {
     EXPECT_EQ(hands.raft(1).log().last_term(), 1U);
 }
 
+TEST(raft, a_snapshot_brings_state_and_members_and_is_saved_first) {
+    Hands hands{3, plain()};
+    const RaftSnapshot snapshot{.index = 5,
+                                .term = 1,
+                                .members = std::make_shared<const RaftMembers>(voters(2)),
+                                .state = payload()};
+    const RaftInstallSnapshot install{.term = 1, .snapshot = snapshot};
+    hands.raft(2).on_message(NodeIndex{0}, install, hands.now());
+    EXPECT_EQ(hands[2].saved.log.snapshot().index, 5U);
+    EXPECT_EQ(hands[2].applied.back().first, 5U);
+    EXPECT_EQ(hands.raft(2).members(), voters(2));
+    EXPECT_FALSE(hands.raft(2).is_member());
+    EXPECT_EQ(std::get<RaftAppendReply>(hands[2].sent.back().second).index, 5U);
+}
+
 TEST(raft, one_that_was_removed_gives_no_vote_to_those_who_do_not_know) {
     Hands hands{3, plain()};
     hands.elect(0, {1});
