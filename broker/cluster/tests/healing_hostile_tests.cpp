@@ -55,7 +55,7 @@ private:
     HealingMessage any(std::size_t index, std::index_sequence<indices...>) {
         HealingMessage made;
         static_cast<void>(((indices == index && (made.emplace<indices>(), true)) || ...));
-        std::visit([this](auto& message) { fill(message); }, made);
+        std::visit([this](auto& message) { this->fill(message); }, made);
         return made;
     }
     template <class Message>
