@@ -274,7 +274,7 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
         router_.set_group_size(from, size->filter, size->share_name, size->members,
                                size->has_durable);
     } else if (const auto* const stored = std::get_if<PeerStored>(&message)) {
-        on_peer_stored(stored->receipt);
+        on_peer_stored(*stored);
     } else if (const auto* const retained = std::get_if<PeerRetained>(&message)) {
         learn_retained(retained->message, retained->version);
     } else if (const auto* const recovered = std::get_if<PeerRecovered>(&message)) {

@@ -305,7 +305,7 @@ private:
     /// Whether this is the first time that the message comes.
     bool is_first(ShardIndex from, const PeerReceipt& receipt);
     void answer(ShardIndex from, const PeerReceipt& receipt, std::uint64_t write_count_before);
-    void on_peer_stored(const PeerReceipt& receipt);
+    void on_peer_stored(const PeerStored& answer);
     /// Writes what the client is apart from its messages and subscriptions.
     void store_session(Client& client);
     void store_retained_record(const MessageRef& message, RetainVersion version);
@@ -456,6 +456,7 @@ private:
         BatchNumber batch;
         ShardIndex to;
         PeerReceipt receipt;
+        bool is_refused = false;  // the other shard has been told that it cannot be stored
     };
     std::deque<Answer> answers_;
     ReasonCode storage_refusal_ = ReasonCode::quota_exceeded;  // after a batch that was not stored

@@ -2,6 +2,7 @@
 // when, what has to wait for it, and how a message gets to another shard although either may crash.
 
 #include <algorithm>
+#include <utility>
 
 #include "broker/base/check.hpp"
 #include "broker/core.hpp"
@@ -36,6 +37,9 @@ void Broker::Core::on_stored(BatchNumber number, StorageOutcome outcome, Instant
         // What waits may have to wait for long; who is told can look elsewhere.
         for (const auto id : gate_->held())
             if (!options_.defects.any() || !spoil_refusal(id)) let_go(id, storage_refusal_);
+        for (auto& one : answers_)
+            if (!one.receipt.is_stored && !std::exchange(one.is_refused, true))
+                peers_.send(one.to, PeerStored{one.receipt, storage_refusal_});
         add_timer(now + storage_retry_interval, {Reminder::What::storage, 0, 0});
         return;
     }
@@ -45,7 +49,7 @@ void Broker::Core::on_stored(BatchNumber number, StorageOutcome outcome, Instant
 void Broker::Core::let_out(BatchNumber number) {
     gate_->on_stored(number);
     for (; !answers_.empty() && answers_.front().batch <= number; answers_.pop_front())
-        peers_.send(answers_.front().to, PeerStored{answers_.front().receipt});
+        peers_.send(answers_.front().to, PeerStored{.receipt = answers_.front().receipt});
     send_stored_forwards();
 }
 
@@ -179,12 +183,18 @@ void Broker::Core::answer(ShardIndex from, const PeerReceipt& receipt,
     if (receipt.number == 0) return;
     if (receipt.is_stored) ledger_->put(storage::MarkRecord{from.raw(), receipt.number});
     if (write_count() == write_count_before)
-        peers_.send(from, PeerStored{receipt});
+        peers_.send(from, PeerStored{.receipt = receipt});
     else
         answers_.push_back({ledger_->awaited_batch(), from, receipt});
 }
 
-void Broker::Core::on_peer_stored(const PeerReceipt& receipt) {
+void Broker::Core::on_peer_stored(const PeerStored& answer) {
+    const auto& receipt = answer.receipt;
+    if (is_failure(answer.refusal)) {
+        // As if this shard could not store it. A connection that is gone waits for nothing.
+        if (const auto id = gate_->waiting_for(receipt.number)) let_go(*id, answer.refusal);
+        return;
+    }
     if (!receipt.is_stored) return gate_->on_receipt(receipt.number);
     if (forwards_.erase(receipt.number) != 0)
         ledger_->erase(storage::key_of_forward(receipt.number));

@@ -40,7 +40,10 @@ void add_peer_message(Digest& digest, const PeerMessage& message) {
                        digest.add(one.members);
                        digest.add(one.has_durable ? 1 : 0);
                    },
-                   [&](const PeerStored& one) { digest.add(one.receipt.number); },
+                   [&](const PeerStored& one) {
+                       digest.add(one.receipt.number);
+                       digest.add(static_cast<std::uint64_t>(one.refusal));
+                   },
                    [&](const PeerRetained& one) { add_message(digest, one.message); },
                    [&](const PeerRecovered& one) { digest.add(one.last_taken); },
                },

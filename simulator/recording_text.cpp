@@ -80,7 +80,8 @@ std::string text_of(const PeerMessage& message) {
                 return fmt::format("{} members of '{}' for '{}'{}", one.members, one.share_name,
                                    one.filter, one.has_durable ? ", of durable sessions too" : "");
             } else if constexpr (std::is_same_v<T, PeerStored>) {
-                return fmt::format("message {} is stored", one.receipt.number);
+                return fmt::format("message {} {}", one.receipt.number,
+                                   is_failure(one.refusal) ? "cannot be stored" : "is stored");
             } else {
                 static_assert(std::is_same_v<T, PeerRecovered>);
                 return "all that was stored has been told";

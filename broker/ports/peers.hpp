@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "broker/base/message.hpp"
+#include "broker/base/reason_code.hpp"
 #include "broker/base/strong.hpp"
 
 namespace touchstone {
@@ -51,6 +52,8 @@ struct PeerSharedPublication {
 /// The answer to PeerReceipt: what the message has caused here outlives a crash.
 struct PeerStored {
     PeerReceipt receipt;
+    /// Otherwise: why it cannot be stored for now. Another answer follows when it is.
+    ReasonCode refusal = ReasonCode::success;
 };
 
 /// A Retained Message, or the removal of one, that the sender has found in its storage.

@@ -21,7 +21,7 @@
 namespace touchstone::record {
 
 /// Changes with every change of codec.hpp or of what follows.
-inline constexpr std::string_view magic = "touchstone record 2\n";
+inline constexpr std::string_view magic = "touchstone record 3\n";
 
 /// What a frame holds; its payload are the values named here, in their order, as codec.hpp has
 /// them.

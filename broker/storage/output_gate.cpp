@@ -1,5 +1,6 @@
 #include "broker/storage/output_gate.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/base/check.hpp"
@@ -34,6 +35,20 @@ void OutputGate::on_receipt(ReceiptNumber receipt) {
     receipts_.erase(found);
     const auto waiting = held_.find(connection.raw());
     if (waiting != held_.end()) advance(connection, waiting->second);
+}
+
+std::optional<ConnectionId> OutputGate::waiting_for(ReceiptNumber receipt) const {
+    const auto found = receipts_.find(receipt);
+    if (found == receipts_.end()) return std::nullopt;
+    const auto connection = found->second.connection;
+    // A dropped connection's number may be another one's by now.
+    const auto waiting = held_.find(connection.raw());
+    const auto is_barrier = [receipt](const Item& item) {
+        return item.what == Item::What::receipt && item.number == receipt;
+    };
+    if (waiting == held_.end() || std::ranges::none_of(waiting->second.items, is_barrier))
+        return std::nullopt;
+    return connection;
 }
 
 bool OutputGate::is_over(const Item& barrier) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "broker/ports/network.hpp"
@@ -32,6 +33,8 @@ public:
     void on_stored(BatchNumber batch);
     /// Ignored when nobody waits for it.
     void on_receipt(ReceiptNumber receipt);
+    /// The connection for which something waits for `receipt`.
+    [[nodiscard]] std::optional<ConnectionId> waiting_for(ReceiptNumber receipt) const;
     /// The batch up to which all are stored.
     [[nodiscard]] BatchNumber stored_batch() const { return stored_batch_; }
 

@@ -289,6 +289,21 @@ TEST_P(broker_with_storage, an_acknowledgement_waits_for_the_shard_that_cannot_s
     EXPECT_EQ(seen(publisher), Texts{"PUBACK 1"});
 }
 
+TEST_P(broker_with_storage, who_waits_for_another_shard_is_told_that_it_cannot_store) {
+    auto& away = lasting("away");
+    subscribe(away, "kept", QoS::at_least_once);
+    rig->lose(away);
+    auto& publisher = connected(GetParam() == 1 ? "p" : elsewhere("away"));
+    rig->outcome = StorageOutcome::full;
+    publish(publisher, "kept", "a", QoS::at_least_once, 1);
+    EXPECT_EQ(seen(publisher), Texts{"DISCONNECT quota_exceeded"});
+    EXPECT_FALSE(publisher.is_open);
+    rig->outcome = StorageOutcome::stored;
+    rig->advance(std::chrono::seconds{2});
+    auto& back = lasting("away");
+    EXPECT_EQ(seen(back), (Texts{"CONNACK resumed success", "PUBLISH q1 kept=a id=1"}));
+}
+
 TEST_P(broker_with_storage, one_that_waits_for_its_connack_is_told_when_the_disk_fails) {
     rig->outcome = StorageOutcome::failed;
     auto& client = lasting("c");

@@ -94,6 +94,20 @@ TEST_F(output_gate, waits_for_a_batch_and_for_every_receipt) {
     gate.on_receipt(7);  // nobody waits for it
 }
 
+TEST_F(output_gate, knows_who_waits_for_a_receipt) {
+    gate.hold_for(one, 7, 1);
+    send(one, "a");
+    EXPECT_EQ(gate.waiting_for(7), one);
+    gate.drop(one);
+    EXPECT_EQ(gate.waiting_for(7), std::nullopt);
+    // Another connection has its number now.
+    gate.hold_for(one, 8, 1);
+    EXPECT_EQ(gate.waiting_for(7), std::nullopt);
+    EXPECT_EQ(gate.waiting_for(8), one);
+    gate.on_receipt(8);
+    EXPECT_EQ(gate.waiting_for(8), std::nullopt);
+}
+
 TEST_F(output_gate, keeps_the_order_of_acknowledgements_whose_receipts_come_in_another) {
     gate.hold_for(one, 7, 1);
     send(one, "a");
