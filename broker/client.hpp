@@ -56,4 +56,11 @@ struct Client : SubscriberBase {
     Instant will_due_at = never;  // detached: when the Will Message is published
 };
 
+/// How long a client that has a Keep Alive may be silent.
+[[nodiscard]] inline Duration keep_alive_limit(const Client& client) {
+    const auto backoff_permille = client.session.zone().policy.keep_alive_backoff_permille;
+    return std::chrono::milliseconds{2 * backoff_permille} *
+           client.session.terms().keep_alive_s;  // [MQTT-3.1.2-22]
+}
+
 }  // namespace touchstone

@@ -13,6 +13,17 @@
 
 namespace touchstone {
 
+/// Views of the message, which outlives them.
+[[nodiscard]] inline MessageFields fields_of(const Message& message) {
+    return {.topic = message.topic(),
+            .payload = message.payload(),
+            .properties = message.properties(),
+            .qos = message.qos(),
+            .retain = message.retain(),
+            .expires_at = message.expires_at(),
+            .publisher = message.publisher()};
+}
+
 class Publication {
 public:
     /// `fields`, what it views and `pool` (null: none) outlive the Publication.
@@ -20,13 +31,7 @@ public:
         : fields_{fields},
           pool_{pool} {}
     explicit Publication(MessageRef message)
-        : fields_{.topic = message->topic(),
-                  .payload = message->payload(),
-                  .properties = message->properties(),
-                  .qos = message->qos(),
-                  .retain = message->retain(),
-                  .expires_at = message->expires_at(),
-                  .publisher = message->publisher()},
+        : fields_{fields_of(*message)},
           message_{std::move(message)} {}
     Publication(const Publication&) = delete;
     Publication& operator=(const Publication&) = delete;
