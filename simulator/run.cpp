@@ -29,7 +29,7 @@ public:
         // Not std::ranges::unique: clang 14 does not compile what it returns.
         outcome_.defects.erase(std::unique(outcome_.defects.begin(), outcome_.defects.end()),
                                outcome_.defects.end());
-        draw_limits();
+        draw_limits(scenario_, world_.engine());
         add_nodes(options);
         client_id_prefix_ = options.client_id_prefix;
         add_clients();
@@ -74,42 +74,6 @@ private:
             if (!engine.step(end)) return;
             if (is_watching_) note_changes();
         }
-    }
-
-    /// Swarm testing: limits and habits that the seed decides.
-    void draw_limits() {
-        if (!scenario_.has_workload()) return;
-        auto& workload = *scenario_.mutable_workload();
-        auto& engine = world_.engine();
-        if (workload.swarm()) {
-            choose_disturbances(workload, engine.stream(Domain::workload, 0, Purpose::swarm));
-        }
-        for (int i = 0; workload.shuffle_nodes() && i < scenario_.nodes_size(); ++i) {
-            shuffle_node(
-                *scenario_.mutable_nodes(i),
-                engine.stream(Domain::node, static_cast<std::uint64_t>(i), Purpose::shape));
-        }
-        for (int i = 0; workload.swarm() && i < scenario_.nodes_size(); ++i) {
-            swarm_node(*scenario_.mutable_nodes(i),
-                       engine.stream(Domain::node, static_cast<std::uint64_t>(i), Purpose::swarm));
-        }
-        for (int i = 0; i < scenario_.clients_size(); ++i) {
-            auto& client = *scenario_.mutable_clients(i);
-            if (std::ranges::find(workload.clients(), client.name()) == workload.clients().end())
-                continue;
-            const auto entity = static_cast<std::uint64_t>(i);
-            if (workload.shuffle_clients()) {
-                shuffle_client(client, workload,
-                               engine.stream(Domain::client, entity, Purpose::shape));
-            }
-            if (workload.swarm()) {
-                swarm_client(client, engine.stream(Domain::client, entity, Purpose::swarm));
-            }
-        }
-        // What was drawn is written down; drawing it again would give something else.
-        workload.clear_swarm();
-        workload.clear_shuffle_nodes();
-        workload.clear_shuffle_clients();
     }
 
     void add_nodes(const RunOptions& run_options) {

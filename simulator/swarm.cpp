@@ -1,5 +1,7 @@
 #include "simulator/swarm.hpp"
 
+#include <algorithm>
+
 #include "simulator/draws.hpp"
 
 namespace touchstone::simulator {
@@ -128,6 +130,38 @@ void shuffle_client(scenario::Client& client, const scenario::Workload& workload
     will.set_qos(draw_qos(stream));
     const auto delay_s = pick(stream, std::to_array<std::uint32_t>({0, 0, 1, 5}));
     client.set_will_delay_s(is_v5 ? delay_s : 0);
+}
+
+void draw_limits(scenario::Scenario& scenario, const Engine& engine) {
+    if (!scenario.has_workload()) return;
+    auto& workload = *scenario.mutable_workload();
+    if (workload.swarm()) {
+        choose_disturbances(workload, engine.stream(Domain::workload, 0, Purpose::swarm));
+    }
+    for (int i = 0; workload.shuffle_nodes() && i < scenario.nodes_size(); ++i) {
+        shuffle_node(*scenario.mutable_nodes(i),
+                     engine.stream(Domain::node, static_cast<std::uint64_t>(i), Purpose::shape));
+    }
+    for (int i = 0; workload.swarm() && i < scenario.nodes_size(); ++i) {
+        swarm_node(*scenario.mutable_nodes(i),
+                   engine.stream(Domain::node, static_cast<std::uint64_t>(i), Purpose::swarm));
+    }
+    for (int i = 0; i < scenario.clients_size(); ++i) {
+        auto& client = *scenario.mutable_clients(i);
+        if (std::ranges::find(workload.clients(), client.name()) == workload.clients().end())
+            continue;
+        const auto entity = static_cast<std::uint64_t>(i);
+        if (workload.shuffle_clients()) {
+            shuffle_client(client, workload, engine.stream(Domain::client, entity, Purpose::shape));
+        }
+        if (workload.swarm()) {
+            swarm_client(client, engine.stream(Domain::client, entity, Purpose::swarm));
+        }
+    }
+    // What was drawn is written down; drawing it again would give something else.
+    workload.clear_swarm();
+    workload.clear_shuffle_nodes();
+    workload.clear_shuffle_clients();
 }
 
 }  // namespace touchstone::simulator

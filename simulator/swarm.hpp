@@ -2,6 +2,7 @@
 // nodes have, which links, timeouts and clocks, and what may go wrong in it at all.
 #pragma once
 
+#include "simulator/engine.hpp"
 #include "simulator/random.hpp"
 #include "simulator/scenario.pb.h"
 
@@ -19,6 +20,9 @@ void choose_disturbances(scenario::Workload& workload, RandomStream stream);
 void swarm_node(scenario::Node& node, RandomStream stream);
 /// Draws links, timeouts, retries and clock, beside what shuffle_client() draws.
 void swarm_client(scenario::Client& client, RandomStream stream);
+/// What the scenario's workload leaves to the seed, drawn from the run's streams and written down
+/// in its place, so that drawing again changes nothing.
+void draw_limits(scenario::Scenario& scenario, const Engine& engine);
 /// Parts per million: within what a bad oscillator does, right in almost half of all cases.
 [[nodiscard]] std::int32_t draw_drift_ppm(RandomStream& stream);
 /// A link that is slow and narrow.
