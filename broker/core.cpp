@@ -407,6 +407,9 @@ void Broker::Core::on_stop(Instant now) {
         forget_connection(id, DisconnectReason::server_shutdown);
         if (client != nullptr) detach(*client);
     }
+    // There is no later: what a disk refused that has room now would come back as it was, sessions
+    // that have ended among it.
+    if (ledger_) ledger_->try_again();
 }
 
 std::optional<Instant> Broker::Core::next_tick() const {
