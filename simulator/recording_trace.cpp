@@ -11,6 +11,7 @@
 #include "broker/wire/packets.hpp"
 #include "simulator/engine.hpp"
 #include "simulator/recording.hpp"
+#include "simulator/recording_inputs.hpp"
 
 namespace touchstone::simulator {
 
@@ -95,6 +96,7 @@ public:
         std::optional<Instant> begin;
         for (const auto& one : all) {
             const auto& frame = shards_[one.shard].frames.all[one.frame];
+            if (!is_usable(one.at)) break;  // what a replay refuses, and all behind it
             if (!begin && record::has_instant(frame.kind)) begin = one.at;
             if (begin) now_ = run_begin + (one.at - *begin);
             take(one.shard, one.frame);
