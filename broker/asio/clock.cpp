@@ -9,6 +9,11 @@ Instant read_clock() {
     return Instant{std::chrono::floor<Duration>(since_boot)};
 }
 
+Instant read_wall_clock() {
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    return Instant{std::chrono::floor<Duration>(since_1970)};
+}
+
 std::int64_t unix_time_ms() {
     const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
     return std::chrono::floor<std::chrono::milliseconds>(since_1970).count();

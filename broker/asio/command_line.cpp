@@ -27,6 +27,8 @@ Examples:
       Serves by the file, but for one value.
   touchstone broker --hash-password anna >> users.txt
       Asks for a password and adds anna to the file that the setting password_file names.
+  touchstone broker --data /var/lib/touchstone
+      Loses nothing that it has acknowledged: after a crash it goes on where it was.
   touchstone broker --metrics 127.0.0.1:9100
       Serves Prometheus on http://127.0.0.1:9100/metrics as well.
   touchstone broker --set listener.ssl.external=127.0.0.1:8883 \
@@ -59,6 +61,9 @@ public:
                       "without a list of users; sets allow_anonymous");
         add_setting("--shards", "COUNT", "node.shards", "",
                     "Threads that serve clients; 0: one per processor");
+        add_setting("--data", "DIRECTORY", "node.data_dir", "",
+                    "Keep sessions, their messages and Retained Messages there, so that nothing "
+                    "acknowledged is lost when the broker ends, however it ends");
         add_setting("--metrics", "ADDRESS:PORT", "metrics.address", "",
                     "Serve /metrics for Prometheus there");
         add_setting("--drain-time", "SECONDS", "node.drain_time", "s",

@@ -13,6 +13,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <string>
@@ -204,6 +205,55 @@ void add_shard(Families& families, const std::string& shard, const ShardFigures&
     add_all(driver_counter_descriptions, MetricType::Counter);
 }
 
+/// The node's data directory.
+void add_store(Families& families, const rocksdb_driver::StoreFigures& of) {
+    const auto add_one = [&](const char* name, const char* help, MetricType type, auto value,
+                             Labels labels = {}) {
+        add(family(families, name, help, type), std::move(labels), static_cast<double>(value));
+    };
+    constexpr auto counter = MetricType::Counter;
+    constexpr auto batches = "touchstone_storage_batches_total";
+    constexpr auto batches_help = "Batches of the shards, by what became of them.";
+    add_one(batches, batches_help, counter,
+            of.batches - of.batches_full - of.batches_failed, {{"outcome", "stored"}});
+    add_one(batches, batches_help, counter, of.batches_full, {{"outcome", "full"}});
+    add_one(batches, batches_help, counter, of.batches_failed, {{"outcome", "failed"}});
+    add_one("touchstone_storage_record_bytes_total", "Bytes of stored records, keys included.",
+            counter, of.record_bytes);
+    constexpr auto written = "touchstone_storage_written_bytes_total";
+    constexpr auto written_help = "Bytes the database has written into its files, by kind.";
+    add_one(written, written_help, counter, of.log_bytes, {{"kind", "log"}});
+    add_one(written, written_help, counter, of.flush_bytes, {{"kind", "flush"}});
+    add_one(written, written_help, counter, of.compaction_bytes, {{"kind", "compaction"}});
+    add_one("touchstone_storage_bytes", "Size of the database's files, without its log.",
+            MetricType::Gauge, of.size_bytes);
+    add_one("touchstone_storage_refusing",
+            "1 while nothing can be stored, because the disk is full or fails.", MetricType::Gauge,
+            of.is_refusing ? 1 : 0);
+    add_one("touchstone_storage_bad_records_total",
+            "Records set aside at the start: damaged, or without what they refer to.", counter,
+            of.bad_records);
+    add_one("touchstone_storage_damaged_parts_total",
+            "Parts of the database set aside at the start because they could not be read.", counter,
+            of.damaged_parts);
+
+    ClientMetric times;
+    times.histogram.sample_count = of.syncs;
+    times.histogram.sample_sum = static_cast<double>(of.sync_us) * 1e-6;
+    std::uint64_t so_far = 0;
+    for (std::size_t i = 0; i < of.syncs_by_time.size(); ++i) {
+        so_far += of.syncs_by_time[i];
+        const bool is_last = i == rocksdb_driver::sync_time_bounds.size();
+        const double bound_s =
+            is_last ? std::numeric_limits<double>::infinity()
+                    : std::chrono::duration<double>{rocksdb_driver::sync_time_bounds[i]}.count();
+        times.histogram.bucket.push_back({.cumulative_count = so_far, .upper_bound = bound_s});
+    }
+    family(families, "touchstone_storage_sync_seconds",
+           "Time it took to write and sync what all shards had ended.", MetricType::Histogram)
+        .metric.push_back(std::move(times));
+}
+
 double resident_bytes() {
     std::ifstream pages{"/proc/self/statm"};
     double total = 0;
@@ -275,6 +325,7 @@ public:
                 own_descriptors.push_back(all[i]->driver.own_descriptors);
             }
         }
+        if (const auto store = node_.store_figures()) add_store(families, *store);
         add_process(families, own_descriptors);
         return families;
     }

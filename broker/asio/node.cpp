@@ -16,6 +16,7 @@
 #include "broker/asio/clock.hpp"
 #include "broker/asio/signals_blocked.hpp"
 #include "broker/base/check.hpp"
+#include "broker/rocksdb/store_error.hpp"
 
 namespace touchstone::asio_driver {
 
@@ -62,6 +63,19 @@ struct Node::Start {
     std::optional<std::string> problem;  // read when all are prepared
 };
 
+struct Node::Storing {
+    Storing(const StoreOptions& options, unsigned shard_count)
+        : directory{options.directory},
+          database{directory, options.environment} {
+        if (directory.layout().shard_count == 0)
+            directory.set_layout({.shard_count = shard_count, .generation = 1});
+    }
+
+    rocksdb_driver::DataDirectory directory;
+    rocksdb_driver::Database database;
+    std::optional<rocksdb_driver::Store> store;
+};
+
 Node::Node(Options options)
     : options_{std::move(options)},
       resumption_{std::make_shared<transport::TlsResumption>()} {
@@ -84,6 +98,8 @@ Node::Node(Options options)
         }
     }
     if (options_.record) records_ = open_records(*options_.record, options_.shard_count);
+    if (options_.store) open_store();
+    const auto wall_offset = read_wall_clock() - read_clock();
     for (unsigned i = 0; i < options_.shard_count; ++i) {
         shards_.push_back(
             std::make_unique<Shard>(shared_, plans, options_.rules,
@@ -93,6 +109,8 @@ Node::Node(Options options)
                                         .limits = options_.limits,
                                         .authentication = options_.authentication,
                                         .record = records_.empty() ? nullptr : records_[i].get(),
+                                        .store = storing_ ? &*storing_->store : nullptr,
+                                        .wall_offset = wall_offset,
                                     }));
     }
     for (const auto& shard : shards_) shard->meet(shards_);
@@ -102,6 +120,38 @@ Node::~Node() {
     stop_within(Duration::zero());
     for (std::thread& thread : threads_) thread.join();
     if (end_.joinable()) end_.join();
+    // It tells the shards what it has stored.
+    if (storing_) storing_->store->stop();
+}
+
+void Node::open_store() {
+    const StoreOptions& options = *options_.store;
+    try {
+        storing_ = std::make_unique<Storing>(options, options_.shard_count);
+    } catch (const rocksdb_driver::StoreError& error) {
+        throw OperatorError{error.what()};
+    }
+    const auto& layout = storing_->directory.layout();
+    if (layout.shard_count != options_.shard_count) {
+        throw OperatorError{"data directory: " + options.directory.string() +
+                            ": it was written by " + std::to_string(layout.shard_count) +
+                            " shards; start with --shards " + std::to_string(layout.shard_count)};
+    }
+    storing_->store.emplace(
+        storing_->database,
+        rocksdb_driver::Store::Options{
+            .shard_count = options_.shard_count,
+            .durability = options.durability,
+            .sync_interval = options.sync_interval,
+            .on_outcome = [this](unsigned shard, BatchNumber number, StorageOutcome outcome) {
+                Shard& asker = *shards_[shard];
+                asker.post([&asker, number, outcome] { asker.on_stored(number, outcome); });
+            }});
+}
+
+std::optional<rocksdb_driver::StoreFigures> Node::store_figures() const {
+    if (!storing_) return std::nullopt;
+    return storing_->store->figures();
 }
 
 void Node::start() {
@@ -208,6 +258,7 @@ void Node::stop_within(Duration drain_time_max) {
 
 void Node::run_shard(Shard& shard, Start& start) {
     try {
+        shard.recover();  // the files of the store are in the table that is left now
         shard.take_own_table();
     } catch (const OperatorError& error) {
         start.fail(error.what());

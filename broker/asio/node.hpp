@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,8 +15,17 @@
 #include "broker/asio/endpoint.hpp"
 #include "broker/asio/listeners.hpp"
 #include "broker/asio/shard.hpp"
+#include "broker/rocksdb/store.hpp"
 
 namespace touchstone::asio_driver {
+
+/// Where a node keeps what outlives its process.
+struct StoreOptions {
+    std::filesystem::path directory;
+    rocksdb_driver::Durability durability = rocksdb_driver::Durability::sync;
+    Duration sync_interval = std::chrono::seconds{1};
+    rocksdb::Env* environment = nullptr;  // null: the system; else it outlives the Node
+};
 
 class Node {
 public:
@@ -30,6 +40,8 @@ public:
         DriverLimits limits;
         /// Where what crosses the border of the core is written down; nothing: nowhere.
         std::optional<RecordOptions> record = {};
+        /// Nothing: all ends with the process.
+        std::optional<StoreOptions> store = {};
         /// Asked about clients when the rules have credentials; outlives the Node. It delivers its
         /// answers with deliver().
         AuthenticationService* authentication = nullptr;
@@ -70,10 +82,15 @@ public:
     /// What each shard has counted; nothing for one that does not answer within `wait_max`.
     [[nodiscard]] std::vector<std::optional<ShardFigures>>
     figures(std::chrono::milliseconds wait_max);
+    /// Of the store; nothing without one.
+    [[nodiscard]] std::optional<rocksdb_driver::StoreFigures> store_figures() const;
 
 private:
     struct Start;
+    /// What a store consists of, in the order in which it comes to be.
+    struct Storing;
 
+    void open_store();
     void stop_within(Duration drain_time_max);
     void run_shard(Shard& shard, Start& start);
     void await_end();
@@ -84,6 +101,7 @@ private:
     const std::shared_ptr<transport::TlsResumption> resumption_;
     SharedNode shared_;
     std::vector<std::unique_ptr<RecordFile>> records_;  // by shard; none when nothing is recorded
+    std::unique_ptr<Storing> storing_;                  // null: there is no store
     std::vector<std::unique_ptr<Shard>> shards_;
     std::atomic<std::size_t> running_{0};
     std::vector<std::thread> threads_;

@@ -47,6 +47,15 @@ spdlog::level::level_enum log_level(settings::LogLevel level) {
     UNREACHABLE();
 }
 
+rocksdb_driver::Durability durability(settings::Durability value) {
+    switch (value) {
+        case settings::Durability::sync: return rocksdb_driver::Durability::sync;
+        case settings::Durability::interval: return rocksdb_driver::Durability::interval;
+        case settings::Durability::none: return rocksdb_driver::Durability::none;
+    }
+    UNREACHABLE();
+}
+
 unsigned shard_count_of(const settings::NodeSettings& settings) {
     const auto wanted =
         settings.shard_count == 0 ? std::thread::hardware_concurrency() : settings.shard_count;
@@ -86,6 +95,11 @@ Node::Options Service::node_options(std::function<void()> on_stopped,
     options.authentication = authentication_.get();
     options.on_stopped = std::move(on_stopped);
     options.record = std::move(record);
+    if (!settings_->data_directory.empty()) {
+        options.store = StoreOptions{.directory = settings_->data_directory,
+                                     .durability = durability(settings_->durability),
+                                     .sync_interval = settings_->sync_interval};
+    }
     return options;
 }
 

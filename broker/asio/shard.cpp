@@ -54,13 +54,18 @@ Shard::Shard(SharedNode& node, Plans plans, std::shared_ptr<const access::NodeRu
       plans_{std::move(plans)},
       rules_{std::move(rules)},
       doors_(node.listeners.size()),
+      storage_{options.store == nullptr ? nullptr : &options.store->port(options.self.raw())},
       broker_{rules_,
-              {.self = options.self, .shard_count = options.shard_count, .defects = {}},
+              {.self = options.self,
+               .shard_count = options.shard_count,
+               .defects = {},
+               .wall_offset = options.wall_offset},
               {.network = *this,
                .peers = *this,
                .random = random_,
                .authentication = this,
-               .events = this},
+               .events = this,
+               .storage = storage_},
               options.record,
               options.record == nullptr ? 0 : options.record->size_bytes_max()},
       now_{read_clock()},
@@ -89,7 +94,18 @@ void Shard::meet(std::span<const std::unique_ptr<Shard>> shards) {
     for (const auto& shard : shards) shards_.push_back(shard.get());
 }
 
+void Shard::recover() {
+    if (storage_ == nullptr) return;
+    rocksdb_driver::Store& store = *options_.store;
+    store.recover(options_.self.raw(), [this](std::string_view key, Bytes value) {
+        return broker_.on_record(key, value);
+    });
+    now_ = std::max(now_, read_clock());
+    store.set_aside(options_.self.raw(), broker_.on_recovered(now_));
+}
+
 void Shard::run() {
+    hand_out_letters();  // what recovery has for the others
     while (!is_finished()) turn();
     let_go();
 }
@@ -144,6 +160,11 @@ void Shard::on_plans(Plans plans) {
 
 void Shard::on_authenticated(QuestionNumber number, AuthenticationAnswer answer) {
     if (!stop_at_) broker_.on_authenticated(number, std::move(answer), now_);
+}
+
+void Shard::on_stored(BatchNumber number, StorageOutcome outcome) {
+    storage_->on_outcome(outcome);
+    broker_.on_stored(number, outcome, now_);
 }
 
 void Shard::publish(const std::vector<ServerMessage>& messages) {
@@ -912,7 +933,8 @@ void Shard::on_stop(Duration drain_time_max) {
 }
 
 bool Shard::is_finished() const {
-    return stop_at_ && (connections_.size() == 0 || *stop_at_ <= now_);
+    const bool is_storing = storage_ != nullptr && storage_->is_waiting();
+    return stop_at_ && ((connections_.size() == 0 && !is_storing) || *stop_at_ <= now_);
 }
 
 }  // namespace touchstone::asio_driver

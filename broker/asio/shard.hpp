@@ -30,6 +30,7 @@
 #include "broker/asio/sys_topics.hpp"
 #include "broker/asio/system_random.hpp"
 #include "broker/broker.hpp"
+#include "broker/rocksdb/store.hpp"
 
 namespace touchstone::asio_driver {
 
@@ -67,6 +68,8 @@ public:
         DriverLimits limits;
         AuthenticationService* authentication = nullptr;  // null: the rules know no credentials
         RecordFile* record = nullptr;                     // null: nothing is recorded
+        rocksdb_driver::Store* store = nullptr;           // null: all ends with the process
+        Duration wall_offset{};                           // Broker::Options::wall_offset
     };
 
     using Plans = std::vector<std::shared_ptr<const ListenerPlan>>;
@@ -82,6 +85,9 @@ public:
     /// Makes it known to all shards of the node, itself included; before run().
     void meet(std::span<const std::unique_ptr<Shard>> shards);
 
+    /// Becomes what was stored. Before run(), and while the thread has the process's table of
+    /// descriptors.
+    void recover();
     /// When the node has tables for its shards: gives the calling thread, which is the one that
     /// will run(), its own. Errors: OperatorError.
     void take_own_table();
@@ -104,6 +110,7 @@ public:
     void on_plans(Plans plans);
     void on_rules(std::shared_ptr<const access::NodeRules> rules);
     void on_authenticated(QuestionNumber number, AuthenticationAnswer answer);
+    void on_stored(BatchNumber number, StorageOutcome outcome);
     /// Messages of the server's own.
     void publish(const std::vector<ServerMessage>& messages);
 
@@ -300,6 +307,7 @@ private:
     SystemRandom random_;
     OutputPool pool_;
     ConnectionTable connections_;
+    rocksdb_driver::Store::Port* const storage_;  // null: all ends with the process
     record::RecordedBroker broker_;
 
     Instant now_;

@@ -69,6 +69,7 @@ private:
     }
 
     void add_node_keys();
+    void add_storage_keys();
     void add_access_keys();
     void add_zone_keys();
     void add_zone_admission_keys();
@@ -112,6 +113,7 @@ void Table::add_node_keys() {
     add(node, "node.drain_time", "5s", Span{Duration::zero(), hours{1}},
         "Most time clients get to read what is owed to them when the broker stops.",
         [](const Target& to, Duration value) { to.node->drain_time_max = value; });
+    add_storage_keys();
     add(node, "metrics.address", "", Address{},
         "Where /metrics is served for Prometheus; not set: nowhere.",
         [](const Target& to, const ListenAddress& value) { to.node->metrics = value; })
@@ -142,6 +144,31 @@ void Table::add_node_keys() {
         [](const Target& to, access::SharedStrategy value) {
             to.node->policy.shared_strategy = value;
         });
+}
+
+void Table::add_storage_keys() {
+    const Place node{.section = "Node"};
+    auto& directory =
+        add(node, "node.data_dir", "", Text{"a path"},
+            "Directory for sessions, their messages and Retained Messages, which then outlive the "
+            "process; not set: they end with it.",
+            [](const Target& to, std::string value) { to.node->data_directory = std::move(value); });
+    directory.is_path = true;
+    directory.reload = Reload::restart;
+    add(node, "storage.durability", "sync",
+        Choice<Durability>{{{"sync", Durability::sync},
+                            {"interval", Durability::interval},
+                            {"none", Durability::none}}},
+        "What has happened before the node acknowledges. sync: the disk has it, and nothing "
+        "acknowledged is lost. interval: the system has it; its crash, or a power cut, takes what "
+        "came within storage.sync_interval. none: the same, and the system decides when it writes: "
+        "half a minute or more is lost. The end of the process alone loses nothing.",
+        [](const Target& to, Durability value) { to.node->durability = value; })
+        .reload = Reload::restart;
+    add(node, "storage.sync_interval", "1s", Span{milliseconds{10}, hours{1}},
+        "Time between two syncs with storage.durability = interval.",
+        [](const Target& to, Duration value) { to.node->sync_interval = value; })
+        .reload = Reload::restart;
 }
 
 void Table::add_access_keys() {

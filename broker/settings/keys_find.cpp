@@ -97,7 +97,6 @@ constexpr std::array<ForeignKey, 22> foreign_keys{
      {"listener.<ssl|wss>.<name>.psk_ciphers", "pre-shared keys are not supported"},
      {"listener.<ssl|wss>.<name>.dhfile", "parameters are OpenSSL's"},
      {"node.cookie", "nodes do not log in to each other by a cookie"},
-     {"node.data_dir", "sessions are kept in memory"},
      {"cluster.*", "a node stands alone"},
      {"rpc.*", "a node stands alone"},
      {"broker.enable_session_registry", "there is always one session for a client"},

@@ -91,6 +91,10 @@ enum class LogLevel : unsigned char { debug, info, warning, error, off };
 /// files, or each has its own.
 enum class DescriptorTables : unsigned char { shared, per_shard };
 
+/// When what has been acknowledged is safe: synced, handed to the system and synced every now and
+/// then, or just handed to the system.
+enum class Durability : std::uint8_t { sync, interval, none };
+
 /// What a change of a key takes: a reload, or a new process.
 enum class Reload : unsigned char { live, restart };
 
@@ -107,6 +111,9 @@ struct NodeSettings {
     std::uint32_t shard_count = 0;  // 0: one per processor
     DescriptorTables descriptor_tables = DescriptorTables::shared;
     Duration drain_time_max{};
+    std::string data_directory;  // empty: nothing outlives the process
+    Durability durability = Durability::sync;
+    Duration sync_interval{};  // of Durability::interval
     std::optional<ListenAddress> metrics;
     LogLevel log_level = LogLevel::info;
 

@@ -1,0 +1,142 @@
+#include "broker/rocksdb/data_directory.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "broker/rocksdb/store_error.hpp"
+
+namespace touchstone::rocksdb_driver {
+
+namespace {
+
+constexpr std::string_view first_line = "touchstone data";
+constexpr unsigned shard_count_max = 64;
+
+std::string error_text() {
+    return std::generic_category().message(errno);
+}
+
+[[noreturn]] void refuse(const std::filesystem::path& place, const std::string& why) {
+    throw StoreError{"data directory: " + place.string() + ": " + why};
+}
+
+/// Makes what was written to a file, or the names in a directory, durable.
+void sync(const std::filesystem::path& path) {
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool is_synced = file >= 0 && fsync(file) == 0;
+    const auto why = error_text();
+    if (file >= 0) close(file);
+    if (!is_synced) refuse(path, why + "; see that the disk is sound and has room");
+}
+
+std::string to_text(const Layout& layout) {
+    std::ostringstream text;
+    text << first_line << "\nformat " << data_format << "\nshards " << layout.shard_count
+         << "\ngeneration " << layout.generation << '\n';
+    return text.str();
+}
+
+}  // namespace
+
+DataDirectory::DataDirectory(std::filesystem::path path, Missing missing) : path_{std::move(path)} {
+    std::error_code failed;
+    if (missing == Missing::refuse && !std::filesystem::exists(path_ / "layout", failed))
+        refuse(path_, "holds no data of a broker; give the directory of --data or node.data_dir");
+    std::filesystem::create_directories(path_, failed);
+    if (failed) refuse(path_, failed.message() + "; give a directory that can be made and written");
+    // Messages, and Wills of clients that have shown a password, are nobody else's business.
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_all, failed);
+    take_lock();
+    try {
+        read_layout();
+    } catch (...) {
+        close(lock_);
+        throw;
+    }
+}
+
+DataDirectory::~DataDirectory() {
+    close(lock_);  // and with it the lock
+}
+
+void DataDirectory::take_lock() {
+    const auto name = path_ / "lock";
+    lock_ = open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (lock_ < 0) refuse(name, error_text() + "; give a directory that can be written");
+    if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+        const auto why = errno;
+        std::string owner;
+        std::ifstream{name} >> owner;
+        close(lock_);
+        if (why != EWOULDBLOCK) refuse(name, std::generic_category().message(why));
+        refuse(path_, "is in use by another process" + (owner.empty() ? "" : " (" + owner + ")") +
+                          "; stop that one, or give this one a directory of its own");
+    }
+    const auto number = std::to_string(getpid()) + "\n";
+    // For people only; who cannot read it knows from the lock.
+    if (ftruncate(lock_, 0) == 0 && pwrite(lock_, number.data(), number.size(), 0) < 0)
+        refuse(name, error_text() + "; free some room on the disk");
+}
+
+void DataDirectory::read_layout() {
+    const auto name = path_ / "layout";
+    std::ifstream file{name};
+    if (!file) {
+        if (!std::filesystem::exists(records())) return;
+        refuse(name, "is missing, but there are records; write one with the lines `" +
+                         std::string{first_line} + "`, `format " + std::to_string(data_format) +
+                         "`, `shards N` (as many as the broker had), `generation 1`");
+    }
+    std::string first;
+    std::string format_word;
+    std::string shards_word;
+    std::string generation_word;
+    unsigned format = 0;
+    std::getline(file, first);
+    file >> format_word >> format;
+    if (!file || first != first_line || format_word != "format" || format == 0)
+        refuse(name, "is no layout of a broker's data; give another directory, or restore the file");
+    if (format > data_format)
+        refuse(name, "format " + std::to_string(format) +
+                         " is of a later version; this one reads up to " +
+                         std::to_string(data_format) +
+                         ": start that version, or restore what was saved before the upgrade");
+    file >> shards_word >> layout_.shard_count >> generation_word >> layout_.generation;
+    const bool is_good = file && shards_word == "shards" && generation_word == "generation" &&
+                         layout_.shard_count <= shard_count_max &&
+                         (layout_.generation == 1 || layout_.generation == 2);
+    if (!is_good) refuse(name, "is damaged; restore the lines `shards N` and `generation 1` or 2");
+}
+
+void DataDirectory::set_layout(const Layout& layout) {
+    const auto name = path_ / "layout";
+    const auto part = path_ / "layout.part";
+    {
+        std::ofstream file{part, std::ios::trunc};
+        file << to_text(layout);
+        file.close();
+        if (!file) refuse(part, error_text() + "; give a directory that can be written, with room");
+    }
+    sync(part);
+    std::error_code failed;
+    std::filesystem::rename(part, name, failed);
+    if (failed) refuse(name, failed.message());
+    sync(path_);
+    layout_ = layout;
+}
+
+std::filesystem::path DataDirectory::unused_name(std::string_view stem) const {
+    for (unsigned number = 1;; ++number) {
+        auto name = path_ / (std::string{stem} + "-" + std::to_string(number) + ".bad");
+        if (!std::filesystem::exists(name)) return name;
+    }
+}
+
+}  // namespace touchstone::rocksdb_driver

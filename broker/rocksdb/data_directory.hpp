@@ -1,0 +1,56 @@
+// DataDirectory: where a node keeps what outlives its process. Sees to it that one process at a time
+// has it, and knows how what is in it is laid out. What the records say, and RocksDB, is left to
+// others.
+//
+//   lock       held by the process that uses the directory, whose number is in it
+//   layout     text: the version of the format, how many shards, which generation of records
+//   records/   the database
+//   *.bad      what was damaged, set aside
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace touchstone::rocksdb_driver {
+
+/// The version of all that is in a data directory, but of records, which have one of their own.
+inline constexpr unsigned data_format = 1;
+
+struct Layout {
+    unsigned shard_count = 0;  // 0: nothing has been stored yet
+    /// Which records count: those of another generation are left from a change of the number of
+    /// shards that did not come to its end, or are not removed yet. 1 or 2.
+    unsigned generation = 1;
+    friend bool operator==(const Layout&, const Layout&) = default;
+};
+
+class DataDirectory {
+public:
+    enum class Missing : bool { make, refuse };
+
+    /// Takes it, until this object ends. Throws StoreError: another process has it, it cannot be
+    /// used, or its format is a later one.
+    explicit DataDirectory(std::filesystem::path path, Missing missing = Missing::make);
+    ~DataDirectory();
+    DataDirectory(const DataDirectory&) = delete;
+    DataDirectory& operator=(const DataDirectory&) = delete;
+
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+    [[nodiscard]] std::filesystem::path records() const { return path_ / "records"; }
+    [[nodiscard]] const Layout& layout() const { return layout_; }
+    /// Durable when this returns, and never seen in part. Throws StoreError.
+    void set_layout(const Layout& layout);
+    /// A name in the directory that is not in use yet: "stem-N.bad".
+    [[nodiscard]] std::filesystem::path unused_name(std::string_view stem) const;
+
+private:
+    void take_lock();
+    void read_layout();
+
+    std::filesystem::path path_;
+    int lock_ = -1;
+    Layout layout_;
+};
+
+}  // namespace touchstone::rocksdb_driver

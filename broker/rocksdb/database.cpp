@@ -1,0 +1,197 @@
+#include "broker/rocksdb/database.hpp"
+
+#include <rocksdb/db.h>
+#include <rocksdb/statistics.h>
+#include <rocksdb/table.h>
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "broker/rocksdb/store_error.hpp"
+
+namespace touchstone::rocksdb_driver {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t readahead_bytes = 2 << 20;
+
+rocksdb::Slice slice(std::string_view text) {
+    return {text.data(), text.size()};
+}
+
+rocksdb::Options options_for(rocksdb::Env* environment) {
+    rocksdb::Options options;
+    if (environment != nullptr) options.env = environment;
+    options.create_if_missing = true;
+    options.compression = rocksdb::kLZ4Compression;
+    options.write_buffer_size = 32 << 20;
+    options.max_write_buffer_number = 4;
+    // A damaged file is lost as a whole.
+    options.target_file_size_base = 8 << 20;
+    options.level_compaction_dynamic_level_bytes = true;
+    options.max_background_jobs = 2;
+    options.max_open_files = 256;
+    // A restart reads the log and goes on with it.
+    options.avoid_flush_during_recovery = true;
+    options.max_total_wal_size = 256 << 20;
+    options.info_log_level = rocksdb::WARN_LEVEL;
+    options.max_log_file_size = 1 << 20;
+    options.keep_log_file_num = 3;
+    // Nothing is looked up, all is read once.
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = rocksdb::NewLRUCache(4 << 20);
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    return options;
+}
+
+std::string text_of(const rocksdb::Status& status) {
+    return status.ok() ? std::string{} : status.ToString();
+}
+
+}  // namespace
+
+Database::Database(DataDirectory& directory, rocksdb::Env* environment)
+    : directory_{directory},
+      environment_{environment} {
+    const auto why = open(Log::whole_but_for_its_end);
+    if (!why.empty()) repair(why);
+}
+
+Database::~Database() = default;
+
+std::string Database::open(Log log) {
+    db_.reset();
+    auto options = options_for(environment_);
+    options.wal_recovery_mode = log == Log::whatever_is_readable
+                                    ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
+                                    : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+    options.statistics = rocksdb::CreateDBStatistics();
+    options.statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
+    statistics_ = options.statistics;
+    rocksdb::DB* db = nullptr;
+    const auto status = rocksdb::DB::Open(options, directory_.records().string(), &db);
+    if (status.IsNoSpace()) {
+        throw StoreError{"data directory: " + directory_.records().string() + ": " +
+                         status.ToString() + "; free some room on the disk and start again"};
+    }
+    if (!status.ok()) return status.ToString();
+    db_.reset(db);
+    return text_of(db_->VerifyChecksum());
+}
+
+/// Returns where the copy is; empty when there is no log.
+fs::path Database::copy_log() {
+    db_.reset();
+    auto bad = directory_.unused_name("log");
+    std::error_code failed;
+    fs::create_directory(bad, failed);
+    for (const auto& file : fs::directory_iterator{directory_.records(), failed})
+        if (file.path().extension() == ".log")
+            fs::copy_file(file.path(), bad / file.path().filename(), failed);
+    if (fs::is_empty(bad, failed)) {
+        fs::remove(bad, failed);
+        bad.clear();
+    }
+    return bad;
+}
+
+/// From the mildest remedy to the one that always works.
+void Database::repair(const std::string& why) {
+    spdlog::error("data directory: {}: damaged: {}; what can be read is kept",
+                  directory_.records().string(), why);
+    const auto log = copy_log();
+    auto problem = open(Log::whatever_is_readable);
+    std::error_code ignored;
+    if (problem == why)
+        fs::remove_all(log, ignored);  // it was not the log
+    else if (!log.empty())
+        damage_.push_back("the log: a copy is " + log.string());
+    if (!problem.empty()) {
+        db_.reset();
+        auto options = options_for(environment_);
+        const auto status = rocksdb::RepairDB(directory_.records().string(), options);
+        if (!status.ok()) spdlog::error("data directory: repair: {}", status.ToString());
+        // Where RepairDB puts files that it cannot read.
+        const auto lost = directory_.records() / "lost";
+        if (fs::exists(lost, ignored)) {
+            const auto bad = directory_.unused_name("files");
+            fs::rename(lost, bad, ignored);
+            damage_.push_back("files of records: they are in " + bad.string());
+        }
+        problem = open(Log::whatever_is_readable);
+    }
+    if (!problem.empty()) {
+        db_.reset();
+        const auto bad = directory_.unused_name("records");
+        fs::rename(directory_.records(), bad, ignored);
+        damage_.push_back("all records (" + problem + "): they are in " + bad.string());
+        problem = open(Log::whole_but_for_its_end);
+    }
+    if (!problem.empty())
+        throw StoreError{"data directory: " + directory_.records().string() + ": " + problem +
+                         "; see that the disk is sound, or give another directory"};
+    if (damage_.empty()) damage_.push_back(why);
+    for (const auto& one : damage_) spdlog::error("data directory: set aside: {}", one);
+}
+
+std::string Database::read(unsigned generation, unsigned shard,
+                           const std::function<void(std::string_view key, Bytes value)>& take) {
+    const KeyPrefix prefix{generation, shard};
+    const KeyPrefix end{generation, shard + 1};
+    const auto upper = slice(end.text());
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &upper;
+    options.readahead_size = readahead_bytes;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> at{db_->NewIterator(options)};
+    for (at->Seek(slice(prefix.text())); at->Valid(); at->Next()) {
+        const auto key = at->key();
+        const auto value = at->value();
+        take({key.data() + sizeof prefix.bytes, key.size() - sizeof prefix.bytes},
+             as_bytes(std::string_view{value.data(), value.size()}));
+    }
+    return text_of(at->status());
+}
+
+std::string Database::set_aside(unsigned shard, const std::vector<std::string>& keys) {
+    rocksdb::WriteBatch batch;
+    const KeyPrefix from{directory_.layout().generation, shard};
+    const KeyPrefix to{set_aside_mark, shard};
+    for (const auto& key : keys) {
+        const auto known = std::string{from.text()} + key;
+        std::string value;
+        const auto status = db_->Get({}, known, &value);
+        if (!status.ok()) return status.ToString();
+        batch.Put(std::string{to.text()} + key, value);
+        batch.Delete(known);
+    }
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    return text_of(db_->Write(synced, &batch));
+}
+
+std::string Database::remove(unsigned generation) {
+    const KeyPrefix begin{generation, 0};
+    const KeyPrefix end{generation + 1, 0};
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    return text_of(db_->DeleteRange(synced, db_->DefaultColumnFamily(), slice(begin.text()),
+                                    slice(end.text())));
+}
+
+Database::Written Database::written() const {
+    return {.log_bytes = statistics_->getTickerCount(rocksdb::WAL_FILE_BYTES),
+            .flush_bytes = statistics_->getTickerCount(rocksdb::FLUSH_WRITE_BYTES),
+            .compaction_bytes = statistics_->getTickerCount(rocksdb::COMPACT_WRITE_BYTES)};
+}
+
+std::uint64_t Database::size_bytes() const {
+    std::uint64_t size_bytes = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &size_bytes);
+    return size_bytes;
+}
+
+}  // namespace touchstone::rocksdb_driver

@@ -1,0 +1,85 @@
+// Database: RocksDB in a data directory, checked when it is opened, and repaired when it is damaged:
+// what cannot be read is set aside, and the rest is served.
+//
+// Keys: a byte for the generation (1 or 2) and one for the shard, then the key of the record. Of what
+// was set aside: set_aside_mark instead of the generation.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/bytes.hpp"
+#include "broker/rocksdb/data_directory.hpp"
+
+namespace rocksdb {
+class DB;
+class Env;
+class Statistics;
+class WriteBatch;
+}  // namespace rocksdb
+
+namespace touchstone::rocksdb_driver {
+
+inline constexpr char set_aside_mark = 3;
+
+/// What all keys of a shard begin with.
+struct KeyPrefix {
+    KeyPrefix(unsigned generation, unsigned shard)
+        : bytes{static_cast<char>(generation), static_cast<char>(shard)} {}
+    [[nodiscard]] std::string_view text() const { return {bytes, sizeof bytes}; }
+    char bytes[2];
+};
+
+class Database {
+public:
+    /// `environment`: what RocksDB does its work on; null: the system. It outlives the Database.
+    /// Throws StoreError.
+    explicit Database(DataDirectory& directory, rocksdb::Env* environment = nullptr);
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    [[nodiscard]] rocksdb::DB& db() { return *db_; }
+    [[nodiscard]] DataDirectory& directory() { return directory_; }
+    /// Damage that was found when it was opened, in words; each was set aside.
+    [[nodiscard]] const std::vector<std::string>& damage() const { return damage_; }
+
+    /// Hands over each record of a shard. Nothing when all could be read, else why not.
+    std::string read(unsigned generation, unsigned shard,
+                     const std::function<void(std::string_view key, Bytes value)>& take);
+    /// Takes records out of the way of the next process. Nothing when that is durable, else why
+    /// not.
+    std::string set_aside(unsigned shard, const std::vector<std::string>& keys);
+    /// Removes all records of a generation. Nothing when that is durable, else why not.
+    std::string remove(unsigned generation);
+    /// Bytes written by RocksDB since it was opened.
+    struct Written {
+        std::uint64_t log_bytes = 0;
+        std::uint64_t flush_bytes = 0;
+        std::uint64_t compaction_bytes = 0;
+    };
+    [[nodiscard]] Written written() const;
+    /// Of all its files but the log.
+    [[nodiscard]] std::uint64_t size_bytes() const;
+
+private:
+    /// How much damage to the log is taken.
+    enum class Log : bool { whole_but_for_its_end, whatever_is_readable };
+    /// Nothing when it is open and sound.
+    std::string open(Log log);
+    void repair(const std::string& why);
+    std::filesystem::path copy_log();
+
+    DataDirectory& directory_;
+    rocksdb::Env* environment_;
+    std::shared_ptr<rocksdb::Statistics> statistics_;
+    std::unique_ptr<rocksdb::DB> db_;
+    std::vector<std::string> damage_;
+};
+
+}  // namespace touchstone::rocksdb_driver

@@ -1,0 +1,13 @@
+// What is wrong with a data directory, for its operator: the place, the reason, and what to do.
+#pragma once
+
+#include <stdexcept>
+
+namespace touchstone::rocksdb_driver {
+
+class StoreError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+}  // namespace touchstone::rocksdb_driver
