@@ -214,8 +214,8 @@ void add_store(Families& families, const rocksdb_driver::StoreFigures& of) {
     constexpr auto counter = MetricType::Counter;
     constexpr auto batches = "touchstone_storage_batches_total";
     constexpr auto batches_help = "Batches of the shards, by what became of them.";
-    add_one(batches, batches_help, counter,
-            of.batches - of.batches_full - of.batches_failed, {{"outcome", "stored"}});
+    add_one(batches, batches_help, counter, of.batches - of.batches_full - of.batches_failed,
+            {{"outcome", "stored"}});
     add_one(batches, batches_help, counter, of.batches_full, {{"outcome", "full"}});
     add_one(batches, batches_help, counter, of.batches_failed, {{"outcome", "failed"}});
     add_one("touchstone_storage_record_bytes_total", "Bytes of stored records, keys included.",

@@ -66,9 +66,12 @@ struct Node::Start {
 struct Node::Storing {
     Storing(const StoreOptions& options, unsigned shard_count)
         : directory{options.directory},
-          database{directory, options.environment} {
-        if (directory.layout().shard_count == 0)
-            directory.set_layout({.shard_count = shard_count, .generation = 1});
+          database{laid_out(directory, shard_count), options.environment} {}
+
+    static rocksdb_driver::DataDirectory& laid_out(rocksdb_driver::DataDirectory& directory,
+                                                   unsigned shard_count) {
+        if (directory.layout().shard_count == 0) directory.set_layout({.shard_count = shard_count});
+        return directory;
     }
 
     rocksdb_driver::DataDirectory directory;

@@ -66,6 +66,13 @@ DataDirectory::~DataDirectory() {
     close(lock_);  // and with it the lock
 }
 
+bool DataDirectory::has_records() const {
+    std::error_code failed;
+    for (const auto& file : std::filesystem::directory_iterator{records(), failed})
+        if (file.path().extension() == ".sst" || file.path().extension() == ".log") return true;
+    return false;
+}
+
 void DataDirectory::take_lock() {
     const auto name = path_ / "lock";
     lock_ = open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
@@ -89,7 +96,7 @@ void DataDirectory::read_layout() {
     const auto name = path_ / "layout";
     std::ifstream file{name};
     if (!file) {
-        if (!std::filesystem::exists(records())) return;
+        if (!has_records()) return;
         refuse(name, "is missing, but there are records; write one with the lines `" +
                          std::string{first_line} + "`, `format " + std::to_string(data_format) +
                          "`, `shards N` (as many as the broker had), `generation 1`");
@@ -102,7 +109,8 @@ void DataDirectory::read_layout() {
     std::getline(file, first);
     file >> format_word >> format;
     if (!file || first != first_line || format_word != "format" || format == 0)
-        refuse(name, "is no layout of a broker's data; give another directory, or restore the file");
+        refuse(name,
+               "is no layout of a broker's data; give another directory, or restore the file");
     if (format > data_format)
         refuse(name, "format " + std::to_string(format) +
                          " is of a later version; this one reads up to " +

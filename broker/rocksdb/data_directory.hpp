@@ -1,6 +1,6 @@
-// DataDirectory: where a node keeps what outlives its process. Sees to it that one process at a time
-// has it, and knows how what is in it is laid out. What the records say, and RocksDB, is left to
-// others.
+// DataDirectory: where a node keeps what outlives its process. Sees to it that one process at a
+// time has it, and knows how what is in it is laid out. What the records say, and RocksDB, is left
+// to others.
 //
 //   lock       held by the process that uses the directory, whose number is in it
 //   layout     text: the version of the format, how many shards, which generation of records
@@ -18,7 +18,7 @@ namespace touchstone::rocksdb_driver {
 inline constexpr unsigned data_format = 1;
 
 struct Layout {
-    unsigned shard_count = 0;  // 0: nothing has been stored yet
+    unsigned shard_count = 0;  // 0: not set yet
     /// Which records count: those of another generation are left from a change of the number of
     /// shards that did not come to its end, or are not removed yet. 1 or 2.
     unsigned generation = 1;
@@ -38,6 +38,8 @@ public:
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     [[nodiscard]] std::filesystem::path records() const { return path_ / "records"; }
+    /// Whether there are files that may hold some.
+    [[nodiscard]] bool has_records() const;
     [[nodiscard]] const Layout& layout() const { return layout_; }
     /// Durable when this returns, and never seen in part. Throws StoreError.
     void set_layout(const Layout& layout);

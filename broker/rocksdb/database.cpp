@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "broker/base/check.hpp"
 #include "broker/rocksdb/store_error.hpp"
 
 namespace touchstone::rocksdb_driver {
@@ -25,7 +26,6 @@ rocksdb::Slice slice(std::string_view text) {
 rocksdb::Options options_for(rocksdb::Env* environment) {
     rocksdb::Options options;
     if (environment != nullptr) options.env = environment;
-    options.create_if_missing = true;
     options.compression = rocksdb::kLZ4Compression;
     options.write_buffer_size = 32 << 20;
     options.max_write_buffer_number = 4;
@@ -55,31 +55,62 @@ std::string text_of(const rocksdb::Status& status) {
 
 Database::Database(DataDirectory& directory, rocksdb::Env* environment)
     : directory_{directory},
-      environment_{environment} {
-    const auto why = open(Log::whole_but_for_its_end);
+      environment_{environment},
+      statistics_{rocksdb::CreateDBStatistics()} {
+    statistics_->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
+    CHECK(directory_.layout().shard_count != 0);
+    const auto why = open_sound(Log::whole_but_for_its_end);
     if (!why.empty()) repair(why);
 }
 
 Database::~Database() = default;
 
-std::string Database::open(Log log) {
+std::string Database::open(Log log, bool& is_full) {
     db_.reset();
     auto options = options_for(environment_);
+    // RocksDB would take its files for somebody else's rest if just the one that names them were
+    // gone.
+    options.create_if_missing = !directory_.has_records();
     options.wal_recovery_mode = log == Log::whatever_is_readable
                                     ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
                                     : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-    options.statistics = rocksdb::CreateDBStatistics();
-    options.statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
-    statistics_ = options.statistics;
+    options.statistics = statistics_;
     rocksdb::DB* db = nullptr;
     const auto status = rocksdb::DB::Open(options, directory_.records().string(), &db);
-    if (status.IsNoSpace()) {
-        throw StoreError{"data directory: " + directory_.records().string() + ": " +
-                         status.ToString() + "; free some room on the disk and start again"};
-    }
-    if (!status.ok()) return status.ToString();
+    is_full = status.IsNoSpace();
     db_.reset(db);
-    return text_of(db_->VerifyChecksum());
+    return text_of(status);
+}
+
+std::string Database::open_sound(Log log) {
+    bool is_full = false;
+    auto why = open(log, is_full);
+    if (is_full)
+        throw StoreError{"data directory: " + directory_.records().string() + ": " + why +
+                         "; free some room on the disk and start again"};
+    if (why.empty()) why = text_of(db_->VerifyChecksum());
+    return why;
+}
+
+Database::Resumed Database::resume() {
+    if (db_ != nullptr) {
+        const auto status = db_->Resume();
+        if (status.ok()) return {.is_ready = true};
+        if (status.IsBusy()) return {.is_busy = true};
+        if (status.IsNoSpace()) return {.is_full = true, .why = status.ToString()};
+    }
+    // When the log could not be written or synced, nothing but this helps.
+    const std::scoped_lock lock{opening_};
+    Resumed resumed;
+    resumed.why = open(Log::whole_but_for_its_end, resumed.is_full);
+    if (resumed.why.empty()) {
+        // What the system has of the old log may never have reached the disk.
+        const auto status = db_->Flush({});
+        resumed.why = text_of(status);
+        resumed.is_full = status.IsNoSpace();
+    }
+    resumed.is_ready = resumed.why.empty();
+    return resumed;
 }
 
 /// Returns where the copy is; empty when there is no log.
@@ -103,7 +134,7 @@ void Database::repair(const std::string& why) {
     spdlog::error("data directory: {}: damaged: {}; what can be read is kept",
                   directory_.records().string(), why);
     const auto log = copy_log();
-    auto problem = open(Log::whatever_is_readable);
+    auto problem = open_sound(Log::whatever_is_readable);
     std::error_code ignored;
     if (problem == why)
         fs::remove_all(log, ignored);  // it was not the log
@@ -121,14 +152,14 @@ void Database::repair(const std::string& why) {
             fs::rename(lost, bad, ignored);
             damage_.push_back("files of records: they are in " + bad.string());
         }
-        problem = open(Log::whatever_is_readable);
+        problem = open_sound(Log::whatever_is_readable);
     }
     if (!problem.empty()) {
         db_.reset();
         const auto bad = directory_.unused_name("records");
         fs::rename(directory_.records(), bad, ignored);
         damage_.push_back("all records (" + problem + "): they are in " + bad.string());
-        problem = open(Log::whole_but_for_its_end);
+        problem = open_sound(Log::whole_but_for_its_end);
     }
     if (!problem.empty())
         throw StoreError{"data directory: " + directory_.records().string() + ": " + problem +
@@ -189,8 +220,10 @@ Database::Written Database::written() const {
 }
 
 std::uint64_t Database::size_bytes() const {
+    const std::scoped_lock lock{opening_};
     std::uint64_t size_bytes = 0;
-    db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &size_bytes);
+    if (db_ != nullptr)
+        db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &size_bytes);
     return size_bytes;
 }
 

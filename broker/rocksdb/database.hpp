@@ -1,14 +1,15 @@
-// Database: RocksDB in a data directory, checked when it is opened, and repaired when it is damaged:
-// what cannot be read is set aside, and the rest is served.
+// Database: RocksDB in a data directory, checked when it is opened, and repaired when it is
+// damaged: what cannot be read is set aside, and the rest is served.
 //
-// Keys: a byte for the generation (1 or 2) and one for the shard, then the key of the record. Of what
-// was set aside: set_aside_mark instead of the generation.
+// Keys: a byte for the generation (1 or 2) and one for the shard, then the key of the record. Of
+// what was set aside: set_aside_mark instead of the generation.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ struct KeyPrefix {
 
 class Database {
 public:
+    /// The layout is set: who dies while the database is made has one and no records.
     /// `environment`: what RocksDB does its work on; null: the system. It outlives the Database.
     /// Throws StoreError.
     explicit Database(DataDirectory& directory, rocksdb::Env* environment = nullptr);
@@ -44,6 +46,7 @@ public:
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
 
+    /// Not after a resume() that did not succeed.
     [[nodiscard]] rocksdb::DB& db() { return *db_; }
     [[nodiscard]] DataDirectory& directory() { return directory_; }
     /// Damage that was found when it was opened, in words; each was set aside.
@@ -57,7 +60,17 @@ public:
     std::string set_aside(unsigned shard, const std::vector<std::string>& keys);
     /// Removes all records of a generation. Nothing when that is durable, else why not.
     std::string remove(unsigned generation);
-    /// Bytes written by RocksDB since it was opened.
+    /// After an error, which RocksDB takes nothing after until it is told to, or opened again. What
+    /// was called stored is there afterwards.
+    struct Resumed {
+        bool is_ready = false;
+        bool is_busy = false;  // it is about to do the same by itself
+        bool is_full = false;
+        std::string why;
+    };
+    Resumed resume();
+
+    /// Bytes written by RocksDB since the start. From any thread, as size_bytes().
     struct Written {
         std::uint64_t log_bytes = 0;
         std::uint64_t flush_bytes = 0;
@@ -71,14 +84,16 @@ private:
     /// How much damage to the log is taken.
     enum class Log : bool { whole_but_for_its_end, whatever_is_readable };
     /// Nothing when it is open and sound.
-    std::string open(Log log);
+    std::string open_sound(Log log);
+    std::string open(Log log, bool& is_full);
     void repair(const std::string& why);
     std::filesystem::path copy_log();
 
     DataDirectory& directory_;
     rocksdb::Env* environment_;
     std::shared_ptr<rocksdb::Statistics> statistics_;
-    std::unique_ptr<rocksdb::DB> db_;
+    mutable std::mutex opening_;       // held by who changes db_ while others may ask for figures
+    std::unique_ptr<rocksdb::DB> db_;  // null: it could not be opened again after an error
     std::vector<std::string> damage_;
 };
 

@@ -99,12 +99,18 @@ Store::~Store() {
 
 void Store::recover(unsigned shard, const std::function<bool(std::string_view, Bytes)>& take) {
     std::vector<std::string> bad;
+    std::uint64_t count = 0;
+    const auto began = SteadyClock::now();
     const auto why = database_.read(database_.directory().layout().generation, shard,
                                     [&](std::string_view key, Bytes value) {
+                                        ++count;
                                         if (!take(key, value)) bad.emplace_back(key);
                                     });
     if (!why.empty())
         spdlog::error("data directory: shard {}: not all records could be read: {}", shard, why);
+    const auto took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - began);
+    spdlog::info("data directory: shard {}: {} records read in {} ms", shard, count, took.count());
     set_aside(shard, bad);
 }
 
@@ -219,6 +225,7 @@ StorageOutcome Store::try_to_write(const std::vector<Job>& jobs) {
 
 void Store::sync_log() {
     unsynced_since_.reset();
+    if (last_outcome_ != StorageOutcome::stored) return;  // it is synced when that is over
     const auto began = SteadyClock::now();
     const auto status = database_.db().SyncWAL();
     if (status.ok()) return count_sync(began);
@@ -237,13 +244,11 @@ StorageOutcome Store::refuse(bool is_full, const std::string& why) {
     return outcome;
 }
 
-/// After an error RocksDB takes nothing before it is told to.
 bool Store::resume() {
-    const auto status = database_.db().Resume();
-    if (status.ok()) return true;
-    // While it tries on its own, the reason stays what it was.
-    if (!status.IsBusy()) last_outcome_ = refuse(status.IsNoSpace(), status.ToString());
-    return false;
+    const auto resumed = database_.resume();
+    // While RocksDB tries on its own, the reason stays what it was.
+    if (!resumed.is_ready && !resumed.is_busy) last_outcome_ = refuse(resumed.is_full, resumed.why);
+    return resumed.is_ready;
 }
 
 void Store::count_sync(SteadyClock::time_point began) {

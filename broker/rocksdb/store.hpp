@@ -60,8 +60,8 @@ public:
         unsigned shard_count = 1;
         Durability durability = Durability::sync;
         Duration sync_interval = std::chrono::seconds{1};  // of Durability::interval
-        /// What became of a batch; called in the store's thread, and once for each commit. The shard
-        /// hands the outcome to its Port before it ends another batch.
+        /// What became of a batch; called in the store's thread, and once for each commit. The
+        /// shard hands the outcome to its Port before it ends another batch.
         std::function<void(unsigned shard, BatchNumber, StorageOutcome)> on_outcome;
     };
 

@@ -148,25 +148,26 @@ void Table::add_node_keys() {
 
 void Table::add_storage_keys() {
     const Place node{.section = "Node"};
-    auto& directory =
-        add(node, "node.data_dir", "", Text{"a path"},
-            "Directory for sessions, their messages and Retained Messages, which then outlive the "
-            "process; not set: they end with it.",
-            [](const Target& to, std::string value) { to.node->data_directory = std::move(value); });
+    auto& directory = add(
+        node, "node.data_dir", "", Text{"a path"},
+        "Directory for sessions, their messages and Retained Messages, which then outlive the "
+        "process; not set: they end with it.",
+        [](const Target& to, std::string value) { to.node->data_directory = std::move(value); });
     directory.is_path = true;
     directory.reload = Reload::restart;
-    add(node, "storage.durability", "sync",
+    add(node, "node.durability", "sync",
         Choice<Durability>{{{"sync", Durability::sync},
                             {"interval", Durability::interval},
                             {"none", Durability::none}}},
         "What has happened before the node acknowledges. sync: the disk has it, and nothing "
         "acknowledged is lost. interval: the system has it; its crash, or a power cut, takes what "
-        "came within storage.sync_interval. none: the same, and the system decides when it writes: "
+        "came within node.durability_interval. none: the same, and the system decides when it "
+        "writes: "
         "half a minute or more is lost. The end of the process alone loses nothing.",
         [](const Target& to, Durability value) { to.node->durability = value; })
         .reload = Reload::restart;
-    add(node, "storage.sync_interval", "1s", Span{milliseconds{10}, hours{1}},
-        "Time between two syncs with storage.durability = interval.",
+    add(node, "node.durability_interval", "1s", Span{milliseconds{10}, hours{1}},
+        "Time between two syncs with node.durability = interval.",
         [](const Target& to, Duration value) { to.node->sync_interval = value; })
         .reload = Reload::restart;
 }
@@ -295,7 +296,8 @@ void Table::add_zone_flow_keys() {
             to.zone->settings.receive_maximum = static_cast<std::uint16_t>(value);
         });
     add(zone, "max_awaiting_rel", "100", Integer{0, 65'535, "messages"},
-        "QoS 2 messages of an MQTT 5.0 client that await PUBREL (PUBREC 0x97 above it); 0: no limit.",
+        "QoS 2 messages of an MQTT 5.0 client that await PUBREL (PUBREC 0x97 above it); 0: no "
+        "limit.",
         [](const Target& to, std::int64_t value) {
             to.zone->policy.awaiting_release_max = unlimited_if_zero<std::uint32_t>(value);
         });
@@ -469,7 +471,8 @@ void Table::add_listener_keys() {
         "When a connection without that header is closed.",
         [](const Target& to, Duration value) { to.listener->proxy_header_timeout = value; });
     add(plain, ".peer_cert_as_username", "off", Choice<bool>{{{"off", false}, {"cn", true}}},
-        "Whether the Common Name of the client's certificate becomes its User Name, where a proxy has "
+        "Whether the Common Name of the client's certificate becomes its User Name, where a proxy "
+        "has "
         "checked the certificate and tells the name in a PROXY header, version 2.",
         [](const Target& to, bool value) { to.listener->proxied_name_is_user_name = value; });
     add(web, ".mqtt_path", "/mqtt", Text{"a path"}, "The path of WebSocket requests.",

@@ -90,7 +90,7 @@ struct ForeignKey {
     std::string_view pattern;
     std::string_view why;
 };
-constexpr std::array<ForeignKey, 22> foreign_keys{
+constexpr std::array<ForeignKey, 21> foreign_keys{
     {{"listener.<tcp|ssl|ws|wss>.<name>.acceptors", "every shard accepts; see node.shards"},
      {"listener.<tcp|ssl|ws|wss>.<name>.active_n", "a read takes what there is"},
      {"listener.<tcp|ssl|ws|wss>.<name>.reuseaddr", "addresses are always reused"},
@@ -191,7 +191,8 @@ std::string advice_for_unknown_key(std::string_view name) {
     for (const auto& pattern : patterns()) known.push_back(adapted(pattern.parts, parts));
     for (const auto& [plain, found] : plain_names()) known.emplace_back(plain);
     for (const auto& one : known)  // the end of a name
-        if (one.size() > name.size() && one.ends_with(name) && one[one.size() - name.size() - 1] == '.')
+        if (one.size() > name.size() && one.ends_with(name) &&
+            one[one.size() - name.size() - 1] == '.')
             return "the nearest key is " + one;
     const auto best = nearest(name, known);
     if (best.empty()) return std::string{all};

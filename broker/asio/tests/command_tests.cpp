@@ -147,6 +147,24 @@ TEST(metrics, are_a_page_that_prometheus_can_read) {
     EXPECT_GT(sum_of["process_resident_memory_bytes"], 0);
 }
 
+TEST(metrics, tell_about_the_data_directory) {
+    const Folder folder;
+    Node node{{.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")}),
+               .store = StoreOptions{.directory = folder / "data"}}};
+    Metrics metrics{Endpoint::from_text("127.0.0.1:0"), node};
+    node.start();
+    const std::string page = http_get(metrics.endpoint().port, "/metrics");
+    for (const char* line :
+         {"touchstone_storage_batches_total{outcome=\"full\"} 0\n",
+          "touchstone_storage_refusing 0\n",
+          "touchstone_storage_written_bytes_total{kind=\"flush\"} 0\n",
+          "touchstone_storage_bad_records_total 0\n", "touchstone_storage_damaged_parts_total 0\n",
+          "touchstone_storage_sync_seconds_count ",
+          "touchstone_storage_sync_seconds_bucket{le=\"+Inf\"} "}) {
+        EXPECT_NE(page.find(line), std::string::npos) << line << page;
+    }
+}
+
 TEST(metrics, do_without_the_figures_of_a_shard_that_does_not_answer) {
     // It was never started.
     Node node{{.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")})}};

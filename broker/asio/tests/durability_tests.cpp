@@ -1,0 +1,226 @@
+// A node with a data directory: what it has acknowledged outlives its process, however that ends,
+// and what cannot be stored is not acknowledged.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "broker/asio/tests/broker_command.hpp"
+#include "broker/asio/tests/folder.hpp"
+#include "broker/asio/tests/raw_client.hpp"
+#include "broker/asio/tests/running_node.hpp"
+#include "broker/base/exit_code.hpp"
+#include "broker/rocksdb/tests/faulty_files.hpp"
+
+namespace touchstone::asio_driver {
+
+namespace {
+
+using rocksdb_driver::FaultyFiles;
+
+/// A CONNECT of MQTT 3.1.1 with Clean Session 0.
+Buffer connect_lasting(std::string_view client_id) {
+    return packet::with_fixed_header(0x10, packet::text("MQTT") + bytes_of({4, 0, 0, 0}) +
+                                               packet::text(client_id));
+}
+Buffer session_present() {
+    return bytes_of({0x20, 2, 1, 0});
+}
+
+/// A broker in a process of its own. Before this process has other threads.
+class BrokerProcess {
+public:
+    BrokerProcess(const Folder& folder, const std::string& tables) {
+        const Folder::Watch watch{folder};
+        process_ = fork();
+        if (process_ == 0) {
+            _exit(run({"--listen", "127.0.0.1:0", "--shards", "2", "--data", folder / "data",
+                       "--set", "node.descriptor_tables=" + tables, "--port-file", folder / "port",
+                       "--log-level", "off"}));
+        }
+        EXPECT_TRUE(watch.wait());
+        std::string line;
+        std::ifstream file{folder / "port"};
+        std::getline(file, line);
+        port_ = Endpoint::from_text(line).port;
+    }
+    ~BrokerProcess() { end(SIGKILL); }
+    BrokerProcess(const BrokerProcess&) = delete;
+    BrokerProcess& operator=(const BrokerProcess&) = delete;
+
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+    /// Returns how it has ended, as waitpid does.
+    int end(int signal) {
+        if (process_ <= 0) return 0;
+        ::kill(process_, signal);
+        int status = 0;
+        waitpid(process_, &status, 0);
+        process_ = 0;
+        return status;
+    }
+
+private:
+    pid_t process_ = 0;
+    std::uint16_t port_ = 0;
+};
+
+TEST(data_directory, keeps_what_was_acknowledged_when_the_process_is_killed) {
+    for (const std::string tables : {"shared", "per_shard"}) {
+        const Folder folder;
+        constexpr unsigned clients = 4;  // of either shard
+        {
+            BrokerProcess broker{folder, tables};
+            for (unsigned i = 0; i < clients; ++i) {
+                RawClient client{broker.port()};
+                client.send(connect_lasting("client-" + std::to_string(i)));
+                client.expect(packet::connack());
+                client.send(packet::subscribe("kept/#", 1));
+                client.expect(packet::suback(1));
+                client.send(packet::disconnect());
+                client.receive_to_end();
+            }
+            auto publisher = RawClient::connected(broker.port(), "publisher");
+            for (unsigned id = 1; id <= 3; ++id) {
+                publisher.send(packet::publish_qos_1("kept/here", "x", id));
+                publisher.expect(packet::puback(id));
+            }
+            EXPECT_TRUE(WIFSIGNALED(broker.end(SIGKILL)));
+        }
+        BrokerProcess broker{folder, tables};
+        for (unsigned i = 0; i < clients; ++i) {
+            RawClient client{broker.port()};
+            client.send(connect_lasting("client-" + std::to_string(i)));
+            client.expect(session_present());
+            for (unsigned id = 1; id <= 3; ++id) {
+                client.expect(packet::publish_qos_1("kept/here", "x", id));
+                client.send(packet::puback(id));
+            }
+        }
+        const int status = broker.end(SIGTERM);
+        EXPECT_TRUE(WIFEXITED(status));
+        EXPECT_EQ(WEXITSTATUS(status), to_int(ExitCode::as_expected));
+    }
+}
+
+TEST(data_directory, is_refused_to_a_second_broker) {
+    const Folder folder;
+    const RunningNode first{
+        Node::Options{.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")}),
+                      .store = StoreOptions{.directory = folder / "data"}}};
+    const auto refusal = refusal_of({"--listen", "127.0.0.1:0", "--data", folder / "data"});
+    EXPECT_EQ(refusal.exit_code, to_int(ExitCode::usage_error));
+    EXPECT_NE(refusal.text.find("is in use by another process"), std::string::npos) << refusal.text;
+    EXPECT_EQ(std::ranges::count(refusal.text, '\n'), 1) << refusal.text;
+}
+
+/// A node whose disk does what the test says.
+class node_with_a_disk : public testing::TestWithParam<unsigned> {
+protected:
+    [[nodiscard]] Node::Options options() {
+        return {.listeners = plain_listeners({Endpoint::from_text("127.0.0.1:0")}),
+                .shard_count = GetParam(),
+                .store =
+                    StoreOptions{.directory = folder / "data", .environment = environment.get()}};
+    }
+    /// Publishes a Retained Message; whether it was acknowledged.
+    static bool is_acknowledged(std::uint16_t port) {
+        auto publisher = RawClient::connected(port, "publisher");
+        Buffer publish = packet::publish_qos_1("retained", "x", 1);
+        publish[0] |= std::byte{1};
+        publisher.send(publish);
+        try {
+            publisher.expect(packet::puback(1));
+        } catch (const std::runtime_error&) {
+            return false;  // the connection was closed
+        }
+        return true;
+    }
+
+    const Folder folder;
+    const std::shared_ptr<FaultyFiles> files = std::make_shared<FaultyFiles>();
+    const std::unique_ptr<rocksdb::Env> environment = rocksdb::NewCompositeEnv(files);
+};
+INSTANTIATE_TEST_SUITE_P(shards, node_with_a_disk, testing::Values(1U, 2U));
+
+TEST_P(node_with_a_disk, acknowledges_nothing_that_a_full_disk_refuses_and_serves_the_rest) {
+    for (const auto fault : {FaultyFiles::Fault::no_space, FaultyFiles::Fault::no_sync}) {
+        RunningNode node{options()};
+        EXPECT_TRUE(is_acknowledged(node.port()));
+        auto subscriber = RawClient::subscribed(node.port(), "subscriber", "live");
+        files->set(fault);
+        EXPECT_FALSE(is_acknowledged(node.port()));
+        EXPECT_TRUE(node.node().store_figures()->is_refusing);
+        auto publisher = RawClient::connected(node.port(), "other");
+        publisher.send(packet::publish_qos_1("live", "x", 7));
+        publisher.expect(packet::puback(7));
+        subscriber.expect(packet::publish("live", "x"));
+        files->set(FaultyFiles::Fault::none);
+        // It tries again by itself.
+        node.await([&] { return !node.node().store_figures()->is_refusing; });
+        node.await([&] { return is_acknowledged(node.port()); });
+    }
+}
+
+TEST_P(node_with_a_disk, starts_with_an_alarm_when_its_files_are_damaged) {
+    {
+        RunningNode node{options()};
+        EXPECT_TRUE(is_acknowledged(node.port()));
+        node.stop();
+        node.await_stopped();
+    }
+    for (const auto& file : std::filesystem::directory_iterator{folder / "data/records"}) {
+        if (file.path().extension() != ".log" || file.file_size() == 0) continue;
+        std::fstream log{file.path(), std::ios::in | std::ios::out | std::ios::binary};
+        log.seekp(static_cast<std::streamoff>(file.file_size() / 2));
+        log.write("damage", 6);
+    }
+    RunningNode node{options()};
+    EXPECT_EQ(node.node().store_figures()->damaged_parts, 1U);
+    EXPECT_TRUE(is_acknowledged(node.port()));
+}
+
+TEST_P(node_with_a_disk, sets_aside_a_record_that_is_none) {
+    {
+        rocksdb_driver::DataDirectory directory{folder / "data"};
+        directory.set_layout({.shard_count = GetParam()});
+        rocksdb_driver::Database database{directory};
+        rocksdb_driver::Store store{database,
+                                    {.shard_count = GetParam(), .on_outcome = [](auto...) {}}};
+        store.port(0).put("s/rotten", as_bytes("not a record"));
+        store.port(0).commit(1);
+    }
+    for (const unsigned bad : {1U, 0U}) {
+        RunningNode node{options()};
+        EXPECT_EQ(node.node().store_figures()->bad_records, bad);
+        EXPECT_TRUE(is_acknowledged(node.port()));
+    }
+}
+
+TEST_P(node_with_a_disk, has_stored_all_when_it_has_stopped) {
+    {
+        RunningNode node{options()};
+        RawClient client{node.port()};
+        client.send(connect_lasting("lasting") + packet::subscribe("a", 1));
+        client.expect(packet::connack() + packet::suback(1));
+        client.send(packet::disconnect());
+        client.receive_to_end();
+        node.stop();
+        node.await_stopped();
+    }
+    RunningNode node{options()};
+    RawClient client{node.port()};
+    client.send(connect_lasting("lasting"));
+    client.expect(session_present());
+    client.send(packet::publish_qos_1("a", "x", 1));
+    client.expect(packet::publish_qos_1("a", "x", 1) + packet::puback(1));
+}
+
+}  // namespace
+
+}  // namespace touchstone::asio_driver
