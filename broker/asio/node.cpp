@@ -16,6 +16,7 @@
 #include "broker/asio/clock.hpp"
 #include "broker/asio/signals_blocked.hpp"
 #include "broker/base/check.hpp"
+#include "broker/rocksdb/redeal.hpp"
 #include "broker/rocksdb/store_error.hpp"
 
 namespace touchstone::asio_driver {
@@ -81,6 +82,7 @@ struct Node::Storing {
 
 Node::Node(Options options)
     : options_{std::move(options)},
+      wall_offset_{read_wall_clock() - read_clock()},
       resumption_{std::make_shared<transport::TlsResumption>()} {
     CHECK(options_.shard_count >= 1 && options_.shard_count <= shard_count_max);
     const auto plans = plans_for(options_.listeners);
@@ -102,7 +104,6 @@ Node::Node(Options options)
     }
     if (options_.record) records_ = open_records(*options_.record, options_.shard_count);
     if (options_.store) open_store();
-    const auto wall_offset = read_wall_clock() - read_clock();
     for (unsigned i = 0; i < options_.shard_count; ++i) {
         shards_.push_back(
             std::make_unique<Shard>(shared_, plans, options_.rules,
@@ -113,7 +114,7 @@ Node::Node(Options options)
                                         .authentication = options_.authentication,
                                         .record = records_.empty() ? nullptr : records_[i].get(),
                                         .store = storing_ ? &*storing_->store : nullptr,
-                                        .wall_offset = wall_offset,
+                                        .wall_offset = wall_offset_,
                                     }));
     }
     for (const auto& shard : shards_) shard->meet(shards_);
@@ -131,14 +132,16 @@ void Node::open_store() {
     const StoreOptions& options = *options_.store;
     try {
         storing_ = std::make_unique<Storing>(options, options_.shard_count);
+        if (storing_->directory.layout().shard_count != options_.shard_count) {
+            SystemRandom random;
+            rocksdb_driver::redeal(storing_->database, {.shard_count = options_.shard_count,
+                                                        .rules = options_.rules,
+                                                        .random = random,
+                                                        .now = read_clock(),
+                                                        .wall_offset = wall_offset_});
+        }
     } catch (const rocksdb_driver::StoreError& error) {
         throw OperatorError{error.what()};
-    }
-    const auto& layout = storing_->directory.layout();
-    if (layout.shard_count != options_.shard_count) {
-        throw OperatorError{"data directory: " + options.directory.string() +
-                            ": it was written by " + std::to_string(layout.shard_count) +
-                            " shards; start with --shards " + std::to_string(layout.shard_count)};
     }
     storing_->store.emplace(
         storing_->database,

@@ -97,6 +97,7 @@ private:
     [[nodiscard]] Shard::Plans plans_for(const std::vector<ListenerOptions>& listeners) const;
 
     const Options options_;
+    const Duration wall_offset_;  // from the clock of this process to the time since 1970
     // The tickets of clients are good on every shard, and after a reload.
     const std::shared_ptr<transport::TlsResumption> resumption_;
     SharedNode shared_;

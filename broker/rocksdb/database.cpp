@@ -61,6 +61,11 @@ Database::Database(DataDirectory& directory, rocksdb::Env* environment)
     CHECK(directory_.layout().shard_count != 0);
     const auto why = open_sound(Log::whole_but_for_its_end);
     if (!why.empty()) repair(why);
+    const auto other = 3 - directory_.layout().generation;
+    const KeyPrefix prefix{other, 0};
+    const std::unique_ptr<rocksdb::Iterator> at{db_->NewIterator({})};
+    at->Seek(slice(prefix.text()));
+    if (at->Valid() && at->key()[0] == prefix.bytes[0]) remove(other);
 }
 
 Database::~Database() = default;
