@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "reports/fleet_page.hpp"
 #include "reports/html.hpp"
 #include "reports/junit.hpp"
 #include "reports/ladder.hpp"
@@ -141,6 +142,12 @@ std::optional<Problem> remove_earlier(const std::filesystem::path& folder,
     return std::nullopt;
 }
 
+std::string page_of(const results::Run& run) {
+    if (run.has_sweep()) return sweep_page(run);
+    if (is_fleet(run)) return fleet_page(run);
+    return html_report(merge_runs(run.name(), {run}));
+}
+
 /// Each failure of a sweep that was kept with its packets, as a run of its own.
 void add_kept_failures(const results::Run& run,
                        std::vector<std::pair<std::string, std::string>>& files) {
@@ -216,10 +223,7 @@ std::optional<Problem> write_results(const results::Run& run,
         files.emplace_back("run.json", run_to_json(completed));
         files.emplace_back("junit.xml", junit_xml(completed));
         files.emplace_back("repro.txt", reproduce_text(completed));
-        files.emplace_back("report.html",
-                           completed.has_sweep()
-                               ? sweep_page(completed)
-                               : html_report(merge_runs(completed.name(), {completed})));
+        files.emplace_back("report.html", page_of(completed));
         add_kept_failures(completed, files);
         if (completed.kind() == results::Run::conformance) add_conformance_files(completed, files);
     } catch (const std::length_error& too_large) {

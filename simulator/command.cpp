@@ -17,6 +17,7 @@
 #include "simulator/command_parts.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/explore_command.hpp"
+#include "simulator/fleet/command.hpp"
 #include "simulator/library.hpp"
 #include "simulator/live/command.hpp"
 #include "simulator/replay_command.hpp"
@@ -55,6 +56,8 @@ Examples:
       the first event where two runs part
   touchstone simulate scenarios/session/takeover.textproto --live mqtt://127.0.0.1:1883
       the same clients, links and checkers on a real broker, in real time
+  touchstone simulate million/xmeter-1m --tier T2
+      a fleet of a million devices, against a cost model of the broker; `--tier T2 --help` has its options
   touchstone simulate scenarios --digest-only
       one digest per scenario, to compare two builds
 
@@ -212,6 +215,9 @@ int simulate_command(int argument_count, char** arguments) {
     for (const auto& [name, run] : subcommands) {
         if (argument_count > 1 && arguments[1] == name)
             return run(argument_count - 1, arguments + 1);
+    }
+    if (fleet::is_for_fleet(argument_count, arguments)) {
+        return fleet::fleet_command(argument_count, arguments);
     }
     Options options;
     CLI::App app{

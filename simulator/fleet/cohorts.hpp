@@ -19,6 +19,8 @@ public:
         std::uint32_t device_class = 0;
         std::uint32_t node = 0;
         bool is_scheduled = false;
+        Time next_at = 0;         // when it is scheduled for
+        std::uint32_t fresh = 0;  // of the last members: they ping for the first time after that
         std::vector<std::uint32_t> members;
     };
 
@@ -51,6 +53,7 @@ public:
     std::vector<std::uint32_t> empty(std::uint32_t index) {
         auto members = std::move(all_[index].members);
         all_[index].members = {};
+        all_[index].fresh = 0;
         size_ -= members.size();
         return members;
     }
@@ -64,7 +67,8 @@ private:
             first_.push_back(static_cast<std::uint32_t>(all_.size()));
             const auto slots = (model.classes[i].ping_every >> slot_shift) + 1;
             for (std::uint32_t node = 0; node < model.cost.nodes; ++node) {
-                for (Time slot = 0; slot < slots; ++slot) all_.push_back({i, node, false, {}});
+                for (Time slot = 0; slot < slots; ++slot)
+                    all_.push_back({.device_class = i, .node = node});
             }
         }
     }

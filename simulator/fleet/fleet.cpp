@@ -247,6 +247,9 @@ void Fleet::on_connect(const TimedEvent& event) {
     counts.delivered += one.retained;
     outcome_.latencies.connect.add(connack - start);
     set_connected(device_class, device, node);
+    if (model_.tier == Tier::t3 && is_steady(one)) {
+        return join_cohort(device_class, device, node, connack + one.ping_every);
+    }
     schedule(device_class, device, connack, draws);
 }
 
@@ -284,9 +287,6 @@ void Fleet::lose_connection(int device_class, std::uint32_t device, Time broker_
 /// What the device sends next, after it sent or received something at `sent`.
 void Fleet::schedule(int device_class, std::uint32_t device, Time sent, Draws& draws) {
     const auto& one = model_.classes[static_cast<std::size_t>(device_class)];
-    if (model_.tier == Tier::t3 && is_steady(one)) {
-        return join_cohort(device_class, device, devices_[device].node, sent + one.ping_every);
-    }
     Kind kind = Kind::ping;
     Time at = sent + one.ping_every;
     if (one.publishing.process != PublishProcess::none) {

@@ -19,9 +19,13 @@ void Fleet::join_cohort(int device_class, std::uint32_t device, std::uint32_t no
     cohorts_.add(place.index, device);
     outcome_.cohorts_max = std::max(outcome_.cohorts_max, cohorts_.size());
     auto& cohort = cohorts_[place.index];
-    if (cohort.is_scheduled) return;
+    if (cohort.is_scheduled) {
+        if (cohort.next_at < place.at) ++cohort.fresh;
+        return;
+    }
     cohort.is_scheduled = true;
-    put(std::max(place.at, list_.now()), Kind::cohort, place.index, 0, 0);
+    cohort.next_at = std::max(place.at, list_.now());
+    put(cohort.next_at, Kind::cohort, place.index, 0, 0);
 }
 
 /// The pings of a cohort come evenly over its slot. What they have to wait follows from the work
@@ -30,12 +34,13 @@ void Fleet::on_cohort(const TimedEvent& event) {
     auto& cohort = cohorts_[event.subject];
     const auto& one = model_.classes[cohort.device_class];
     auto& counts = outcome_.classes[cohort.device_class];
-    const auto size = cohort.members.size();
-    if (size == 0) {
+    if (cohort.members.empty()) {
         cohort.is_scheduled = false;
         return;
     }
-    put(event.at + one.ping_every, Kind::cohort, event.subject, 0, 0);
+    const auto size = cohort.members.size() - std::exchange(cohort.fresh, 0);
+    cohort.next_at = event.at + one.ping_every;
+    put(cohort.next_at, Kind::cohort, event.subject, 0, 0);
     counts.pings += size;
     const Time round_trip = 2 * one.link.latency_min + one.link.latency_spread;
     Time longest = 0;
@@ -43,7 +48,8 @@ void Fleet::on_cohort(const TimedEvent& event) {
     for (std::uint32_t i = 0; i < servers; ++i) {
         const std::uint64_t pings = size / servers + (i < size % servers ? 1 : 0);
         if (pings == 0) continue;
-        const std::uint32_t server = cohort.node * servers + i;
+        // What is left over goes to others each time.
+        const std::uint32_t server = cohort.node * servers + (i + event.subject) % servers;
         const Time work = pings * model_.cost.ping;
         const Time waiting = servers_.spread_work(server, event.at, Cohorts::slot_length, work);
         constexpr std::uint64_t points = 4;

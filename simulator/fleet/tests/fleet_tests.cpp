@@ -244,6 +244,24 @@ TEST(Fleet, cohorts_agree_with_devices_that_are_simulated_one_by_one) {
     }
 }
 
+TEST(Fleet, cohorts_agree_while_devices_join_them_and_on_several_nodes) {
+    auto slow = idle(20'000);
+    slow.ramp_every = 10 * ms;
+    auto model = fleet_of({slow}, 400 * s);
+    model.cost.nodes = 3;
+    model.cost.servers = 4;
+    model.cost.ping = 1 * ms;
+    const auto exact = Fleet{model}.run();
+    model.tier = Tier::t3;
+    const auto cohorts = Fleet{model}.run();
+    EXPECT_NEAR(static_cast<double>(cohorts.classes[0].pings),
+                static_cast<double>(exact.classes[0].pings), 600);
+    for (std::size_t i = 250; i < 390; ++i) {
+        EXPECT_NEAR(cohorts.samples[i].busy, exact.samples[i].busy, 0.003);
+        EXPECT_NEAR(cohorts.samples[i].busiest, exact.samples[i].busiest, 0.02);
+    }
+}
+
 TEST(Fleet, is_interrupted_between_samples) {
     int asked = 0;
     const auto outcome =
