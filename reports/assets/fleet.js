@@ -30,7 +30,7 @@
     sections.push([id, title]);
     main.append(h("section", { id }, h("h2", {}, title, of !== undefined && h("span", { class: "of" }, String(of))), content));
   };
-  const table = (heads, rows) => h("div", { class: "sheet" }, h("table", { class: "matrix" },
+  const table = (heads, rows) => h("div", { class: "sheet scrolls" }, h("table", { class: "matrix" },
     h("thead", {}, h("tr", {}, heads.map((head) => h("th", {}, head)))), h("tbody", {}, rows)));
 
   // ---- overview ----------------------------------------------------------------------------------------------------
@@ -59,7 +59,8 @@
   const measureNames = [...new Set(results.flatMap((one) => (one.measures || []).map((measure) => measure.name)))];
   const cell = (one, name) => {
     const measure = measureOf(one, name);
-    return h("td", { class: "cell" }, measure ? withUnit(number(measure.value), measure.unit) : "–");
+    const width = measure && measure.confidence_half_width !== undefined && ` ± ${withUnit(number(measure.confidence_half_width), measure.unit)}`;
+    return h("td", { class: "cell" }, measure ? withUnit(number(measure.value), measure.unit) : "–", width);
   };
   if (results.length <= 4) {
     section("figures", "Figures", undefined, table(["figure", ...results.map(nameOf)],
@@ -83,7 +84,7 @@
     const x = (at) => left + ((width - left) * at) / last;
     const y = (value) => height - (height * value) / top;
     const label = (px, py, anchor, text) => s("text", { x: px, y: py, "text-anchor": anchor, fill: "var(--muted)", "font-size": 11 }, text);
-    return h("div", { class: "tile wide" }, h("h3", {}, words(name), unit && unit !== "1" ? `, ${unit === "us" ? "time" : unit}` : ""),
+    return h("div", { class: "tile curve" }, h("h3", {}, words(name), unit && unit !== "1" ? `, ${unit === "us" ? "time" : unit}` : ""),
       s("svg", { viewBox: `0 -8 ${width + 8} ${height + 30}`, width: "100%", role: "img", "aria-label": words(name) },
         [0, 0.5, 1].map((part) => [
           s("line", { x1: left, x2: width, y1: y(top * part), y2: y(top * part), stroke: "var(--line)" }),
