@@ -14,6 +14,7 @@
 #include "broker/asio/command.hpp"
 #include "broker/base/edit_distance.hpp"
 #include "broker/base/exit_code.hpp"
+#include "broker/rocksdb/ctl_command.hpp"
 #include "conformance/command.hpp"
 #include "reports/command.hpp"
 #include "simulator/command.hpp"
@@ -29,6 +30,7 @@ struct Subcommand {
 
 constexpr auto subcommands = std::to_array<Subcommand>({
     {"broker", "run the reference broker", touchstone::asio_driver::broker_command},
+    {"ctl", "look after what a broker keeps", touchstone::rocksdb_driver::ctl_command},
     {"conform", "judge a broker by the statements of MQTT 3.1.1 and 5.0",
      touchstone::conformance::conform_command},
     {"simulate", "run a scenario in virtual time", touchstone::simulator::simulate_command},
@@ -55,8 +57,9 @@ std::string_view nearest(std::string_view typed) {
         known.clear();
         for (const Subcommand& subcommand : subcommands) known.push_back(subcommand.name);
     }
-    return *std::ranges::min_element(
-        known, {}, [typed](std::string_view name) { return touchstone::edit_distance(typed, name); });
+    return *std::ranges::min_element(known, {}, [typed](std::string_view name) {
+        return touchstone::edit_distance(typed, name);
+    });
 }
 
 int usage_error(const std::string& message) {

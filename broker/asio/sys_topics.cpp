@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/src.hpp>  // the library's only home here
+#include <boost/json.hpp>
 #include <initializer_list>
 #include <span>
 #include <utility>

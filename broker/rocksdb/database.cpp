@@ -53,13 +53,17 @@ std::string text_of(const rocksdb::Status& status) {
 
 }  // namespace
 
-Database::Database(DataDirectory& directory, rocksdb::Env* environment)
+Database::Database(DataDirectory& directory, rocksdb::Env* environment, Damage damage)
     : directory_{directory},
       environment_{environment},
       statistics_{rocksdb::CreateDBStatistics()} {
     statistics_->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
     CHECK(directory_.layout().shard_count != 0);
     const auto why = open_sound(Log::whole_but_for_its_end);
+    if (!why.empty() && damage == Damage::refuse) {
+        throw DamageError{"data directory: " + directory.records().string() + ": " + why +
+                          "; a broker that is started on it sets aside what cannot be read"};
+    }
     if (!why.empty()) repair(why);
     const auto other = 3 - directory_.layout().generation;
     const KeyPrefix prefix{other, 0};

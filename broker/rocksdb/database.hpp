@@ -38,10 +38,14 @@ struct KeyPrefix {
 
 class Database {
 public:
+    enum class Damage : bool { repair, refuse };
+
     /// The layout is set: who dies while the database is made has one and no records.
     /// `environment`: what RocksDB does its work on; null: the system. It outlives the Database.
     /// Throws StoreError.
-    explicit Database(DataDirectory& directory, rocksdb::Env* environment = nullptr);
+    /// With Damage::refuse, DamageError instead of a repair.
+    explicit Database(DataDirectory& directory, rocksdb::Env* environment = nullptr,
+                      Damage damage = Damage::repair);
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;

@@ -4,9 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <deque>
-#include <functional>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -17,6 +14,7 @@
 
 #include "broker/base/check.hpp"
 #include "broker/broker.hpp"
+#include "broker/rocksdb/offline_node.hpp"
 #include "broker/rocksdb/store_error.hpp"
 #include "broker/storage/records.hpp"
 
@@ -24,7 +22,6 @@ namespace touchstone::rocksdb_driver {
 
 namespace {
 
-using Records = std::map<std::string, Buffer, std::less<>>;
 using storage::Number;
 
 constexpr std::size_t batch_bytes_max = 4 << 20;
@@ -35,87 +32,6 @@ constexpr std::size_t batch_bytes_max = 4 << 20;
                      "; free some room on the disk, or start with --shards " +
                      std::to_string(database.directory().layout().shard_count)};
 }
-
-/// A node that has no clients and a disk that is its memory. It is there to hand over what is on
-/// its way from one shard to another: that cannot be dealt out.
-class OfflineNode {
-public:
-    OfflineNode(unsigned shard_count, const Redeal& how) : now_{how.now} {
-        for (unsigned index = 0; index < shard_count; ++index)
-            shards_.push_back(std::make_unique<Shard>(*this, index, shard_count, how));
-    }
-    Records& records(unsigned shard) { return shards_[shard]->records; }
-
-    /// Returns the keys of records that are of no use, by shard.
-    std::vector<std::vector<std::string>> recover() {
-        std::vector<std::vector<std::string>> useless;
-        for (auto& shard : shards_) {
-            auto& keys = useless.emplace_back();
-            for (const auto& [key, value] : shard->records)
-                if (!shard->broker->on_record(key, value)) keys.push_back(key);
-            std::ranges::move(shard->broker->on_recovered(now_), std::back_inserter(keys));
-            for (const auto& key : keys) shard->records.erase(key);
-        }
-        while (!letters_.empty()) {
-            auto letter = std::move(letters_.front());
-            letters_.pop_front();
-            letter();
-        }
-        for (auto& shard : shards_) shard->broker.reset();
-        return useless;
-    }
-
-private:
-    struct Shard final : Network, Peers, Storage {
-        Shard(OfflineNode& its_node, unsigned its_index, unsigned shard_count, const Redeal& how)
-            : node{its_node},
-              index{its_index},
-              broker{std::make_unique<Broker>(
-                  how.rules,
-                  Broker::Options{.self = ShardIndex{its_index},
-                                  .shard_count = shard_count,
-                                  .defects = {},
-                                  .wall_offset = how.wall_offset},
-                  Broker::Ports{
-                      .network = *this, .peers = *this, .random = how.random, .storage = this})} {}
-
-        void send(ConnectionId /*id*/, Bytes /*bytes*/) override { UNREACHABLE(); }
-        void send(ConnectionId /*id*/, Bytes /*head*/, const MessageRef& /*message*/) override {
-            UNREACHABLE();
-        }
-        void close(ConnectionId /*id*/) override { UNREACHABLE(); }
-        void abort(ConnectionId /*id*/) override { UNREACHABLE(); }
-        void move(ConnectionId /*id*/, ShardIndex /*owner*/, access::Origin /*origin*/) override {
-            UNREACHABLE();
-        }
-        void resume(ConnectionId /*id*/) override { UNREACHABLE(); }
-
-        void send(ShardIndex to, PeerMessage message) override {
-            node.letters_.emplace_back([this, to, message = std::move(message)] {
-                node.shards_[to.raw()]->broker->on_peer(ShardIndex{index}, message, node.now_);
-            });
-        }
-        void put(std::string_view key, Bytes value) override {
-            records.insert_or_assign(std::string{key}, Buffer{value.begin(), value.end()});
-        }
-        void erase(std::string_view key) override {
-            if (const auto known = records.find(key); known != records.end()) records.erase(known);
-        }
-        void commit(BatchNumber number) override {
-            node.letters_.emplace_back(
-                [this, number] { broker->on_stored(number, StorageOutcome::stored, node.now_); });
-        }
-
-        OfflineNode& node;
-        unsigned index;
-        Records records;
-        std::unique_ptr<Broker> broker;
-    };
-
-    Instant now_;
-    std::deque<std::function<void()>> letters_;
-    std::vector<std::unique_ptr<Shard>> shards_;
-};
 
 /// Numbers of a shard become numbers of all shards: behind those of the shards before it.
 class Dealer {
@@ -247,7 +163,11 @@ void write(Database& database, unsigned generation, const std::vector<Records>& 
 
 void redeal(Database& database, const Redeal& how) {
     const auto from = database.directory().layout();
-    OfflineNode node{from.shard_count, how};
+    OfflineNode node{{.shard_count = from.shard_count,
+                      .rules = how.rules,
+                      .random = how.random,
+                      .now = how.now,
+                      .wall_offset = how.wall_offset}};
     for (unsigned shard = 0; shard < from.shard_count; ++shard) {
         const auto why =
             database.read(from.generation, shard, [&](std::string_view key, Bytes value) {

@@ -10,4 +10,10 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// Something cannot be read, and it was asked not to repair it.
+class DamageError : public StoreError {
+public:
+    using StoreError::StoreError;
+};
+
 }  // namespace touchstone::rocksdb_driver

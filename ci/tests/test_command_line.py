@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-SUBCOMMANDS = ("broker", "conform", "simulate", "report")
+SUBCOMMANDS = ("broker", "ctl", "conform", "simulate", "report")
 USAGE_ERROR, TARGET_UNREACHABLE = 2, 3
 
 
