@@ -49,8 +49,9 @@ DataDirectory::DataDirectory(std::filesystem::path path, Missing missing) : path
     std::error_code failed;
     if (missing == Missing::refuse && !std::filesystem::exists(path_ / "layout", failed))
         refuse(path_, "holds no data of a broker; give the directory of --data or node.data_dir");
-    std::filesystem::create_directories(path_, failed);
+    const bool is_new = std::filesystem::create_directories(path_, failed);
     if (failed) refuse(path_, failed.message() + "; give a directory that can be made and written");
+    if (is_new) sync(path_ / "..");
     // Messages, and Wills of clients that have shown a password, are nobody else's business.
     std::filesystem::permissions(path_, std::filesystem::perms::owner_all, failed);
     take_lock();
@@ -135,6 +136,8 @@ void DataDirectory::set_layout(const Layout& layout) {
     sync(part);
     std::error_code failed;
     std::filesystem::rename(part, name, failed);
+    // RocksDB makes durable what is in its directory, but not that it is there.
+    if (!failed) std::filesystem::create_directory(records(), failed);
     if (failed) refuse(name, failed.message());
     sync(path_);
     layout_ = layout;

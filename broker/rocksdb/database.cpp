@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t readahead_bytes = 2 << 20;
+/// What an open database needs besides its records.
+constexpr std::uintmax_t spare_bytes = 1 << 20;
 
 rocksdb::Slice slice(std::string_view text) {
     return {text.data(), text.size()};
@@ -101,14 +103,23 @@ std::string Database::open_sound(Log log) {
     return why;
 }
 
+bool Database::has_room_to_open() const {
+    std::error_code failed;
+    std::uintmax_t log_bytes = 0;
+    for (const auto& file : fs::directory_iterator{directory_.records(), failed})
+        if (file.path().extension() == ".log") log_bytes += file.file_size(failed);
+    return fs::space(directory_.records(), failed).available > log_bytes + spare_bytes;
+}
+
 Database::Resumed Database::resume() {
     if (db_ != nullptr) {
         const auto status = db_->Resume();
         if (status.ok()) return {.is_ready = true};
-        if (status.IsBusy()) return {.is_busy = true};
         if (status.IsNoSpace()) return {.is_full = true, .why = status.ToString()};
+        if (status.IsBusy() && !has_room_to_open()) return {.is_busy = true};
     }
-    // When the log could not be written or synced, nothing but this helps.
+    // When the log could not be written or synced, nothing but this helps; and on a small disk
+    // RocksDB would wait for more room than this takes.
     const std::scoped_lock lock{opening_};
     Resumed resumed;
     resumed.why = open(Log::whole_but_for_its_end, resumed.is_full);

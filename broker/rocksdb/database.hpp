@@ -91,6 +91,8 @@ private:
     std::string open_sound(Log log);
     std::string open(Log log, bool& is_full);
     void repair(const std::string& why);
+    /// What is in the log becomes a file.
+    [[nodiscard]] bool has_room_to_open() const;
     std::filesystem::path copy_log();
 
     DataDirectory& directory_;
