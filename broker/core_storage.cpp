@@ -230,6 +230,8 @@ void Broker::Core::store_session(Client& client) {
 void Broker::Core::store_retained_record(const MessageRef& message, RetainVersion version) {
     // One shard is enough, and all shards have the same after a crash.
     if (owner_of(message->topic(), options_.shard_count) != options_.self) return;
+    // What the server tells of itself is true for its process only.
+    if (message->topic().starts_with("$SYS/")) return;
     if (message->payload().empty() && options_.shard_count == 1)
         ledger_->erase(storage::key_of_retained(message->topic()));
     else

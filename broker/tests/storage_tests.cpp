@@ -115,6 +115,15 @@ TEST_P(broker_with_storage, who_has_no_lasting_session_waits_for_no_disk) {
     EXPECT_EQ(seen(subscriber), Texts{"PUBLISH q1 t=a id=1"});
 }
 
+TEST_P(broker_with_storage, keeps_nothing_that_the_server_told_of_itself) {
+    for (const auto* const topic : {"$SYS/brokers", "$SYS/uptime", "$SYS/version"})
+        rig->broker(0).on_publish({.topic = topic, .payload = as_bytes("x"), .retain = true},
+                                  rig->now);
+    rig->settle();
+    EXPECT_TRUE(rig->broker(0).retained("$SYS/uptime"));
+    EXPECT_EQ(keys('r'), "");
+}
+
 TEST_P(broker_with_storage, erases_what_nobody_needs) {
     auto& subscriber = lasting("s");
     subscribe(subscriber, "t", QoS::exactly_once);

@@ -11,12 +11,14 @@
 #include <string>
 #include <vector>
 
+#include "broker/asio/clock.hpp"
 #include "broker/asio/tests/broker_command.hpp"
 #include "broker/asio/tests/folder.hpp"
 #include "broker/asio/tests/raw_client.hpp"
 #include "broker/asio/tests/running_node.hpp"
 #include "broker/base/exit_code.hpp"
 #include "broker/rocksdb/tests/faulty_files.hpp"
+#include "broker/storage/records.hpp"
 
 namespace touchstone::asio_driver {
 
@@ -200,6 +202,37 @@ TEST_P(node_with_a_disk, sets_aside_a_record_that_is_none) {
         EXPECT_EQ(node.node().store_figures()->bad_records, bad);
         EXPECT_TRUE(is_acknowledged(node.port()));
     }
+}
+
+TEST_P(node_with_a_disk, counts_on_while_no_process_runs) {
+    const auto put_session = [&](rocksdb_driver::Store& store, const std::string& client_id,
+                                 storage::Number number, Duration ends_in) {
+        const auto shard = owner_of(client_id, GetParam()).raw();
+        const storage::SessionRecord session{.client_id = client_id,
+                                             .number = number,
+                                             .is_durable = true,
+                                             .session_expiry_s = 3'600,
+                                             .ends_at = read_wall_clock() + ends_in};
+        const auto key = storage::key_of(session);
+        store.port(shard).put(key, storage::encode(key, session, Duration{}));
+    };
+    {
+        rocksdb_driver::DataDirectory directory{folder / "data"};
+        directory.set_layout({.shard_count = GetParam()});
+        rocksdb_driver::Database database{directory};
+        rocksdb_driver::Store store{database,
+                                    {.shard_count = GetParam(), .on_outcome = [](auto...) {}}};
+        put_session(store, "over", 1, -std::chrono::seconds{1});
+        put_session(store, "lasting", 2, std::chrono::hours{1});
+        for (unsigned shard = 0; shard < GetParam(); ++shard) store.port(shard).commit(1);
+    }
+    RunningNode node{options()};
+    RawClient over{node.port()};
+    over.send(connect_lasting("over"));
+    over.expect(packet::connack());
+    RawClient lasting{node.port()};
+    lasting.send(connect_lasting("lasting"));
+    lasting.expect(session_present());
 }
 
 TEST_P(node_with_a_disk, has_stored_all_when_it_has_stopped) {
