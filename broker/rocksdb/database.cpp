@@ -1,6 +1,7 @@
 #include "broker/rocksdb/database.hpp"
 
 #include <rocksdb/db.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
 #include <spdlog/spdlog.h>
@@ -25,6 +26,27 @@ rocksdb::Slice slice(std::string_view text) {
     return {text.data(), text.size()};
 }
 
+/// Keys that are written in their order, if not for others between them: messages of a shard, and
+/// deliveries of a session. RocksDB looks for a place near that of the last one with this prefix.
+class RunsOfKeys final : public rocksdb::SliceTransform {
+public:
+    const char* Name() const override { return "touchstone.runs_of_keys"; }
+    rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+        return {key.data(), size_of_prefix(key)};
+    }
+    bool InDomain(const rocksdb::Slice& key) const override {
+        return key.size() > sizeof KeyPrefix::bytes && size_of_prefix(key) < key.size();
+    }
+
+private:
+    static std::size_t size_of_prefix(const rocksdb::Slice& key) {
+        constexpr std::size_t letter = sizeof KeyPrefix::bytes;
+        if (key[letter] == 'm') return letter + 2;
+        if (key[letter] == 'd') return letter + 2 + 16;
+        return key.size();
+    }
+};
+
 rocksdb::Options options_for(rocksdb::Env* environment) {
     rocksdb::Options options;
     if (environment != nullptr) options.env = environment;
@@ -35,6 +57,7 @@ rocksdb::Options options_for(rocksdb::Env* environment) {
     options.target_file_size_base = 8 << 20;
     options.level_compaction_dynamic_level_bytes = true;
     options.max_background_jobs = 2;
+    options.memtable_insert_with_hint_prefix_extractor = std::make_shared<RunsOfKeys>();
     options.max_open_files = 256;
     // A restart reads the log and goes on with it.
     options.avoid_flush_during_recovery = true;
