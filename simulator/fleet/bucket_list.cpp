@@ -9,7 +9,7 @@ namespace touchstone::simulator::fleet {
 namespace {
 
 constexpr std::size_t insertion_max = 24;
-constexpr unsigned digit_bits_max = 11;
+constexpr unsigned digit_bits_max = 12;
 // How far subject_ahead() may look beyond the last event.
 constexpr std::size_t padding = 16;
 
@@ -22,12 +22,15 @@ void insertion_sort(TimedEvent* first, TimedEvent* last) {
     }
 }
 
-/// Stable, by the lowest `bits` of the time, above which all agree. Distributes the events over
-/// about as many slots as there are, which sorts them but for a few; a slot that holds many is
-/// distributed again, by what is left of the time. `scratch` has room for as many.
-void radix_sort(TimedEvent* events, std::size_t count, unsigned bits, TimedEvent* scratch) {
-    if (count <= insertion_max) return insertion_sort(events, events + count);
-    if (bits == 0) return;  // all of the same instant
+/// Stable, by the lowest `bits` of the time, above which all agree; from `from` to `to`, `from` is
+/// used up. Distributes the events over about as many slots as there are, which sorts them but for
+/// a few; a slot that holds many is distributed again, by what is left of the time.
+void radix_sort(TimedEvent* from, TimedEvent* to, std::size_t count, unsigned bits) {
+    if (count <= insertion_max || bits == 0) {
+        std::copy_n(from, count, to);
+        if (bits > 0) insertion_sort(to, to + count);  // else all are of the same instant
+        return;
+    }
     const unsigned digit_bits =
         std::min({static_cast<unsigned>(std::bit_width(count)), digit_bits_max, bits});
     const unsigned shift = bits - digit_bits;
@@ -35,26 +38,30 @@ void radix_sort(TimedEvent* events, std::size_t count, unsigned bits, TimedEvent
     const auto slot_of = [&](const TimedEvent& event) {
         return static_cast<std::size_t>(event.at >> shift) & (slots - 1);
     };
-    std::array<std::uint32_t, (std::size_t{1} << digit_bits_max) + 1> ends;
+    std::array<std::uint32_t, std::size_t{1} << digit_bits_max> ends;
     std::fill_n(ends.begin(), slots, 0);
-    for (std::size_t i = 0; i < count; ++i) ++ends[slot_of(events[i])];
+    for (std::size_t i = 0; i < count; ++i) ++ends[slot_of(from[i])];
     std::uint32_t sum = 0;
     std::uint32_t largest = 0;
     for (std::size_t slot = 0; slot < slots; ++slot) {
         largest = std::max(largest, ends[slot]);
         sum += std::exchange(ends[slot], sum);
     }
-    for (std::size_t i = 0; i < count; ++i) scratch[ends[slot_of(events[i])]++] = events[i];
-    std::copy_n(scratch, count, events);
+    for (std::size_t i = 0; i < count; ++i) to[ends[slot_of(from[i])]++] = from[i];
     if (largest <= insertion_max) {
-        if (shift > 0) insertion_sort(events, events + count);
+        if (shift > 0) insertion_sort(to, to + count);
         return;
     }
     std::size_t begin = 0;
     for (std::size_t slot = 0; slot < slots; ++slot) {
         // `ends` has become the end of each slot.
         const std::size_t end = ends[slot];
-        if (end - begin > 1) radix_sort(events + begin, end - begin, shift, scratch + begin);
+        if (end - begin > insertion_max) {
+            std::copy(to + begin, to + end, from + begin);
+            radix_sort(from + begin, to + begin, end - begin, shift);
+        } else if (end - begin > 1 && shift > 0) {
+            insertion_sort(to + begin, to + end);
+        }
         begin = end;
     }
 }
@@ -202,22 +209,23 @@ void BucketList::sort_bucket(Bucket& bucket, unsigned shift, Sorted& sorted) {
     std::size_t count = 0;
     for (Chunk* chunk = bucket.first; chunk != nullptr;) {
         Chunk* const next = chunk->next;
+        if (next != nullptr) {
+            for (std::size_t line = 0; line < Chunk::bytes; line += 64) {
+                __builtin_prefetch(reinterpret_cast<const std::byte*>(next) + line);
+            }
+        }
         const auto* const stop =
             next != nullptr ? chunk->events.data() + chunk->events.size() : bucket.end;
         const auto in_chunk = static_cast<std::size_t>(stop - chunk->events.data());
-        if (next != nullptr) __builtin_prefetch(next);
-        if (sorted.events.size() < count + in_chunk + padding) {
-            sorted.events.resize(2 * (count + in_chunk) + padding);
-        }
-        std::copy_n(chunk->events.data(), in_chunk, sorted.events.data() + count);
+        if (scratch_.size() < count + in_chunk) scratch_.resize(2 * (count + in_chunk));
+        std::copy_n(chunk->events.data(), in_chunk, scratch_.data() + count);
         count += in_chunk;
         chunk->next = std::exchange(free_, chunk);
         chunk = next;
     }
     bucket = {};
     set_end(sorted, count);
-    if (count > insertion_max && scratch_.size() < count) scratch_.resize(count + count / 2);
-    radix_sort(sorted.events.data(), count, shift, scratch_.data());
+    radix_sort(scratch_.data(), sorted.events.data(), count, shift);
 }
 
 }  // namespace touchstone::simulator::fleet

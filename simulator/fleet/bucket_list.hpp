@@ -135,7 +135,6 @@ private:
     void deal_out(std::uint64_t far_number);
     /// Empties the bucket into `sorted`; `shift`: all its events are within 2^shift ns.
     void sort_bucket(Bucket& bucket, unsigned shift, Sorted& sorted);
-    void sort_from_scratch(std::size_t count, unsigned shift, TimedEvent* to);
     static void set_end(Sorted& sorted, std::size_t count);
 
     Sorted far_;
