@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "reports/html.hpp"
+#include "reports/merge.hpp"
+
 namespace touchstone::reports {
 namespace {
 
@@ -38,6 +41,11 @@ TEST(FleetPage, holds_its_data_without_markup) {
     EXPECT_THAT(page, HasSubstr("\"at_s\":[1.5]"));
     EXPECT_THAT(page, Not(HasSubstr("<b>jitter")));
     EXPECT_THAT(page, Not(HasSubstr("src=")));
+}
+
+TEST(FleetPage, a_fleet_can_stand_beside_other_runs) {
+    EXPECT_THAT(html_report(merge_runs("both", {fleet_run(), results::Run{}})),
+                HasSubstr("\"storm\""));
 }
 
 }  // namespace

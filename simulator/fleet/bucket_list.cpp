@@ -190,6 +190,11 @@ void BucketList::open_next() {
         sort_bucket(far_lane_.bucket(number), far_shift, far_);
         const auto next = far_lane_.find(number + 1);
         far_lane_.next_start = next == never ? never : next << far_shift;
+        // What is small is in the processor's caches, or soon brought there.
+        constexpr std::size_t large = 2'048;
+        const bool is_large = next != never && far_.events.size() > large;
+        coming_ = is_large ? far_lane_.bucket(next).first : nullptr;
+        fetch(coming_);
     } else if (near_lane_.next_start <= start) {
         const auto number = near_lane_.next_start >> near_shift;
         CHECK(near_.next->at == never);
@@ -209,11 +214,7 @@ void BucketList::sort_bucket(Bucket& bucket, unsigned shift, Sorted& sorted) {
     std::size_t count = 0;
     for (Chunk* chunk = bucket.first; chunk != nullptr;) {
         Chunk* const next = chunk->next;
-        if (next != nullptr) {
-            for (std::size_t line = 0; line < Chunk::bytes; line += 64) {
-                __builtin_prefetch(reinterpret_cast<const std::byte*>(next) + line);
-            }
-        }
+        fetch(next);
         const auto* const stop =
             next != nullptr ? chunk->events.data() + chunk->events.size() : bucket.end;
         const auto in_chunk = static_cast<std::size_t>(stop - chunk->events.data());

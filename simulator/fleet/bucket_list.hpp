@@ -68,7 +68,7 @@ private:
 
     /// Aligned to its size, so that the address of an event says whether it is a chunk's last.
     struct Chunk {
-        static constexpr std::size_t bytes = 512;
+        static constexpr std::size_t bytes = 256;
         Chunk* next;
         std::uint64_t unused;
         std::array<TimedEvent, bytes / sizeof(TimedEvent) - 1> events;
@@ -132,6 +132,19 @@ private:
     void put_beyond(const TimedEvent& event);
     void take_late(TimedEvent& event);
     void open_next();
+    /// Has the next chunk of the coming far bucket brought from memory; its predecessor, which
+    /// knows where it is, came the time before.
+    void fetch_chunk() {
+        if (coming_ == nullptr) return;
+        coming_ = coming_->next;
+        fetch(coming_);
+    }
+    static void fetch(const Chunk* chunk) {
+        if (chunk == nullptr) return;
+        for (std::size_t line = 0; line < Chunk::bytes; line += 64) {
+            __builtin_prefetch(reinterpret_cast<const std::byte*>(chunk) + line);
+        }
+    }
     void deal_out(std::uint64_t far_number);
     /// Empties the bucket into `sorted`; `shift`: all its events are within 2^shift ns.
     void sort_bucket(Bucket& bucket, unsigned shift, Sorted& sorted);
@@ -147,8 +160,11 @@ private:
     std::uint64_t near_limit_ = 0;           // number of the first near bucket that is not open
     std::uint64_t far_limit_ = far_buckets;  // number of the first far bucket that is beyond
     std::uint64_t late_sequence_ = 0;
-    Chunk* free_ = nullptr;   // used before, chained
-    Chunk* fresh_ = nullptr;  // never used: not touched, so that it takes no memory
+    /// While a bucket is drained its successor is brought from memory, a chunk for so many bytes.
+    static constexpr std::size_t fetch_every = Chunk::bytes / 2;
+    const Chunk* coming_ = nullptr;  // fetched last
+    Chunk* free_ = nullptr;          // used before, chained
+    Chunk* fresh_ = nullptr;         // never used: not touched, so that it takes no memory
     Chunk* fresh_end_ = nullptr;
     Lane<near_buckets> near_lane_;
     Lane<far_buckets> far_lane_;
@@ -202,7 +218,10 @@ inline bool BucketList::take(Time until, TimedEvent& event) {
         if (sorted_at > late_at_) {
             take_late(event);
         } else {
-            event = far_at <= near_at ? *far_.next++ : *near_.next++;
+            // A choice of places, not a branch: nobody could predict it.
+            const TimedEvent*& next = far_at <= near_at ? far_.next : near_.next;
+            event = *next++;
+            if (reinterpret_cast<std::uintptr_t>(next) % fetch_every == 0) fetch_chunk();
         }
         now_ = at;
         --size_;

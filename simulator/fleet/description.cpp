@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "simulator/fleet/link_presets.hpp"
 #include "simulator/scenario_place.hpp"
 #include "simulator/text_format.hpp"
 
@@ -21,62 +22,6 @@ constexpr Time ms = 1'000 * us;
 constexpr Time second = 1'000 * ms;
 constexpr std::uint64_t devices_max = 200'000'000;
 constexpr std::uint32_t duration_s_max = 30 * 24 * 3'600;
-
-struct LinkPreset {
-    std::uint32_t latency_us;
-    std::uint32_t latency_spread_us;
-    std::uint32_t bits_per_s;
-    std::uint32_t loss_per_million;
-    std::uint32_t retransmit_ms;
-    std::uint32_t nat_timeout_s;
-    std::uint32_t duty_cycle_per_mille;
-};
-
-/// By Link::Kind. Rates are those of the standards; what no standard says is assumed, and said so.
-constexpr LinkPreset link_presets[] = {
-    // Ethernet in one site: assumed.
-    {.latency_us = 200,
-     .latency_spread_us = 100,
-     .bits_per_s = 1'000'000'000,
-     .loss_per_million = 0,
-     .retransmit_ms = 200,
-     .nat_timeout_s = 0},
-    // Wi-Fi behind a home router, broker in a data centre: latency and loss assumed; NAT: RFC 5382
-    // demands 2 h 4 min for established connections.
-    {.latency_us = 8'000,
-     .latency_spread_us = 12'000,
-     .bits_per_s = 20'000'000,
-     .loss_per_million = 5'000,
-     .retransmit_ms = 250,
-     .nat_timeout_s = 7'440},
-    // LTE: 3GPP TR 25.913 asks for 5 ms in the radio network; with core and internet 25 ms to 55 ms
-    // one way are assumed, Cat 1 uplink 5 Mbit/s (3GPP TS 36.306). NAT of carriers: 30 min assumed.
-    {.latency_us = 25'000,
-     .latency_spread_us = 30'000,
-     .bits_per_s = 5'000'000,
-     .loss_per_million = 1'000,
-     .retransmit_ms = 300,
-     .nat_timeout_s = 1'800},
-    // NB-IoT: Cat NB1 uplink peak 62.5 kbit/s multi-tone (3GPP Release 13), half of it assumed; up
-    // to 10 s are allowed for an exception report (3GPP TR 45.820), 0.3 s to 1.8 s assumed.
-    {.latency_us = 300'000,
-     .latency_spread_us = 1'500'000,
-     .bits_per_s = 30'000,
-     .loss_per_million = 20'000,
-     .retransmit_ms = 3'000,
-     .nat_timeout_s = 1'200},
-    // LoRaWAN uplink, one connection for each device by its gateway: EU868 DR5, 5,470 bit/s
-    // (LoRaWAN
-    // Regional Parameters RP002), 1 % of the time in a band (ETSI EN 300 220); 50 ms to 150 ms of
-    // gateway and network server and the loss are assumed.
-    {.latency_us = 50'000,
-     .latency_spread_us = 100'000,
-     .bits_per_s = 5'470,
-     .loss_per_million = 30'000,
-     .retransmit_ms = 2'000,
-     .nat_timeout_s = 0,
-     .duty_cycle_per_mille = 10},
-};
 
 std::uint64_t share_of(std::uint64_t part, std::uint64_t whole) {
     return (part << 32U) / whole;
@@ -99,6 +44,11 @@ public:
         model.duration = fleet.duration_s() * second;
         model.sample_every = fleet.sample_every_ms() > 0 ? fleet.sample_every_ms() * ms
                                                          : std::max(model.duration / 300, 100 * ms);
+        constexpr Time samples_max = 100'000;
+        if (model.duration / model.sample_every > samples_max) {
+            complain(top, "sample_every_ms", "{} makes more than {} samples; give at least {}",
+                     fleet.sample_every_ms(), samples_max, model.duration / ms / samples_max + 1);
+        }
         model.cost = cost_of(fleet.broker(), top.in("broker"));
         if (fleet.classes().empty()) {
             complain(top, "classes",
@@ -181,6 +131,7 @@ private:
             complain(place, "payload_bytes_max", "{} is below payload_bytes, {}",
                      publish.payload_bytes_max(), publish.payload_bytes());
         }
+        if (publish.payload_sizes_size() > 0) draw_sizes(publish, place, how);
         switch (publish.process()) {
             case file::Publish::poisson: how.process = PublishProcess::poisson; break;
             case file::Publish::periodic: how.process = PublishProcess::periodic; break;
@@ -208,6 +159,25 @@ private:
         return how;
     }
 
+    void draw_sizes(const file::Publish& publish, const Place& place, Publishing& how) {
+        if (publish.payload_bytes() > 0 || publish.payload_bytes_max() > 0) {
+            complain(place, "payload_sizes", "there is payload_bytes, too; give one of both");
+        }
+        std::uint64_t weights = 0;
+        std::uint64_t bytes = 0;
+        for (int i = 0; i < publish.payload_sizes_size(); ++i) {
+            const auto& size = publish.payload_sizes(i);
+            const auto at = place.in("payload_sizes", i);
+            within(at, "weight", size.weight(), 1, 1'000'000);
+            within(at, "bytes", size.bytes(), 0, 268'435'455);
+            weights += size.weight();
+            bytes += std::uint64_t{size.bytes()} * size.weight();
+            how.payload_sizes.emplace_back(size.bytes(), static_cast<std::uint32_t>(weights));
+        }
+        how.payload_min = static_cast<std::uint32_t>(bytes / std::max<std::uint64_t>(1, weights));
+        how.payload_max = how.payload_min;
+    }
+
     Link link_of(const file::Link& link, const Publishing& publishing, const Place& place) {
         const auto& preset = link_presets[link.kind()];
         const auto or_preset = [](bool has, std::uint32_t value, std::uint32_t otherwise) {
@@ -222,8 +192,8 @@ private:
         within(place, "latency_us", made.latency_min / us, 1, 60'000'000);
         within(place, "latency_spread_us", made.latency_spread / us, 0, 60'000'000);
         const auto rate = or_preset(link.has_bits_per_s(), link.bits_per_s(), preset.bits_per_s);
-        within(place, "bits_per_s", rate, 1, 4'000'000'000);
-        made.picoseconds_per_byte = 8'000'000'000'000ULL / std::max(1U, rate);
+        within(place, "bits_per_s", rate, 1'000, 4'000'000'000);
+        made.picoseconds_per_byte = 8'000'000'000'000ULL / std::max(1'000U, rate);
         const auto loss = or_preset(link.has_loss_per_million(), link.loss_per_million(),
                                     preset.loss_per_million);
         within(place, "loss_per_million", loss, 0, 500'000);
@@ -237,7 +207,7 @@ private:
         within(place, "duty_cycle_per_mille", duty, 0, 1'000);
         if (duty > 0) {
             // LoRaWAN's frame has 13 bytes around the payload.
-            const Time bytes = (publishing.payload_min + publishing.payload_max) / 2 + 13;
+            const Time bytes = publishing.payload_mean() + 13;
             made.gap_min = bytes * made.picoseconds_per_byte / 1'000 * (1'000 - duty) / duty;
         }
         return made;
@@ -268,7 +238,13 @@ private:
         one.ramp_start = from.ramp_start_ms() * ms;
         if (from.ramp_per_s() < 0) complain(place, "ramp_per_s", "below 0; give 0 or more");
         if (from.ramp_per_s() > 0) {
-            one.ramp_every = static_cast<Time>(1e9 / from.ramp_per_s());
+            constexpr double longest_s = 1e9;
+            if (from.count() / from.ramp_per_s() > longest_s) {
+                complain(place, "ramp_per_s", "{} takes longer than {} s for {} devices; give more",
+                         from.ramp_per_s(), longest_s, from.count());
+            } else {
+                one.ramp_every = static_cast<Time>(1e9 / from.ramp_per_s());
+            }
         }
         within(place, "keep_alive_s", from.keep_alive_s(), 1, 65'535);
         one.keep_alive = from.keep_alive_s() * second;
@@ -288,6 +264,10 @@ private:
         one.retained_bytes = from.retained_bytes();
         within(place, "subscriptions", one.subscriptions, 0, 1'000'000);
         within(place, "retained_messages", one.retained, 0, 100'000'000);
+        constexpr std::uint64_t retained_bytes_max = 1'000'000'000'000;
+        within(
+            place, "retained_bytes", one.retained_bytes, 0,
+            std::min<std::uint64_t>(268'435'455, retained_bytes_max / std::max(1U, one.retained)));
         if (from.has_duty_cycle()) {
             const auto duty = place.in("duty_cycle");
             within(duty, "awake_s", from.duty_cycle().awake_s(), 1, duration_s_max);
@@ -333,6 +313,7 @@ private:
         cost.deliver = by_qos(broker.deliver_ns(), {3'000, 5'000, 8'000}, "deliver_ns", place);
         cost.picoseconds_per_byte =
             or_default(broker.has_payload_byte_ps(), broker.payload_byte_ps(), 200);
+        within(place, "payload_byte_ps", cost.picoseconds_per_byte, 0, 1'000'000);
         cost.subscribe = or_default(broker.has_subscribe_ns(), broker.subscribe_ns(), 4'000);
         cost.disconnect = or_default(broker.has_disconnect_ns(), broker.disconnect_ns(), 8'000);
         cost.forward = or_default(broker.has_forward_ns(), broker.forward_ns(), 50'000);

@@ -264,7 +264,7 @@ void Fleet::set_connected(int device_class, std::uint32_t device, std::uint32_t 
         state.attempts = 0;
     }
     if (++outcome_.connected > outcome_.connected_max) outcome_.connected_max = outcome_.connected;
-    if (!connected_at_[number].empty()) ++connected_at_[number][servers_.server_of(node, device)];
+    if (!connected_at_[number].empty()) ++connected_at_[number][servers_.home_of(node, device)];
 }
 
 void Fleet::set_away(int device_class, std::uint32_t device) {
@@ -273,7 +273,7 @@ void Fleet::set_away(int device_class, std::uint32_t device) {
     state.phase = Phase::away;
     --outcome_.connected;
     if (!connected_at_[number].empty()) {
-        --connected_at_[number][servers_.server_of(state.node, device)];
+        --connected_at_[number][servers_.home_of(state.node, device)];
     }
 }
 
@@ -316,8 +316,7 @@ void Fleet::schedule(int device_class, std::uint32_t device, Time sent, Draws& d
 
 void Fleet::put_packet(int device_class, std::uint32_t device, Kind kind, Time sent, Draws& draws) {
     const auto& one = model_.classes[static_cast<std::size_t>(device_class)];
-    const std::uint32_t bytes =
-        kind == Kind::publish ? (one.publishing.payload_min + one.publishing.payload_max) / 2 : 0;
+    const std::uint32_t bytes = kind == Kind::publish ? one.publishing.payload_mean() : 0;
     const Time way = one_way(one.link, control_packet_bytes + bytes, draws);
     // TCP keeps the order: it does not arrive before the packet that is here now.
     const auto packed = pack(std::max(way, list_.now() > sent ? list_.now() - sent : 0));

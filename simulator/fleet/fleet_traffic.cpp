@@ -16,6 +16,18 @@ Time next_in_period(Time phase, Time every, Time after) {
     return phase + ((after - phase) / every + 1) * every;
 }
 
+std::uint32_t payload_of(const Publishing& how, Draws& draws) {
+    if (!how.payload_sizes.empty()) {
+        const auto draw = draws.below(how.payload_sizes.back().second);
+        return std::ranges::upper_bound(how.payload_sizes, draw, {},
+                                        &std::pair<std::uint32_t, std::uint32_t>::second)
+            ->first;
+    }
+    if (how.payload_max == how.payload_min) return how.payload_min;
+    return how.payload_min +
+           static_cast<std::uint32_t>(draws.below(how.payload_max - how.payload_min + 1));
+}
+
 }  // namespace
 
 /// Of a class that publishes. A function of the device and of the time alone. What a Poisson
@@ -46,11 +58,9 @@ void Fleet::on_publish(const TimedEvent& event) {
     auto draws = device_draws_.of(device, event.at);
     ++counts.published;
     const auto& how = one.publishing;
-    std::uint32_t bytes = how.payload_min;
-    if (how.payload_max > how.payload_min) {
-        bytes += static_cast<std::uint32_t>(draws.below(how.payload_max - how.payload_min + 1));
-    }
-    Time work = model_.cost.publish[how.qos] + bytes * model_.cost.picoseconds_per_byte / 1'000;
+    const std::uint32_t bytes = payload_of(how, draws);
+    const Time work =
+        model_.cost.publish[how.qos] + bytes * model_.cost.picoseconds_per_byte / 1'000;
     const auto service = servers_.serve(state.node, device, event.at, work, draws);
     outcome_.latencies.wait.add(service.start - event.at);
     if (one.fan_out.to_class >= 0) {
@@ -107,7 +117,7 @@ void Fleet::on_deliver(const TimedEvent& event) {
         return;
     }
     auto draws = device_draws_.of(receiver, event.at ^ (Time{event.detail} << 48U));
-    const std::uint32_t bytes = (message.payload_min + message.payload_max) / 2;
+    const std::uint32_t bytes = message.payload_mean();
     const Time work =
         model_.cost.deliver[message.qos] + bytes * model_.cost.picoseconds_per_byte / 1'000;
     const auto service = servers_.serve(state.node, receiver, event.at, work, draws);
@@ -125,10 +135,11 @@ void Fleet::on_deliver_group(const TimedEvent& event, const FanOut& to) {
     const std::uint64_t count = connected_at_[number][event.subject];
     if (count == 0) return;
     const auto& message = from.publishing;
-    const std::uint32_t bytes = (message.payload_min + message.payload_max) / 2;
+    const std::uint32_t bytes = message.payload_mean();
     const Time each =
         model_.cost.deliver[message.qos] + bytes * model_.cost.picoseconds_per_byte / 1'000;
-    const auto service = servers_.serve_at(event.subject, event.at, count * each);
+    const auto service =
+        servers_.serve_at(servers_.server_for(event.subject), event.at, count * each);
     auto draws = device_draws_.of(event.subject, event.at);
     constexpr std::uint64_t points = 16;
     for (std::uint64_t point = 0; point < points; ++point) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "simulator/fleet/bucket_list.hpp"
@@ -35,6 +36,13 @@ struct Publishing {
     unsigned qos = 0;
     std::uint32_t payload_min = 0;
     std::uint32_t payload_max = 0;  // uniform between; bytes
+    /// Instead: sizes, and the sum of their weights up to and with each. The mean is that of
+    /// payload_min and payload_max.
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> payload_sizes;
+
+    [[nodiscard]] std::uint32_t payload_mean() const {
+        return payload_min + (payload_max - payload_min) / 2;
+    }
 };
 
 /// Who gets what a device publishes.

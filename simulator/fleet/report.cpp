@@ -245,7 +245,8 @@ std::string_view tier_text(Tier tier) {
 ScenarioResult to_result(const LoadedFleet& loaded, const FleetRun& run, const Outcome& outcome,
                          const std::string& reproduce) {
     ScenarioResult result;
-    result.set_scenario(loaded.path);
+    result.set_scenario(run.name.empty() ? loaded.path
+                                         : fmt::format("{} ({})", loaded.path, run.name));
     result.set_variant(run.name);
     result.set_description(run.description.description());
     result.set_seed(run.model.seed);

@@ -54,6 +54,14 @@ public:
         return first + static_cast<std::uint32_t>(
                            (std::uint64_t{device * 2'654'435'769U} * cost_.servers) >> 32U);
     }
+    /// The server that a device is counted with, for good.
+    [[nodiscard]] std::uint32_t home_of(std::uint32_t node, std::uint32_t device) const {
+        return cost_.any_server ? node * cost_.servers : server_of(node, device);
+    }
+    /// The server for work that has come to `home`.
+    [[nodiscard]] std::uint32_t server_for(std::uint32_t home) const {
+        return cost_.any_server ? home + soonest(home) : home;
+    }
     [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(busy_.size()); }
     [[nodiscard]] Time longest_wait(Time at) const;
     /// What a node had to do is gone; its servers work again from `up_at` on.

@@ -108,6 +108,13 @@ TEST(Description, refuses_what_it_cannot_run) {
                 HasSubstr("'a' is there twice"));
     EXPECT_THAT(problem_of(one + "} classes { name: 'b' count: 200000000 keep_alive_s: 1 }"),
                 HasSubstr("200000010 devices; give at most"));
+    EXPECT_THAT(problem_of(one + "ramp_per_s: 0.000000001 }"),
+                HasSubstr("ramp_per_s: 1e-09 takes"));
+    EXPECT_THAT(problem_of("sample_every_ms: 1 duration_s: 1000 classes { name: 'a' count: 1 "
+                           "keep_alive_s: 9 }"),
+                HasSubstr("sample_every_ms: 1 makes more than 100000 samples; give at least 11"));
+    EXPECT_THAT(problem_of(one + "link { bits_per_s: 9 } }"),
+                HasSubstr("bits_per_s: 9; give 1000"));
     EXPECT_THAT(problem_of(one + "} broker { publish_ns: 1 }"),
                 HasSubstr("publish_ns: 1 values; give three"));
     EXPECT_THAT(problem_of(one + "} variants { name: 'v' classes { name: 'x' } }"),
@@ -151,6 +158,22 @@ TEST(Description, a_link_has_its_preset_but_for_what_the_file_says) {
     EXPECT_EQ(classes[0].link.nat_timeout, 1'200 * s);
     // 64 bytes at 5,470 bit/s take 93.6 ms, and then 99 times as long nothing may be sent.
     EXPECT_NEAR(static_cast<double>(classes[1].link.gap_min), 9.267e9, 1e7);
+}
+
+TEST(Description, payloads_can_be_sizes_by_weight) {
+    const std::string begin =
+        "duration_s: 60 classes { name: 'a' count: 1 keep_alive_s: 30 publish "
+        "{ process: periodic every_ms: 9 ";
+    const std::string sizes = "payload_sizes { bytes: 10 weight: 9 } payload_sizes { bytes: 110 ";
+    const auto loaded = File{begin + sizes + "weight: 1 } } }"}.load();
+    ASSERT_THAT(loaded.problems, IsEmpty());
+    const auto& how = loaded.runs[0].model.classes[0].publishing;
+    EXPECT_EQ(how.payload_mean(), 20U);
+    EXPECT_THAT(how.payload_sizes, ElementsAre(testing::Pair(10, 9), testing::Pair(110, 10)));
+    EXPECT_THAT(File{begin + sizes + "} } }"}.load().problems,
+                ElementsAre(HasSubstr("publish.payload_sizes[1].weight: 0; give 1")));
+    EXPECT_THAT(File{begin + sizes + "weight: 1 } payload_bytes: 5 } }"}.load().problems,
+                ElementsAre(HasSubstr("there is payload_bytes, too")));
 }
 
 TEST(Description, a_rolling_restart_is_a_crash_of_each_node_in_turn) {

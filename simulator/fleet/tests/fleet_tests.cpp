@@ -96,6 +96,27 @@ TEST(Fleet, bursts_have_as_many_messages_as_they_say) {
     EXPECT_EQ(outcome.classes[0].published, 100U * 10 * 5);
 }
 
+TEST(Fleet, payloads_take_the_time_of_their_sizes) {
+    const auto work_of = [](const Publishing& how) {
+        auto one = idle(200);
+        one.publishing = how;
+        one.publishing.process = PublishProcess::periodic;
+        one.publishing.every = one.publishing.phase_spread = 1 * s;
+        auto model = fleet_of({one}, 201 * s);
+        model.cost.publish = {};
+        model.cost.picoseconds_per_byte = 100'000;
+        const auto outcome = Fleet{model}.run();
+        Time work = 0;
+        for (std::size_t i = 1; i < outcome.samples.size(); ++i) {
+            work += outcome.samples[i].service_sum;
+        }
+        return static_cast<double>(work) / static_cast<double>(outcome.classes[0].published);
+    };
+    EXPECT_NEAR(work_of({.payload_min = 100, .payload_max = 100}), 10'000, 100);
+    EXPECT_NEAR(work_of({.payload_min = 0, .payload_max = 200}), 10'000, 200);
+    EXPECT_NEAR(work_of({.payload_sizes = {{10, 9}, {910, 10}}}), 10'000, 500);
+}
+
 TEST(Fleet, every_message_is_delivered_or_counted) {
     auto sensors = idle(500);
     sensors.publishing = {.process = PublishProcess::poisson,
@@ -122,6 +143,23 @@ TEST(Fleet, every_message_is_delivered_or_counted) {
     EXPECT_EQ(outcome.latencies.publish.count(), outcome.classes[0].published);
     // There and back, and through the broker.
     EXPECT_GE(*outcome.latencies.delivery.quantile(1'000), 10 * ms);
+}
+
+TEST(Fleet, servers_that_share_a_queue_deliver_to_all_that_are_connected) {
+    auto readers = idle(40);
+    auto callers = idle(5);
+    callers.publishing = {.process = PublishProcess::poisson, .every = 2 * s};
+    callers.fan_out = {.to_class = 0, .receivers = 0};
+    auto model = fleet_of({readers, callers}, 300 * s);
+    model.cost.servers = 4;
+    model.cost.any_server = true;
+    model.crashes = {{.at = 100 * s, .down = 1 * s}};
+    const auto outcome = Fleet{model}.run();
+    EXPECT_EQ(outcome.connected, 45U);
+    // All get everything, but for the moments after the start and after the crash.
+    const auto& counts = outcome.classes;
+    EXPECT_LE(counts[0].delivered, 40 * counts[1].published);
+    EXPECT_GE(counts[0].delivered, 37 * counts[1].published);
 }
 
 TEST(Fleet, all_come_back_after_a_crash_and_jitter_spreads_them) {
