@@ -9,7 +9,8 @@ Broker::Broker(std::shared_ptr<const access::NodeRules> rules, Options options, 
 
 Broker::Broker(const Settings& settings, Options options, Network& network, Peers& peers,
                Random& random)
-    : Broker{access::open_rules(settings), options,
+    : Broker{access::open_rules(settings),
+             options,
              {.network = network, .peers = peers, .random = random}} {}
 
 Broker::~Broker() = default;
@@ -65,6 +66,23 @@ void Broker::on_authenticated(QuestionNumber number, AuthenticationAnswer answer
     core_->end_turn();
 }
 
+void Broker::on_claimed(ClaimNumber number, ClaimAnswer answer, Instant now) {
+    core_->on_claimed(number, std::move(answer), now);
+    core_->end_turn();
+}
+
+std::shared_ptr<const storage::SessionCopy> Broker::on_evicted(std::string_view client_id,
+                                                               SessionFate fate, Instant now) {
+    auto copy = core_->on_evicted(client_id, fate, now);
+    core_->end_turn();
+    return copy;
+}
+
+void Broker::on_adopted(const storage::SessionCopy& session, Instant now) {
+    core_->on_adopted(session, now);
+    core_->end_turn();
+}
+
 void Broker::on_publish(const MessageFields& fields, Instant now) {
     core_->on_publish(fields, now);
     core_->end_turn();
@@ -98,6 +116,10 @@ bool Broker::has_crashed() const {
 
 std::optional<SessionView> Broker::session(std::string_view client_id) const {
     return core_->session(client_id);
+}
+
+std::optional<std::vector<std::string>> Broker::subscriptions(std::string_view client_id) const {
+    return core_->subscriptions(client_id);
 }
 
 std::vector<std::string> Broker::client_ids() const {

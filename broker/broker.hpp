@@ -1,6 +1,6 @@
 // Broker: one shard of a node as a function. Inputs are the `on_…` calls, each with the time;
-// effects are calls on the ports it was given. It reads no clock, opens no socket, starts no thread,
-// and what it does depends on nothing but its inputs in their order.
+// effects are calls on the ports it was given. It reads no clock, opens no socket, starts no
+// thread, and what it does depends on nothing but its inputs in their order.
 //
 // A node is `shard_count` such objects. Each owns the sessions whose Client Identifier hashes to it
 // (owner_of); a connection that belongs elsewhere is moved once its CONNECT is
@@ -24,6 +24,7 @@
 #include "broker/ports/network.hpp"
 #include "broker/ports/peers.hpp"
 #include "broker/ports/random.hpp"
+#include "broker/ports/registry.hpp"
 #include "broker/ports/storage.hpp"
 
 namespace touchstone {
@@ -53,10 +54,11 @@ struct SessionView {
     };
     std::string client_id;
     bool connected = false;
-    std::vector<MessageRef> queue;         // oldest first
-    std::vector<Inflight> inflight;        // in the order of the first transmission
-    std::vector<std::uint16_t> unreleased; // QoS 2 Packet Identifiers of the client awaiting PUBREL
-    std::uint16_t window = 0;              // most that may be in flight now
+    std::vector<MessageRef> queue;   // oldest first
+    std::vector<Inflight> inflight;  // in the order of the first transmission
+    std::vector<std::uint16_t>
+        unreleased;            // QoS 2 Packet Identifiers of the client awaiting PUBREL
+    std::uint16_t window = 0;  // most that may be in flight now
 };
 
 class Broker {
@@ -64,10 +66,14 @@ public:
     /// Sets of shards are kept as bits of one word.
     static constexpr unsigned shard_count_max = 64;
 
-    /// `self` < `shard_count` <= shard_count_max.
+    /// `self` < `shard_count` <= shard_count_max; below that in a cluster, where the rest of it is
+    /// one more peer: gateway().
     struct Options {
         ShardIndex self;
         unsigned shard_count = 1;
+        /// In a cluster: tells the nodes apart, below 2^20. Versions of Retained Messages that were
+        /// written at the same time are ordered by it.
+        unsigned node = 0;
         Defects defects;
         /// With storage: what `now` has to be moved by to be the time since 1970-01-01 UTC, so that
         /// deadlines count on while no process runs.
@@ -75,7 +81,8 @@ public:
     };
     /// They outlive the Broker. Without `authentication` the rules name no credentials and no
     /// method; without `events` nobody is told;
-    /// without `storage` nothing outlives the Broker.
+    /// without `storage` nothing outlives the Broker; without `registry` the node is no member of a
+    /// cluster.
     struct Ports {
         Network& network;
         Peers& peers;
@@ -83,6 +90,7 @@ public:
         Authentication* authentication = nullptr;
         Events* events = nullptr;
         Storage* storage = nullptr;
+        Registry* registry = nullptr;
     };
     Broker(std::shared_ptr<const access::NodeRules> rules, Options options, Ports ports);
     /// With access::open_rules(settings).
@@ -109,8 +117,8 @@ public:
     void on_open(ConnectionId connection, access::Origin origin, Instant now);
     void on_open(ConnectionId connection, Instant now) { on_open(connection, {}, now); }
     /// Bytes of an open connection: those not consumed before and the new ones behind them. `bytes`
-    /// need not outlive the call. None: there are some, but they wait until the peer takes what it is
-    /// owed; a client that is not heard for this reason is not silent for its Keep Alive.
+    /// need not outlive the call. None: there are some, but they wait until the peer takes what it
+    /// is owed; a client that is not heard for this reason is not silent for its Keep Alive.
     Intake on_bytes(ConnectionId connection, Bytes bytes, Instant now);
     /// `size_bytes` of what was sent have left the driver's own buffers.
     void on_written(ConnectionId connection, std::size_t size_bytes, Instant now);
@@ -125,6 +133,15 @@ public:
     void on_tick(Instant now);
     /// The answer to Authentication::ask.
     void on_authenticated(QuestionNumber number, AuthenticationAnswer answer, Instant now);
+    /// The answer to Registry::claim.
+    void on_claimed(ClaimNumber number, ClaimAnswer answer, Instant now);
+    /// The client is let in at another node: its session here ends, with its connection if it has
+    /// one (v5: DISCONNECT 0x8E). Returns what the other node needs when it moves; null when it
+    /// ends, or there is none.
+    std::shared_ptr<const storage::SessionCopy> on_evicted(std::string_view client_id,
+                                                           SessionFate fate, Instant now);
+    /// The session becomes part of the one that the client has here; else it is one that is away.
+    void on_adopted(const storage::SessionCopy& session, Instant now);
     /// A message of the server's own, for `$SYS` topics.
     void on_publish(const MessageFields& fields, Instant now);
     /// The operator's settings have changed. Zones and listeners keep their places; there may be
@@ -147,6 +164,10 @@ public:
     [[nodiscard]] bool has_crashed() const;
     /// Nothing when this shard has no session of that client.
     [[nodiscard]] std::optional<SessionView> session(std::string_view client_id) const;
+    /// What the session of the client has subscribed to, as the client wrote it and as inside the
+    /// broker: behind the mountpoint. Nothing when this shard has none.
+    [[nodiscard]] std::optional<std::vector<std::string>>
+    subscriptions(std::string_view client_id) const;
     /// The Client Identifiers of this shard's sessions, sorted.
     [[nodiscard]] std::vector<std::string> client_ids() const;
     /// The retained message of a topic; empty when there is none.
@@ -156,6 +177,12 @@ private:
     class Core;
     std::unique_ptr<Core> core_;
 };
+
+/// The other nodes of the cluster, as a peer of the shards of this one: it is told of their routes
+/// and gets what other nodes are to get, and its routes are those of other nodes.
+[[nodiscard]] constexpr ShardIndex gateway(unsigned shard_count) {
+    return ShardIndex{shard_count};
+}
 
 /// The shard that owns the session of `client_id` on a node of `shard_count` shards.
 [[nodiscard]] ShardIndex owner_of(std::string_view client_id, unsigned shard_count);

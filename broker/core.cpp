@@ -24,33 +24,36 @@ Broker::Core::Core(std::shared_ptr<const access::NodeRules> rules, const Options
                    const Ports& ports)
     : rules_{std::move(rules)},
       options_{options},
-      ledger_{ports.storage == nullptr
-                  ? nullptr
-                  : std::make_unique<storage::Ledger>(*ports.storage, options.wall_offset,
-                                                      options.defects)},
+      ledger_{ports.storage == nullptr ? nullptr
+                                       : std::make_unique<storage::Ledger>(
+                                             *ports.storage, options.wall_offset, options.defects)},
       gate_{ledger_ ? std::make_unique<storage::OutputGate>(ports.network) : nullptr},
       network_{gate_ ? static_cast<Network&>(*gate_) : ports.network},
       peers_{ports.peers},
       random_{ports.random},
       authentication_{ports.authentication},
       events_{ports.events},
+      registry_{ports.registry},
+      peer_count_{options.shard_count + (ports.registry != nullptr ? 1 : 0)},
       context_{options_.defects, network_, counters_},
       router_{{.self = options.self,
-               .shard_count = options.shard_count,
+               .shard_count = peer_count_,
                .hash_seed = random_.next(),
                .dollar_matched = options.defects.has(Defect::dollar_matched)}},
-      route_exchange_{options.self, options.shard_count, peers_},
+      route_exchange_{options.self, peer_count_, peers_},
       queued_bytes_max_{share_of(rules_->policy.limits.queued_bytes_max)},
-      retained_{retained_limits(*rules_), options.shard_count > 1, ports.storage != nullptr},
+      retained_{retained_limits(*rules_), peer_count_ > 1, ports.storage != nullptr},
       clients_{0, TextHash{random_.next()}} {
     CHECK(options.self.raw() < options.shard_count);
+    CHECK(peer_count_ <= shard_count_max);
     if (!ledger_) return;
     context_.ledger = ledger_.get();
     context_.gate = gate_.get();
     begin_recovery();
 }
 
-// --- Inputs ---------------------------------------------------------------------------------------
+// --- Inputs
+// ---------------------------------------------------------------------------------------
 
 void Broker::Core::on_open(ConnectionId id, access::Origin origin, Instant now) {
     context_.now = now;
@@ -64,7 +67,7 @@ void Broker::Core::on_open(ConnectionId id, access::Origin origin, Instant now) 
     counters_.add(Counter::connections_opened);
     connection.origin = std::make_unique<access::Origin>(std::move(origin));
     add_timer(now + settings_of(connection).connect_timeout,
-                {Reminder::What::connect, id.raw(), connection.generation});
+              {Reminder::What::connect, id.raw(), connection.generation});
 }
 
 const Settings& Broker::Core::settings_of(const Connection& connection) const {
@@ -167,11 +170,12 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
     using enum wire::PacketType;
     const auto version = client.session.terms().version;
     const auto acknowledged = [&](void (Session::*act)(SessionContext&, const wire::Ack&)) {
-        return with(id, wire::decode_ack(frame, version, wire::Sender::client), [&](const wire::Ack& ack) {
-            (client.session.*act)(context_, ack);
-            time_retry(client);
-            return Handled::done;
-        });
+        return with(id, wire::decode_ack(frame, version, wire::Sender::client),
+                    [&](const wire::Ack& ack) {
+                        (client.session.*act)(context_, ack);
+                        time_retry(client);
+                        return Handled::done;
+                    });
     };
     switch (frame.type) {
         case publish:
@@ -186,17 +190,17 @@ Broker::Core::Handled Broker::Core::handle_packet(ConnectionId id, Client& clien
             return acknowledged(&Session::on_pubrel);
         case pubcomp: return acknowledged(&Session::on_pubcomp);
         case subscribe:
-            return with(id, wire::decode_subscribe(frame, version),
-                        [&](const wire::Subscribe& packet) {
-                            return on_subscribe(id, client, packet);
-                        });
+            return with(
+                id, wire::decode_subscribe(frame, version),
+                [&](const wire::Subscribe& packet) { return on_subscribe(id, client, packet); });
         case unsubscribe:
             return with(id, wire::decode_unsubscribe(frame, version),
                         [&](const wire::Unsubscribe& packet) {
                             return on_unsubscribe(id, client, packet);
                         });
         case pingreq: {
-            if (const auto ping = wire::decode_ping(frame, version); !ping) return fail(id, ping.error());
+            if (const auto ping = wire::decode_ping(frame, version); !ping)
+                return fail(id, ping.error());
             built_.clear();
             wire::encode_pingresp(built_);  // [MQTT-3.12.4-1]
             client.session.send(context_, built_);
@@ -259,6 +263,8 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
         CHECK(name.has_value());
         // Passed on, it is this shard that answers for it.
         const bool is_wanted = ledger_ && here.fields().qos != QoS::at_most_once;
+        // Another node has chosen this one: it does not go back there.
+        if (from == gateway(options_.shard_count)) shared->tried |= std::uint64_t{1} << from.raw();
         publish_to_group(here, *name, {shared->tried, shared->busy},
                          is_wanted ? Forwarding::stored_first : Forwarding::at_once);
         answer(from, shared->receipt, before);
@@ -359,9 +365,7 @@ void Broker::Core::on_reminder(const Reminder& reminder) {
             return;
         }
         case Reminder::What::defect: return take_postponed(reminder.slot);
-        case Reminder::What::retained:
-            retained_reminder_at_ = never;
-            return sweep_retained();
+        case Reminder::What::retained: retained_reminder_at_ = never; return sweep_retained();
         case Reminder::What::storage: return ledger_->try_again();
     }
 }
@@ -417,7 +421,8 @@ std::optional<Instant> Broker::Core::next_tick() const {
     return timers_.next();
 }
 
-// --- Questions --------------------------------------------------------------------------------------
+// --- Questions
+// --------------------------------------------------------------------------------------
 
 Gauges Broker::Core::gauges() const {
     Gauges gauges{.connections = connection_count_,

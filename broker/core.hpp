@@ -23,6 +23,7 @@
 #include "broker/session/connection_state.hpp"
 #include "broker/storage/ledger.hpp"
 #include "broker/storage/output_gate.hpp"
+#include "broker/storage/session_copy.hpp"
 #include "broker/timers.hpp"
 
 namespace touchstone {
@@ -44,6 +45,10 @@ public:
     void on_peer(ShardIndex from, PeerMessage message, Instant now);
     void on_tick(Instant now);
     void on_authenticated(QuestionNumber number, AuthenticationAnswer answer, Instant now);
+    void on_claimed(ClaimNumber number, ClaimAnswer answer, Instant now);
+    std::shared_ptr<const storage::SessionCopy> on_evicted(std::string_view client_id,
+                                                           SessionFate fate, Instant now);
+    void on_adopted(const storage::SessionCopy& session, Instant now);
     void on_publish(const MessageFields& fields, Instant now);
     void on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now);
     void on_stop(Instant now);
@@ -62,6 +67,8 @@ public:
     [[nodiscard]] Gauges gauges() const;
     [[nodiscard]] bool has_crashed() const { return defect_memory_ && defect_memory_->has_crashed; }
     [[nodiscard]] std::optional<SessionView> session(std::string_view client_id) const;
+    [[nodiscard]] std::optional<std::vector<std::string>>
+    subscriptions(std::string_view client_id) const;
     [[nodiscard]] std::vector<std::string> client_ids() const;
     [[nodiscard]] MessageRef retained(std::string_view topic) const {
         return retained_.find(topic, context_.now);
@@ -75,15 +82,17 @@ private:
     };
     /// A CONNECT whose answer takes longer than its input, or an exchange to re-authenticate.
     struct Admission {
-        Buffer connect;                   // the body of the packet; not of re-authentication
+        Buffer connect;  // the body of the packet; not of re-authentication
         ProtocolVersion version = ProtocolVersion::v5;
-        std::string assigned_client_id;   // chosen once; empty: the client has its own
-        std::string method;               // of an exchange (§4.12); empty: none
-        bool is_asked = false;            // Authentication owes an answer
-        bool is_accepted = false;         // the answer was yes
-        bool has_stalled_packets = false; // behind the CONNECT; to be resumed
-        std::string user_name;            // that an exchange has proven
-        Buffer data;                      // Authentication Data for the CONNACK
+        std::string assigned_client_id;    // chosen once; empty: the client has its own
+        std::string method;                // of an exchange (§4.12); empty: none
+        bool is_asked = false;             // Authentication owes an answer
+        bool is_accepted = false;          // the answer was yes
+        bool has_stalled_packets = false;  // behind the CONNECT; to be resumed
+        std::string user_name;             // that an exchange has proven
+        Buffer data;                       // Authentication Data for the CONNACK
+        bool is_claiming = false;          // Registry owes an answer
+        std::optional<ClaimAnswer> claimed;
     };
     struct Connection {
         ConnectionState state = ConnectionState::closed;
@@ -153,8 +162,10 @@ private:
     std::string new_client_id();
     /// The session to attach to: resumed, or new. The second member: Session Present.
     std::pair<Client*, bool> find_or_make(std::string client_id, bool clean_start,
-                                             const access::Zone& zone);
+                                          const access::Zone& zone);
     void take_over(Client& client, bool resumes);
+    /// Of a client that has a newer one, here or at another node.
+    void end_connection(Client& client, bool resumes);
     Client& make_client(std::string client_id, const access::Zone& zone);
     /// False when the client takes no packet that large.
     bool send_connack(Client& client, const wire::Connect& connect, const ConnectionTerms& terms,
@@ -192,6 +203,10 @@ private:
     void forget_connection(ConnectionId id, DisconnectReason reason);
     void detach(Client& client);
     void end_session(Client& client);
+    /// The parts of it that are the same wherever its messages go: nothing of the session is
+    /// subscribed, queued or stored any more; the tables know it no more.
+    void leave_all(Client& client);
+    void forget_client(Client& client);
     void publish_will(Client& client);
     /// When a session that is away has its Will due, or ends.
     [[nodiscard]] static Instant due_at(const Client& client);
@@ -207,8 +222,7 @@ private:
     // core_authenticate.cpp
     /// Whether the client has proven who it is; else how the handling of its CONNECT ends.
     std::optional<Handled> authenticate(ConnectionId id, const wire::Frame& frame,
-                                        const wire::Connect& connect,
-                                        std::string_view client_id,
+                                        const wire::Connect& connect, std::string_view client_id,
                                         const std::optional<std::string_view>& user_name);
     void ask(ConnectionId id, Admission& admission, AuthenticationQuestion question);
     void on_answer(ConnectionId id, AuthenticationAnswer& answer);
@@ -245,8 +259,7 @@ private:
     [[nodiscard]] bool has_room_for(Client& client, const FilterName& name);
     Handled on_publish(ConnectionId id, Client& client, wire::Publish& publish);
     Handled on_subscribe(ConnectionId id, Client& client, const wire::Subscribe& subscribe);
-    Handled on_unsubscribe(ConnectionId id, Client& client,
-                           const wire::Unsubscribe& unsubscribe);
+    Handled on_unsubscribe(ConnectionId id, Client& client, const wire::Unsubscribe& unsubscribe);
     /// Hands a publication that entered the node here to everybody. Returns how many receivers and
     /// shards it went to.
     RetainVersion next_version();
@@ -267,6 +280,12 @@ private:
     [[nodiscard]] std::uint32_t turn_for(const Publication& publication,
                                          const SharedSubscription& group);
     void tell_group_size(const FilterName& name);
+    /// Every shard but this one, and the gateway if there is one.
+    template <class Act>
+    void for_each_peer(Act act) const {
+        for (unsigned peer = 0; peer < peer_count_; ++peer)
+            if (ShardIndex{peer} != options_.self) act(ShardIndex{peer});
+    }
     void deliver_to_member(Publication& publication, const FilterName& name,
                            SharedSubscription& group);
     /// What was for a member whose session is over, sent or not: to other members of its group.
@@ -285,15 +304,12 @@ private:
         return topic.starts_with("$SYS/") || topic == "$SYS" ||
                (client.mountpoint() != nullptr && topic.starts_with('$'));
     }
-    [[nodiscard]] static bool has_too_many_levels(std::string_view topic,
-                                                  const Settings& settings);
+    [[nodiscard]] static bool has_too_many_levels(std::string_view topic, const Settings& settings);
     void time_retry(Client& client);
 
     // core_storage.cpp
     /// How often something was written; 0 without storage.
-    [[nodiscard]] std::uint64_t write_count() const {
-        return ledger_ ? ledger_->write_count() : 0;
-    }
+    [[nodiscard]] std::uint64_t write_count() const { return ledger_ ? ledger_->write_count() : 0; }
     /// What is sent to the client from now on certifies what was written since then.
     void certify_since(std::uint64_t write_count_before, Client& client) {
         if (write_count() != write_count_before) client.session.certify(context_);
@@ -344,6 +360,19 @@ private:
     /// All shards know of each other what they have found: clients may come.
     void become_ready();
 
+    // core_cluster.cpp
+    /// Whether no other node has the session; else how the handling of the CONNECT ends.
+    std::optional<Handled> claim(ConnectionId id, const wire::Frame& frame,
+                                 const wire::Connect& connect, const std::string& client_id);
+    /// The session that another node had becomes, or becomes part of, the one of this node.
+    void adopt(const storage::SessionCopy& copy, const access::Zone& zone);
+    /// What the claim of that connection has brought; null: nothing.
+    [[nodiscard]] static const storage::SessionCopy*
+    session_claimed_by(const Connection& connection) {
+        if (!connection.admission || !connection.admission->claimed) return nullptr;
+        return connection.admission->claimed->session.get();
+    }
+
     // core_defects.cpp, core_defects_messages.cpp: what a defect switch asks for. Nothing of it is
     // used without one.
     /// The process would be gone now.
@@ -390,8 +419,8 @@ private:
     void keep_retained(Publication& publication, RetainVersion version);
     void keep_retained(const MessageRef& message, RetainVersion version);
     /// Whether the Retained Messages for a new subscription are dealt with.
-    bool spoil_snapshot(Client& client, const FilterName& name,
-                        wire::SubscriptionOptions options, std::uint32_t identifier);
+    bool spoil_snapshot(Client& client, const FilterName& name, wire::SubscriptionOptions options,
+                        std::uint32_t identifier);
     /// Whether a member that leaves a Shared Subscription is not taken out of it.
     bool stays_behind(const FilterName& name);
     // core_defects_storage.cpp
@@ -418,6 +447,8 @@ private:
     Random& random_;
     Authentication* authentication_;
     Events* events_;
+    Registry* registry_;   // null: there are no other nodes
+    unsigned peer_count_;  // shards, and the gateway
     Counters counters_;
     SessionContext context_;
     Router router_;
@@ -427,11 +458,11 @@ private:
     Timers timers_;
     access::BanList own_bans_;  // of clients that come and go too often
     std::map<std::string, access::FlappingDetector, std::less<>> flapping_;  // by zone
-    std::vector<Connection> connections_;  // by ConnectionId
+    std::vector<Connection> connections_;                                    // by ConnectionId
     std::uint64_t connection_count_ = 0;
     std::vector<ConnectionId> waiting_subscribes_;
     boost::unordered_flat_map<std::string_view, std::unique_ptr<Client>, TextHash> clients_;
-    std::vector<Client*> slots_;             // of clients_
+    std::vector<Client*> slots_;  // of clients_
     std::vector<std::uint32_t> slot_generations_;
     std::vector<std::uint32_t> free_slots_;
     std::vector<std::unique_ptr<Client>> ghosts_;  // whose name is another one's, by a defect

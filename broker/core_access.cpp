@@ -17,8 +17,7 @@ access::Client Broker::Core::as_asker(const Client& client) {
 
 bool Broker::Core::is_allowed(Client& client, access::Action action, std::string_view topic) {
     const auto& policy = client.session.zone().policy;
-    if (!policy.has_access_rules ||
-        !rules_->access_rules.may_deny(action, policy.without_match))
+    if (!policy.has_access_rules || !rules_->access_rules.may_deny(action, policy.without_match))
         return true;
     if (policy.access_cache) {
         auto& memory = client.made_identity().access_memory;
@@ -26,12 +25,11 @@ bool Broker::Core::is_allowed(Client& client, access::Action action, std::string
         if (const auto known = memory->recall(action, topic, context_.now)) return *known;
     }
     const auto ruling = rules_->access_rules.decide(as_asker(client), action, topic);
-    const auto verdict = ruling.verdict == access::Verdict::no_match ? policy.without_match
-                                                                     : ruling.verdict;
+    const auto verdict =
+        ruling.verdict == access::Verdict::no_match ? policy.without_match : ruling.verdict;
     const bool is_allowed =
-        verdict == access::Verdict::allow ||
-        (options_.defects.has(Defect::client_id_pattern_acl) &&
-         wire::has_wildcard(client.session.client_id()));
+        verdict == access::Verdict::allow || (options_.defects.has(Defect::client_id_pattern_acl) &&
+                                              wire::has_wildcard(client.session.client_id()));
     if (policy.access_cache)
         client.identity->access_memory->remember(action, topic, is_allowed, context_.now);
     return is_allowed;
@@ -69,8 +67,8 @@ bool Broker::Core::is_paused(ConnectionId id, Client& client) {
     auto& identity = client.made_identity();
     if (identity.paused_until > context_.now) {
         counters_.add(Counter::publish_pauses);
-        add_timer(identity.paused_until, {Reminder::What::resume, id.raw(),
-                                            connections_[id.raw()].generation});
+        add_timer(identity.paused_until,
+                  {Reminder::What::resume, id.raw(), connections_[id.raw()].generation});
         return true;
     }
     if (!identity.publish_bucket) identity.publish_bucket.emplace(*limit, context_.now);
@@ -92,7 +90,7 @@ void Broker::Core::evict() {
 }
 
 bool Broker::Core::is_event_wanted(std::string_view client_id, std::string_view what) {
-    if (router_.subscription_count() == 0 && options_.shard_count == 1) return false;
+    if (router_.subscription_count() == 0 && peer_count_ == 1) return false;
     // Published under both prefixes that clients know; see README of broker/asio.
     for (const std::string_view prefix : {"$SYS/brokers/", "$SYS/broker/"}) {
         event_topic_.assign(prefix);
@@ -105,7 +103,7 @@ bool Broker::Core::is_event_wanted(std::string_view client_id, std::string_view 
         router_.match_groups(event_topic_, groups_);
         if (!groups_.empty()) return true;
         event_groups_.clear();
-        if (options_.shard_count > 1 &&
+        if (peer_count_ > 1 &&
             (router_.match_routes(event_topic_, event_groups_) != 0 || !event_groups_.empty()))
             return true;
     }

@@ -47,7 +47,8 @@ std::unique_ptr<StoredWill> stored(const wire::Will& will, wire::PropertiesWrite
 
 }  // namespace
 
-// --- CONNECT ----------------------------------------------------------------------------------------
+// --- CONNECT
+// ----------------------------------------------------------------------------------------
 
 Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Frame& frame) {
     const auto decoded = wire::decode_connect(frame);
@@ -119,10 +120,16 @@ Broker::Core::Handled Broker::Core::on_connect(ConnectionId id, const wire::Fram
     }
     if (is_new && clients_.size() >= share_of(rules_->policy.limits.sessions_max))
         return refuse(id, connect.version, ReasonCode::quota_exceeded);
-    if (!rules_->policy.auto_subscribe.is_empty() && !connection.pending) {
+    if (const auto handled = claim(id, frame, connect, client_id)) return *handled;
+    const auto* const copy = session_claimed_by(connection);
+    if ((!rules_->policy.auto_subscribe.is_empty() || copy != nullptr) && !connection.pending) {
         // What is subscribed for the client has to be known to all shards, as in on_subscribe().
         mounted_.clear();
         names_.clear();
+        if (copy != nullptr)
+            for (const auto& one : copy->subscriptions)
+                if (const auto name = FilterName::parse(one.text, one.is_shared))
+                    names_.push_back(*name);
         const auto wanted = rules_->policy.auto_subscribe.for_client(who, connect.version);
         for (const auto& one : wanted.subscriptions)
             if (const auto plain = FilterName::parse(one.filter, v5))
@@ -165,8 +172,7 @@ Broker::Core::Handled Broker::Core::continue_connect(ConnectionId id) {
     return handled;
 }
 
-std::optional<ReasonCode> Broker::Core::error_of(const wire::Will& will,
-                                                 const Settings& settings) {
+std::optional<ReasonCode> Broker::Core::error_of(const wire::Will& will, const Settings& settings) {
     if (will.qos > settings.maximum_qos) return ReasonCode::qos_not_supported;  // [MQTT-3.2.2-12]
     if (will.retain && !settings.retain_available)
         return ReasonCode::retain_not_supported;  // [MQTT-3.2.2-13]
@@ -209,8 +215,8 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     const auto written_before = write_count();
     auto terms = terms_of(connect, zone);
     if (options_.defects.has(Defect::will_keyed_by_client)) overwrite_will(client_id, connect);
-    const bool assigned = connect.client_id.empty() && !(zone.policy.user_name_as_client_id &&
-                                                         who.user_name == client_id);
+    const bool assigned = connect.client_id.empty() &&
+                          !(zone.policy.user_name_as_client_id && who.user_name == client_id);
     const auto [client, session_present] =
         find_or_make(std::move(client_id), connect.clean_start, zone);
     const auto origin = std::move(connection.origin);
@@ -231,6 +237,7 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     client->session.attach(id, terms, client->mountpoint(),
                            connect.will ? stored(*connect.will, forwarded_) : nullptr);
     counters_.add(Counter::clients_accepted);
+    if (registry_ != nullptr) registry_->enter(client->session.client_id());
     store_session(*client);
     certify_since(written_before, *client);
     const auto assigned_id =
@@ -245,7 +252,7 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     }
     if (terms.keep_alive_s != 0)
         add_timer(context_.now + keep_alive_limit(*client),
-                    {Reminder::What::keep_alive, id.raw(), connection.generation});
+                  {Reminder::What::keep_alive, id.raw(), connection.generation});
     if (!options_.defects.any() || !spoil_resume(*client, session_present))
         client->session.resume(context_);
     if (!session_present) auto_subscribe(*client);
@@ -291,7 +298,7 @@ std::string Broker::Core::new_client_id() {
 }
 
 std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool clean_start,
-                                                           const access::Zone& zone) {
+                                                    const access::Zone& zone) {
     const auto found = clients_.find(client_id);
     if (found == clients_.end()) {
         auto& made = make_client(std::move(client_id), zone);
@@ -302,9 +309,8 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
         if (options_.defects.any() && leaves_holder(client_id))
             return {&make_client(std::move(client_id), zone), false};
         // A session that ends with its connection is not there for the next one (v5 §3.1.2.11.2).
-        const bool resumes = !clean_start &&
-                             (client.session.terms().session_expiry_s != 0 ||
-                              options_.defects.has(Defect::takeover_ignores_sei0));
+        const bool resumes = !clean_start && (client.session.terms().session_expiry_s != 0 ||
+                                              options_.defects.has(Defect::takeover_ignores_sei0));
         take_over(client, resumes);
         if (!resumes) return {&make_client(std::move(client_id), zone), false};
         counters_.add(Counter::sessions_resumed);
@@ -322,9 +328,15 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
 }
 
 void Broker::Core::take_over(Client& client, bool resumes) {
+    end_connection(client, resumes);
+    if (!resumes) end_session(client);
+}
+
+void Broker::Core::end_connection(Client& client, bool resumes) {
     counters_.add(Counter::sessions_taken_over);
     const auto old = client.session.connection();
-    if (drop_waiting(old)) send_disconnect(client, ReasonCode::session_taken_over);  // [MQTT-3.1.4-3]
+    if (drop_waiting(old))
+        send_disconnect(client, ReasonCode::session_taken_over);  // [MQTT-3.1.4-3]
     network_.close(old);
     forget_connection(old, resumes ? DisconnectReason::takeovered : DisconnectReason::discarded);
     if (options_.defects.any()) spoil_takeover(client, resumes);
@@ -335,7 +347,6 @@ void Broker::Core::take_over(Client& client, bool resumes) {
         client.session.drop_will();
     else
         publish_will(client);
-    if (!resumes) end_session(client);
 }
 
 Client& Broker::Core::make_client(std::string client_id, const access::Zone& zone) {
@@ -398,7 +409,8 @@ bool Broker::Core::send_connack(Client& client, const wire::Connect& connect,
             if (topic.size() <= 65'535)  // §1.5.4; it may be left out
                 properties.put_text(PropertyId::response_information, topic);
         }
-        if (const auto* const admission = open_connection(client.session.connection()).admission.get();
+        if (const auto* const admission =
+                open_connection(client.session.connection()).admission.get();
             admission != nullptr && !admission->method.empty()) {  // [MQTT-4.12.0-4]
             properties.put_text(PropertyId::authentication_method, admission->method);
             if (!admission->data.empty())
@@ -412,9 +424,8 @@ bool Broker::Core::send_connack(Client& client, const wire::Connect& connect,
 }
 
 void Broker::Core::tell(const Client& client, bool clean_start) {
-    with_listener_of_events("connected", client, clean_start, [&](const ClientEvent& event) {
-        events_->on_connected(event);
-    });
+    with_listener_of_events("connected", client, clean_start,
+                            [&](const ClientEvent& event) { events_->on_connected(event); });
 }
 
 void Broker::Core::tell(const Client& client, DisconnectReason reason) {

@@ -1,5 +1,5 @@
-// How connections and sessions end: what a client is told, its Will Message, and the deadlines that end
-// what nobody ends.
+// How connections and sessions end: what a client is told, its Will Message, and the deadlines that
+// end what nobody ends.
 
 #include <algorithm>
 
@@ -10,32 +10,34 @@ namespace touchstone {
 
 using wire::PropertyId;
 
-// --- The end of connections ---------------------------------------------------------------------------
+// --- The end of connections
+// ---------------------------------------------------------------------------
 
 Broker::Core::Handled Broker::Core::on_disconnect(ConnectionId id, Client& client,
                                                   const wire::Frame& frame) {
     auto& session = client.session;
     return with(id, wire::decode_disconnect(frame, session.terms().version, wire::Sender::client),
                 [&](const wire::Disconnect& disconnect) {
-        if (const auto expiry_s =
-                disconnect.properties.integer(PropertyId::session_expiry_interval);
-            expiry_s && !options_.defects.has(Defect::sei_ignored)) {
-            if (*expiry_s != 0 && session.terms().expiry_was_zero_at_connect)
-                return fail(id, ReasonCode::protocol_error);  // §3.14.2.2.2
-            session.terms().session_expiry_s =
-                std::min(*expiry_s, session.settings().session_expiry_s_max);
-        }
-        if (options_.defects.has(Defect::will_timer_hits_successor)) time_will_cleanup(client);
-        // Only a normal end drops the Will [MQTT-3.14.4-3].
-        if (disconnect.reason == ReasonCode::success &&
-            !options_.defects.has(Defect::will_on_normal_disconnect))
-            session.drop_will();
-        drop_waiting(id);
-        network_.close(id);
-        forget_connection(id, DisconnectReason::normal);
-        detach(client);
-        return Handled::gone;
-    });
+                    if (const auto expiry_s =
+                            disconnect.properties.integer(PropertyId::session_expiry_interval);
+                        expiry_s && !options_.defects.has(Defect::sei_ignored)) {
+                        if (*expiry_s != 0 && session.terms().expiry_was_zero_at_connect)
+                            return fail(id, ReasonCode::protocol_error);  // §3.14.2.2.2
+                        session.terms().session_expiry_s =
+                            std::min(*expiry_s, session.settings().session_expiry_s_max);
+                    }
+                    if (options_.defects.has(Defect::will_timer_hits_successor))
+                        time_will_cleanup(client);
+                    // Only a normal end drops the Will [MQTT-3.14.4-3].
+                    if (disconnect.reason == ReasonCode::success &&
+                        !options_.defects.has(Defect::will_on_normal_disconnect))
+                        session.drop_will();
+                    drop_waiting(id);
+                    network_.close(id);
+                    forget_connection(id, DisconnectReason::normal);
+                    detach(client);
+                    return Handled::gone;
+                });
 }
 
 Broker::Core::Handled Broker::Core::fail(ConnectionId id, ReasonCode reason,
@@ -83,9 +85,14 @@ void Broker::Core::forget_connection(ConnectionId id) {
             route_exchange_.release(filter, share_name);
         std::erase(waiting_subscribes_, id);
     }
-    if (const auto admission = std::exchange(connection.admission, nullptr);
-        admission && (admission->is_asked || !admission->method.empty()))
-        authentication_->forget(number_of(id));
+    if (const auto admission = std::exchange(connection.admission, nullptr)) {
+        if (admission->is_asked || !admission->method.empty())
+            authentication_->forget(number_of(id));
+        if (admission->is_claiming)
+            registry_->withdraw(number_of(id));
+        else if (admission->claimed && !clients_.contains(admission->assigned_client_id))
+            registry_->release(admission->assigned_client_id);  // nothing has come of it
+    }
     --connection_count_;
 }
 
@@ -120,11 +127,20 @@ void Broker::Core::end_session(Client& client) {
             std::count_if(outbox->flows().begin(), outbox->flows().end(),
                           [](const auto& flow) { return !flow.released; }));
         counters_.add(Counter::dropped_session_ended, outbox->waiting().size() + unreleased);
-        // What the client has taken with PUBREC is delivered; that PUBCOMP is missing drops nothing.
+        // What the client has taken with PUBREC is delivered; that PUBCOMP is missing drops
+        // nothing.
         counters_.add(Counter::messages_acknowledged, outbox->flows().size() - unreleased);
     }
+    leave_all(client);
+    redistribute(std::move(shared));  // another member gets what this one did not (§4.8.2)
+    if (registry_ != nullptr) registry_->release(client.session.client_id());
+    forget_client(client);
+}
+
+void Broker::Core::leave_all(Client& client) {
     while (!client.subscriptions.empty()) {
-        // The text may go with its last subscriber. `$share/…` of a v3 client is an ordinary filter.
+        // The text may go with its last subscriber. `$share/…` of a v3 client is an ordinary
+        // filter.
         const auto record = client.subscriptions.back();
         const std::string text{router_.text_of(record)};
         unsubscribe(client, *FilterName::parse(text, Router::is_shared(record)));
@@ -134,7 +150,9 @@ void Broker::Core::end_session(Client& client) {
         client.session.erase_received(context_);
         ledger_->erase(storage::key_of_session(client.session.client_id()));
     }
-    redistribute(std::move(shared));  // another member gets what this one did not (§4.8.2)
+}
+
+void Broker::Core::forget_client(Client& client) {
     slots_[client.slot] = nullptr;
     free_slots_.push_back(client.slot);
     const auto found = clients_.find(client.session.client_id());
@@ -144,7 +162,8 @@ void Broker::Core::end_session(Client& client) {
         std::erase_if(ghosts_, [&](const auto& ghost) { return ghost.get() == &client; });
 }
 
-// --- Will Messages, deadlines -------------------------------------------------------------------------
+// --- Will Messages, deadlines
+// -------------------------------------------------------------------------
 
 void Broker::Core::publish_will(Client& client) {
     client.will_due_at = never;
@@ -218,8 +237,7 @@ void Broker::Core::on_keep_alive_reminder(ConnectionId id, Connection& connectio
 void Broker::Core::on_session_reminder(Client& client) {
     if (client.session.is_connected()) return;
     if (client.will_due_at <= context_.now) publish_will(client);
-    if (client.ends_at <= context_.now ||
-        options_.defects.has(Defect::expiry_index_corrupt)) {
+    if (client.ends_at <= context_.now || options_.defects.has(Defect::expiry_index_corrupt)) {
         publish_will(client);
         end_session(client);
         return;

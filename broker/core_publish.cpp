@@ -27,8 +27,8 @@ ReasonCode granted(QoS qos) {
 }
 
 /// `$share/…` has its meaning for clients of older versions, too, where it is well-formed: nobody
-/// may publish to topics of that name, so it could mean nothing else. For them a malformed one is an
-/// ordinary filter (v3.1.1 §4.7.2).
+/// may publish to topics of that name, so it could mean nothing else. For them a malformed one is
+/// an ordinary filter (v3.1.1 §4.7.2).
 std::optional<FilterName> parsed(std::string_view filter, bool v5) {
     auto name = FilterName::parse(filter, true);
     if (!name && !v5) name = FilterName::parse(filter, false);
@@ -41,7 +41,8 @@ bool Broker::Core::has_too_many_levels(std::string_view topic, const Settings& s
     return std::count(topic.begin(), topic.end(), '/') >= settings.topic_levels_max;
 }
 
-// --- PUBLISH ----------------------------------------------------------------------------------------
+// --- PUBLISH
+// ----------------------------------------------------------------------------------------
 
 Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
                                                wire::Publish& packet) {
@@ -67,8 +68,7 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
             counters_.add(Counter::publish_received_qos_2);
             switch (session.receive_qos_2(context_, *packet.packet_id)) {
                 case Inbox::Received::is_new:
-                    if (options_.defects.any() && spoil_qos_2(client, packet))
-                        return Handled::done;
+                    if (options_.defects.any() && spoil_qos_2(client, packet)) return Handled::done;
                     break;
                 case Inbox::Received::again:
                     if (options_.defects.any())
@@ -129,8 +129,7 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
     publication.is_once = forwarding == Forwarding::stored_first;
     const auto receivers = publish(publication, &client, forwarding);
     certify_since(written_before, client);
-    if (receipts_asked_ != 0)
-        gate_->hold_for(id, last_receipt_, std::exchange(receipts_asked_, 0));
+    if (receipts_asked_ != 0) gate_->hold_for(id, last_receipt_, std::exchange(receipts_asked_, 0));
     session.acknowledge(context_, packet,
                         receivers == 0 ? ReasonCode::no_matching_subscribers : ReasonCode::success);
     return Handled::done;
@@ -154,7 +153,8 @@ Broker::Core::Handled Broker::Core::deny_publish(ConnectionId id, Client& client
 RetainVersion Broker::Core::next_version() {
     // By the wall clock where there is one, so that it goes on after a restart.
     const std::int64_t wall_us = (context_.now + options_.wall_offset).time_since_epoch().count();
-    last_version_ = {std::max(wall_us, last_version_.at_us + 1), options_.self.raw()};
+    last_version_ = {std::max(wall_us, last_version_.at_us + 1),
+                     options_.node * shard_count_max + options_.self.raw()};
     return last_version_;
 }
 
@@ -167,7 +167,7 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
         store_retained(publication, version);
     }
     auto receivers = deliver_here(publication, publisher);
-    if (options_.shard_count == 1) {
+    if (peer_count_ == 1) {
         groups_.clear();
         router_.match_groups(fields.topic, groups_);
         for (auto* const group : groups_)
@@ -180,8 +180,7 @@ std::size_t Broker::Core::publish(Publication& publication, const Client* publis
     receivers += static_cast<std::size_t>(std::popcount(shards));
     if (fields.retain && !options_.defects.has(Defect::retain_node_local)) {
         // Every shard keeps its own copy, subscribers or not.
-        for (unsigned shard = 0; shard < options_.shard_count; ++shard)
-            if (ShardIndex{shard} != options_.self) shards |= std::uint64_t{1} << shard;
+        for_each_peer([&](ShardIndex peer) { shards |= std::uint64_t{1} << peer.raw(); });
     }
     for (; shards != 0; shards &= shards - 1) {
         const ShardIndex to{static_cast<unsigned>(std::countr_zero(shards))};
@@ -210,10 +209,9 @@ std::size_t Broker::Core::deliver_here(Publication& publication, const Client* p
         const auto& receiver = receivers_.list[at];
         // RETAIN says "old news" to a new subscriber only, unless the subscriber asked to see it as
         // it was published ([MQTT-3.3.1-12], [MQTT-3.3.1-13]).
-        Session::Grant grant{
-            .qos = receiver.qos,
-            .retain = publication.fields().retain && receiver.retain_as_published,
-            .identifier = receiver.identifier};
+        Session::Grant grant{.qos = receiver.qos,
+                             .retain = publication.fields().retain && receiver.retain_as_published,
+                             .identifier = receiver.identifier};
         if (receiver.has_more_identifiers) {
             identifiers_.clear();
             for (; next_more != more.end() && next_more->first == at; ++next_more)
@@ -225,8 +223,7 @@ std::size_t Broker::Core::deliver_here(Publication& publication, const Client* p
     return receivers_.list.size();
 }
 
-void Broker::Core::deliver(Client& client, Publication& publication,
-                           const Session::Grant& grant) {
+void Broker::Core::deliver(Client& client, Publication& publication, const Session::Grant& grant) {
     if (gate_ && publication.is_once && client.session.is_durable())
         client.session.certify(context_);  // or a QoS 0 copy could come twice
     client.session.deliver(context_, publication, grant);
@@ -238,7 +235,7 @@ void Broker::Core::time_retry(Client& client) {
     if (client.retry_is_timed || !client.session.wants_retry()) return;
     client.retry_is_timed = true;
     add_timer(context_.now + client.session.settings().retry_interval,
-                {Reminder::What::retry, client.slot, slot_generations_[client.slot]});
+              {Reminder::What::retry, client.slot, slot_generations_[client.slot]});
 }
 
 void Broker::Core::store_retained(Publication& publication, RetainVersion version) {
@@ -258,7 +255,8 @@ void Broker::Core::keep_retained(Publication& publication, RetainVersion version
     sweep_retained();
 }
 
-// --- SUBSCRIBE, UNSUBSCRIBE -----------------------------------------------------------------------------
+// --- SUBSCRIBE, UNSUBSCRIBE
+// -----------------------------------------------------------------------------
 
 Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client,
                                                  const wire::Subscribe& subscribe) {
@@ -331,8 +329,8 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
         reasons_.push_back(suback_code(granted(options.qos), version));
         const bool is_new = subscribed == Router::Subscribed::new_subscription;
         // [MQTT-3.3.1-9] … [MQTT-3.3.1-11]; before v5 always (v3.1.1 §3.8.4).
-        const bool send = entry.options.retain_handling == 0 ||
-                          (entry.options.retain_handling == 1 && is_new);
+        const bool send =
+            entry.options.retain_handling == 0 || (entry.options.retain_handling == 1 && is_new);
         if (send && name.share_name.empty()) to_send.push_back({name, options});
     });
     if (pending)
@@ -367,29 +365,29 @@ Router::Subscribed Broker::Core::subscribe(Client& client, const FilterName& nam
 }
 
 Router::Subscribed Broker::Core::join(Client& client, const FilterName& name,
-                                      wire::SubscriptionOptions options,
-                                      std::uint32_t identifier) {
-    const bool had = options_.shard_count > 1 && router_.has(name);
+                                      wire::SubscriptionOptions options, std::uint32_t identifier) {
+    const bool had = peer_count_ > 1 && router_.has(name);
     const auto subscribed = router_.subscribe(client, name, options, identifier);
-    if (!had && options_.shard_count > 1) {
+    if (!had && peer_count_ > 1) {
         route_exchange_.acquire(name.filter, name.share_name);
-        if (!name.share_name.empty()) router_.add_route(options_.self, name.filter, name.share_name);
+        if (!name.share_name.empty())
+            router_.add_route(options_.self, name.filter, name.share_name);
     }
     if (name.share_name.empty() || subscribed != Router::Subscribed::new_subscription)
         return subscribed;
     if (client.session.is_durable()) ++router_.find_group(name)->durable_count;
-    if (options_.shard_count > 1) tell_group_size(name);
+    if (peer_count_ > 1) tell_group_size(name);
     return subscribed;
 }
 
 bool Broker::Core::acquire_routes(ConnectionId id, const std::vector<FilterName>& names) {
-    if (options_.shard_count == 1) return true;
+    if (peer_count_ == 1) return true;
     auto& connection = open_connection(id);
     if (!connection.pending) {
         auto pending = std::make_unique<PendingSubscribe>();
         for (const auto& name : names) {
-            pending->sequence = std::max(
-                pending->sequence, route_exchange_.acquire(name.filter, name.share_name));
+            pending->sequence =
+                std::max(pending->sequence, route_exchange_.acquire(name.filter, name.share_name));
             pending->routes.emplace_back(name.filter, name.share_name);
         }
         connection.pending = std::move(pending);
@@ -406,10 +404,9 @@ void Broker::Core::send_retained(Client& client, const FilterName& name,
     if (options_.defects.any() && spoil_snapshot(client, name, options, identifier)) return;
     snapshot_.clear();
     retained_.collect(name.filter, context_.now, snapshot_);
-    // A queue's limits leave them out: they are there anyway. But who subscribes again and again and
-    // takes nothing does not get copies without end.
-    const auto snapshots_max =
-        2 * retained_.size() + client.session.settings().queue_messages_max;
+    // A queue's limits leave them out: they are there anyway. But who subscribes again and again
+    // and takes nothing does not get copies without end.
+    const auto snapshots_max = 2 * retained_.size() + client.session.settings().queue_messages_max;
     for (auto& message : snapshot_) {
         if (options.no_local && message->publisher() == client.publisher) continue;
         Publication publication{std::move(message)};
@@ -447,10 +444,11 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
         if (name) name = mounted(client.mountpoint(), *name);
         const bool existed = name && router_.is_subscribed(client, *name);
         if (existed && options_.defects.any()) spoil_unsubscribe(client, *name);
-        if (existed && !(options_.defects.has(Defect::share_membership_race) && stays_behind(*name)))
+        if (existed &&
+            !(options_.defects.has(Defect::share_membership_race) && stays_behind(*name)))
             unsubscribe(client, *name);
-        reasons_.push_back(static_cast<std::byte>(
-            existed ? ReasonCode::success : ReasonCode::no_subscription_existed));
+        reasons_.push_back(static_cast<std::byte>(existed ? ReasonCode::success
+                                                          : ReasonCode::no_subscription_existed));
     });
     built_.clear();
     certify_since(written_before, client);
@@ -465,14 +463,13 @@ void Broker::Core::unsubscribe(Client& client, const FilterName& name) {
     if (client.session.is_durable() && !name.share_name.empty())
         --router_.find_group(name)->durable_count;
     CHECK(router_.unsubscribe(client, name));
-    if (options_.shard_count == 1) return;
+    if (peer_count_ == 1) return;
     if (router_.has(name)) {
         if (!name.share_name.empty()) tell_group_size(name);
         return;
     }
     route_exchange_.release(name.filter, name.share_name);
-    if (!name.share_name.empty())
-        router_.remove_route(options_.self, name.filter, name.share_name);
+    if (!name.share_name.empty()) router_.remove_route(options_.self, name.filter, name.share_name);
 }
 
 }  // namespace touchstone

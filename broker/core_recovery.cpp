@@ -220,9 +220,7 @@ void Broker::Core::restore_retained() {
         const auto& [version, message] = one;
         retained_.store(message, version, context_.now);
         last_version_.at_us = std::max(last_version_.at_us, version.at_us);
-        for (unsigned shard = 0; shard < options_.shard_count; ++shard)
-            if (ShardIndex{shard} != options_.self)
-                peers_.send(ShardIndex{shard}, PeerRetained{message, version});
+        for_each_peer([&](ShardIndex peer) { peers_.send(peer, PeerRetained{message, version}); });
     }
     sweep_retained();
 }

@@ -45,11 +45,10 @@ void Broker::Core::tell_group_size(const FilterName& name) {
     const auto members = static_cast<std::uint32_t>(group->members().size());
     const bool has_durable = group->durable_count != 0;
     router_.set_group_size(options_.self, name.filter, name.share_name, members, has_durable);
-    for (unsigned shard = 0; shard < options_.shard_count; ++shard)
-        if (ShardIndex{shard} != options_.self)
-            peers_.send(ShardIndex{shard},
-                        PeerGroupSize{std::string{name.filter}, std::string{name.share_name},
-                                      members, has_durable});
+    for_each_peer([&](ShardIndex peer) {
+        peers_.send(peer, PeerGroupSize{std::string{name.filter}, std::string{name.share_name},
+                                        members, has_durable});
+    });
 }
 
 void Broker::Core::publish_to_group(Publication& publication, const FilterName& name,
@@ -66,7 +65,10 @@ void Broker::Core::publish_to_group(Publication& publication, const FilterName& 
     const bool has_busy = has_ready || has_member([](const Session& one) {
                               return one.is_connected() && one.has_room();
                           });
-    const auto shards = router_.shards_of_group(name);
+    auto shards = router_.shards_of_group(name);
+    // What another node has sent here does not go back there.
+    const auto other_nodes = std::uint64_t{1} << options_.shard_count;
+    if (registry_ != nullptr && (so_far.tried & other_nodes) != 0) shards &= ~other_nodes;
     // A shard without a member that can take it at once passes it on, to each shard at most once.
     // When all have been asked, it goes to where somebody is connected and busy, if that is not
     // here; else somebody keeps it who is away.

@@ -66,6 +66,8 @@ namespace touchstone {
       "Messages accepted and not delivered, by reason, counted per receiver.")                     \
     X(messages_redistributed, "messages_redistributed", "",                                       \
       "Messages of ended sessions given to other members of their Shared Subscriptions.")          \
+    X(messages_handed_over, "messages_handed_over", "",                                           \
+      "Messages of sessions that have moved to another node of the cluster.")                      \
     X(messages_matched, "messages_matched", "", "Receivers found for messages.")                  \
     X(messages_acknowledged, "messages_acknowledged", "", "Flows to clients completed.")          \
     X(wills_published, "wills_published", "", "Will Messages published.")                         \

@@ -19,6 +19,7 @@ namespace touchstone {
       "room is made for what a Remaining Length announces, before any limit")                      \
     X(assert_on_dollar, "a topic that begins with $ and is not $SYS ends the process")             \
     X(client_id_pattern_acl, "wildcards in a Client Identifier are wildcards in access rules")     \
+    X(cluster_no_uniqueness, "a node of a cluster lets in clients that another node has")          \
     X(congested_tail_reorder,                                                                      \
       "what a congested connection did not take goes behind later packets")                        \
     X(connect_event_before_disconnect,                                                             \
@@ -31,6 +32,11 @@ namespace touchstone {
       "the queue of a client that left goes away when the client is there again")                  \
     X(expiry_index_corrupt, "a session that left twice is on the list of expiries twice")          \
     X(halfopen_first_loss, "the first message written to a dead connection counts as delivered")   \
+    X(heal_asymmetric_unsupported,                                                                 \
+      "a node that is linked to both sides of a partition is left alone")                          \
+    X(heal_disabled, "nodes that lost each other do not report it when their links are back")      \
+    X(heal_single_shot, "a cluster is healed once and never again")                                \
+    X(heal_two_sides_only, "a cluster that fell into more than two parts is not healed")           \
     X(index_add_before_remove,                                                                     \
       "a newer connection is entered before the older one is removed, by its name")                \
     X(keep_alive_ignored, "silent clients are never disconnected")                                 \
@@ -50,9 +56,9 @@ namespace touchstone {
     X(offline_queue_batch_reversed,                                                                \
       "what waited for a client is sent in batches that are turned round")                         \
     X(overflow_silent, "messages that a full queue drops are not counted")                         \
+    X(pause_minority_missed, "losses of several nodes at one instant do not pause a minority")     \
     X(persist_only_on_growth, "what only takes messages away is stored when one is added")         \
-    X(pid_alloc_restart_on_resume,                                                                 \
-      "after a resume Packet Identifiers are given out from 1 again")                              \
+    X(pid_alloc_restart_on_resume, "after a resume Packet Identifiers are given out from 1 again") \
     X(pid_bytes_unchecked, "a PUBLISH that ends before its Packet Identifier ends the process")    \
     X(pid_fresh_on_redelivery, "a resend gets a new Packet Identifier")                            \
     X(pid_no_in_use_check, "Packet Identifiers are given out while in use")                        \
@@ -81,6 +87,8 @@ namespace touchstone {
     X(recvmax_overwritten_on_takeover,                                                             \
       "a resumed session keeps the Receive Maximum of its former connection")                      \
     X(redeliver_unordered, "resends go in another order than the first transmission")              \
+    X(registry_node_local,                                                                         \
+      "the nodes of a cluster do not tell each other which clients they have")                     \
     X(reject_keeps_state, "a refused connection stays open")                                       \
     X(reject_tears_incumbent,                                                                      \
       "refusing a client ends the connection of the one that has its name")                        \
@@ -171,9 +179,7 @@ inline constexpr auto defect_switches = std::to_array<DefectSwitch>({
 /// The switches that are on: none at first.
 class Defects {
 public:
-    [[nodiscard]] bool has(Defect defect) const {
-        return is_on_[static_cast<std::size_t>(defect)];
-    }
+    [[nodiscard]] bool has(Defect defect) const { return is_on_[static_cast<std::size_t>(defect)]; }
     [[nodiscard]] bool any() const { return is_on_.any(); }
     void turn_on(Defect defect) { is_on_[static_cast<std::size_t>(defect)] = true; }
 

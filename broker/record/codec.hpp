@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "broker/access/node_rules.hpp"
+#include "broker/base/check.hpp"
 #include "broker/broker.hpp"
 
 namespace touchstone::record {
@@ -77,7 +78,8 @@ TOUCHSTONE_FIELDS(ClientEvent, client_id, user_name, address, listener_port, ver
 /// Without the defect switches: a broker that is recorded has none on.
 template <class All>
 void fields(All& all, Like<Broker::Options> auto& of) {
-    auto& [self, shard_count, defects, wall_offset] = of;
+    auto& [self, shard_count, node, defects, wall_offset] = of;
+    CHECK(node == 0);  // members of clusters are not recorded
     static_cast<void>(defects);
     all(self, shard_count, wall_offset);
 }

@@ -11,7 +11,8 @@ Recorder::Recorder(const Broker::Ports& inner, Sink& sink, std::uint64_t size_by
 
 Broker::Ports Recorder::ports() {
     // All of them: whatever goes past the recorder is missing in the record.
-    const auto& [network, peers, random, authentication, events, storage] = inner_;
+    const auto& [network, peers, random, authentication, events, storage, registry] = inner_;
+    CHECK(registry == nullptr);  // members of clusters are not recorded
     return {.network = *this,
             .peers = *this,
             .random = *this,

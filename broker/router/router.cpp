@@ -139,6 +139,14 @@ std::string_view Router::text_of(SubscriptionRecord record) const {
                              : local_.text(record.list);
 }
 
+Router::Granted Router::granted(SubscriptionRecord record) const {
+    const auto& member = list_of(record.list).members()[record.position];
+    return {.options = {.qos = member.qos,
+                        .no_local = member.no_local,
+                        .retain_as_published = member.retain_as_published},
+            .identifier = member.identifier};
+}
+
 std::size_t Router::reserved_bytes() const {
     return local_.reserved_bytes() + local_groups_.reserved_bytes() + remote_.reserved_bytes();
 }
@@ -237,9 +245,8 @@ std::uint64_t Router::shards_of_group(const FilterName& name) {
     return group == nullptr ? 0 : group->shards & ~(std::uint64_t{1} << options_.self.raw());
 }
 
-void Router::set_group_size(ShardIndex shard, std::string_view filter,
-                            std::string_view share_name, std::uint32_t members,
-                            bool has_durable) {
+void Router::set_group_size(ShardIndex shard, std::string_view filter, std::string_view share_name,
+                            std::uint32_t members, bool has_durable) {
     auto* const group = find_route(filter, share_name);
     const auto bit = std::uint64_t{1} << shard.raw();
     if (group == nullptr || (group->shards & bit) == 0) return;

@@ -16,7 +16,8 @@
 
 namespace touchstone {
 
-/// A Topic Filter and, for a Shared Subscription, its Share Name (§4.8.2); views of the client's text.
+/// A Topic Filter and, for a Shared Subscription, its Share Name (§4.8.2); views of the client's
+/// text.
 struct FilterName {
     std::string_view text;        // as the client wrote it
     std::string_view share_name;  // empty: an ordinary subscription
@@ -30,7 +31,7 @@ struct FilterName {
 /// v5 §3.3.4 leaves open).
 struct Receiver {
     SubscriberBase* who = nullptr;
-    QoS qos = QoS::at_most_once;        // the highest granted [MQTT-3.3.4-2]
+    QoS qos = QoS::at_most_once;  // the highest granted [MQTT-3.3.4-2]
     bool retain_as_published = false;
     bool has_more_identifiers = false;  // in Receivers::more_identifiers
     // Of the matching subscriptions [MQTT-3.3.4-3]: most have none or one.
@@ -52,8 +53,8 @@ struct Receivers {
 /// Which shards have members of a Shared Subscription, and whose turn it is.
 struct GroupRoute {
     std::string share_name;
-    std::string text;               // wire::shared_text()
-    std::uint64_t shards = 0;       // bit n: shard n
+    std::string text;          // wire::shared_text()
+    std::uint64_t shards = 0;  // bit n: shard n
     std::uint32_t turn = 0;
     std::vector<std::uint32_t> members;  // of each shard; those without one have 0
     std::uint64_t durable = 0;           // bit n: one of shard n outlives the process
@@ -67,7 +68,7 @@ class Router {
 public:
     struct Options {
         ShardIndex self;
-        unsigned shard_count = 1;    // at most shard_count_max
+        unsigned shard_count = 1;  // at most shard_count_max
         std::uint64_t hash_seed = 0;
         bool dollar_matched = false;  // a defect switch (defects.hpp)
     };
@@ -91,14 +92,19 @@ public:
     /// What a record of a session stands for: the subscription's text as the client wrote it, valid
     /// until the last session has left it, and whether `$share/…` in it has its meaning.
     [[nodiscard]] std::string_view text_of(SubscriptionRecord record) const;
+    /// What was granted for it.
+    struct Granted {
+        wire::SubscriptionOptions options;
+        std::uint32_t identifier = 0;
+    };
+    [[nodiscard]] Granted granted(SubscriptionRecord record) const;
     [[nodiscard]] static bool is_shared(SubscriptionRecord record) {
         return (record.list & shared_bit) != 0;
     }
 
     /// Fills `receivers` with the sessions whose ordinary subscriptions match `topic`.
     /// `publisher`: the subscriber that published it, or null; for No Local [MQTT-3.8.3-3].
-    void match(std::string_view topic, const SubscriberBase* publisher,
-               Receivers& receivers);
+    void match(std::string_view topic, const SubscriberBase* publisher, Receivers& receivers);
 
     // Other shards.
 
@@ -152,6 +158,9 @@ private:
     };
 
     [[nodiscard]] SubscriberList& list_of(ListNumber number) {
+        return (number & shared_bit) != 0 ? shared_[number & ~shared_bit]->list : local_[number];
+    }
+    [[nodiscard]] const SubscriberList& list_of(ListNumber number) const {
         return (number & shared_bit) != 0 ? shared_[number & ~shared_bit]->list : local_[number];
     }
     [[nodiscard]] ListNumber find_list(const FilterName& name) const;

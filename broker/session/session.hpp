@@ -20,6 +20,7 @@
 #include "broker/session/queue_ledger.hpp"
 #include "broker/storage/ledger.hpp"
 #include "broker/storage/output_gate.hpp"
+#include "broker/storage/session_copy.hpp"
 #include "broker/storage/stored_will.hpp"
 #include "broker/wire/packets.hpp"
 
@@ -36,19 +37,19 @@ struct SessionContext {
     Buffer scratch{};                     // packets are built here
     wire::PropertiesWriter properties{};  // and their Properties here
     EncodedPublishes encoded{};
-    storage::Ledger* ledger = nullptr;     // null: nothing outlives the process
-    storage::OutputGate* gate = nullptr;   // with the ledger
+    storage::Ledger* ledger = nullptr;    // null: nothing outlives the process
+    storage::OutputGate* gate = nullptr;  // with the ledger
 };
 
 /// What a CONNECT settled for the time of its Network Connection.
 struct ConnectionTerms {
     ProtocolVersion version = ProtocolVersion::v3_1_1;
-    std::uint16_t receive_maximum = 65'535;       // of the client (v5 §3.1.2.11.3)
-    std::uint16_t topic_alias_max = 0;            // that the server may use (v5 §3.1.2.11.5)
+    std::uint16_t receive_maximum = 65'535;  // of the client (v5 §3.1.2.11.3)
+    std::uint16_t topic_alias_max = 0;       // that the server may use (v5 §3.1.2.11.5)
     std::uint32_t packet_size_bytes_max = wire::packet_size_bytes_max;  // of the client
-    std::uint16_t keep_alive_s = 0;               // in force; 0: none
-    std::uint32_t session_expiry_s = 0;           // in force; 0xFFFFFFFF: never
-    bool expiry_was_zero_at_connect = true;       // for v5 §3.14.2.2.2
+    std::uint16_t keep_alive_s = 0;                                     // in force; 0: none
+    std::uint32_t session_expiry_s = 0;      // in force; 0xFFFFFFFF: never
+    bool expiry_was_zero_at_connect = true;  // for v5 §3.14.2.2.2
 };
 
 class Session {
@@ -92,7 +93,8 @@ public:
     std::unique_ptr<StoredWill> take_will() { return std::move(will_); }
     void drop_will() { will_.reset(); }
 
-    // --- To the client ----------------------------------------------------------------------------
+    // --- To the client
+    // ----------------------------------------------------------------------------
 
     struct Grant {
         QoS qos = QoS::at_most_once;
@@ -100,13 +102,13 @@ public:
         bool snapshot = false;  // a Retained Message for a new subscription
         std::uint32_t identifier = 0;
         const std::vector<std::uint32_t>* more_identifiers = nullptr;
-        std::string_view group;  // the Shared Subscription it is sent for; empty: none
+        std::string_view group;            // the Shared Subscription it is sent for; empty: none
         bool is_of_lasting_group = false;  // one of its members outlives the process
     };
     /// Sends `publication` or keeps it, as window, queue and limits demand.
     void deliver(SessionContext& context, Publication& publication, const Grant& grant);
-    /// A packet built by the caller: CONNACK, SUBACK, PINGRESP, … . False, and nothing is sent, when
-    /// the client takes none that large [MQTT-3.1.2-24].
+    /// A packet built by the caller: CONNACK, SUBACK, PINGRESP, … . False, and nothing is sent,
+    /// when the client takes none that large [MQTT-3.1.2-24].
     bool send(SessionContext& context, Bytes packet);
     void on_written(SessionContext& context, std::size_t size_bytes);
     /// Resends what has waited for its acknowledgement longer than the retry interval. Returns when
@@ -120,9 +122,7 @@ public:
     /// Subscription.
     [[nodiscard]] bool is_ready() const;
     /// A QoS 1 message would be sent or kept, and push out none.
-    [[nodiscard]] bool has_room() const {
-        return !outbox_ || outbox_->has_room(settings());
-    }
+    [[nodiscard]] bool has_room() const { return !outbox_ || outbox_->has_room(settings()); }
     /// When the session ends: see Outbox::take_shared.
     std::vector<Delivery> take_shared(SessionContext& context);
     /// When the session ends: its queue's memory counts no more.
@@ -130,7 +130,8 @@ public:
     /// Drops the message that has waited longest. There is one that takes memory.
     void evict_oldest(SessionContext& context);
 
-    // --- From the client --------------------------------------------------------------------------
+    // --- From the client
+    // --------------------------------------------------------------------------
 
     /// Puts the Topic Name behind an alias into `publish`, and checks what depends on the session.
     /// Errors: topic_alias_invalid, protocol_error, receive_maximum_exceeded.
@@ -167,6 +168,12 @@ public:
     bool restore(SessionContext& context, const storage::DeliveryRecord& found, MessageRef message,
                  storage::DeliveryEntry entry);
     void restore_received(wire::PacketId packet_id);
+    /// Adds its flows, its queue and the identifiers that it has received.
+    void copy_to(storage::SessionCopy& copy) const;
+    /// Of a session that comes from another node: as restore(), but what is durable is to be stored
+    /// anew. A flow whose Packet Identifier is in use here waits to begin once more.
+    void adopt(SessionContext& context, const storage::DeliveryRecord& found, MessageRef message);
+    void adopt_received(SessionContext& context, wire::PacketId packet_id);
     /// The session ends: its identifiers are forgotten. Its deliveries go with themselves.
     void erase_received(SessionContext& context) const;
 
@@ -195,6 +202,8 @@ private:
     /// Of a durable session: gives the delivery its place in storage.
     void enter(SessionContext& context, Publication& publication, Delivery& delivery,
                bool is_of_lasting_group) const;
+    /// What the delivery is now, without the numbers that storage gives it.
+    static storage::DeliveryRecord record_of(const Delivery& delivery, const Outbox::Flow* flow);
     /// Writes what the delivery is now; `flow`: null while it waits.
     static void write(Delivery& delivery, const Outbox::Flow* flow);
     /// Before the flow's next packet is sent: the packet waits until the flow is stored.
@@ -231,10 +240,11 @@ private:
     }
     /// Puts a PUBLISH together and sends it. False when it is too large for the client
     /// [MQTT-3.1.2-24].
-    bool send_publish(SessionContext& context, const MessageFields& fields, const MessageRef& message,
-                      const Delivery& delivery, bool dup, std::optional<wire::PacketId> packet_id);
-    bool send_shared_publish(SessionContext& context, Publication& publication, QoS qos, bool retain,
-                             std::optional<wire::PacketId> packet_id);
+    bool send_publish(SessionContext& context, const MessageFields& fields,
+                      const MessageRef& message, const Delivery& delivery, bool dup,
+                      std::optional<wire::PacketId> packet_id);
+    bool send_shared_publish(SessionContext& context, Publication& publication, QoS qos,
+                             bool retain, std::optional<wire::PacketId> packet_id);
     void count_publish_sent(SessionContext& context, QoS qos);
     void start_flow(SessionContext& context, Delivery delivery);
     /// The alias to send `topic` with, and whether it stands for the topic already; nothing when

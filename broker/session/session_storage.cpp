@@ -16,18 +16,18 @@ void Session::enter(SessionContext& context, Publication& publication, Delivery&
     const bool is_kept = is_durable_ || is_of_lasting_group;
     if (!is_kept || delivery.qos == QoS::at_most_once) return;
     if (!delivery.extras) delivery.extras = std::make_unique<DeliveryExtras>();
-    delivery.extras->entry = storage::DeliveryEntry{*context.ledger,
-                                                    is_durable_ ? stored_as_ : storage::no_session,
-                                                    publication.kept(*context.ledger)};
+    delivery.extras->entry =
+        storage::DeliveryEntry{*context.ledger, is_durable_ ? stored_as_ : storage::no_session,
+                               publication.kept(*context.ledger)};
 }
 
-void Session::write(Delivery& delivery, const Outbox::Flow* flow) {
-    if (!delivery.extras || !delivery.extras->entry) return;
-    DeliveryRecord record{.qos = delivery.qos,
-                          .retain = delivery.retain,
-                          .snapshot = delivery.snapshot,
-                          .identifiers = delivery.extras->more_identifiers,
-                          .group = delivery.extras->group};
+DeliveryRecord Session::record_of(const Delivery& delivery, const Outbox::Flow* flow) {
+    DeliveryRecord record{
+        .qos = delivery.qos, .retain = delivery.retain, .snapshot = delivery.snapshot};
+    if (delivery.extras) {
+        record.identifiers = delivery.extras->more_identifiers;
+        record.group = delivery.extras->group;
+    }
     if (delivery.identifier != 0)
         record.identifiers.insert(record.identifiers.begin(), delivery.identifier);
     if (flow != nullptr) {
@@ -35,7 +35,12 @@ void Session::write(Delivery& delivery, const Outbox::Flow* flow) {
             flow->released ? DeliveryRecord::State::released : DeliveryRecord::State::in_flight;
         record.packet_id = flow->packet_id.raw();
     }
-    delivery.extras->entry.write(std::move(record));
+    return record;
+}
+
+void Session::write(Delivery& delivery, const Outbox::Flow* flow) {
+    if (!delivery.extras || !delivery.extras->entry) return;
+    delivery.extras->entry.write(record_of(delivery, flow));
 }
 
 void Session::write(SessionContext& context, Outbox::Flow& flow) const {
@@ -90,6 +95,46 @@ bool Session::restore(SessionContext& context, const DeliveryRecord& found, Mess
 void Session::restore_received(wire::PacketId packet_id) {
     if (!inbox_) inbox_ = std::make_unique<Inbox>();
     inbox_->receive(packet_id, std::numeric_limits<std::size_t>::max());
+}
+
+void Session::copy_to(storage::SessionCopy& copy) const {
+    const auto add = [&](const Delivery& delivery, const Outbox::Flow* flow) {
+        auto& record = copy.deliveries.emplace_back(record_of(delivery, flow));
+        if (!delivery.message) return;
+        copy.messages.push_back(delivery.message);
+        record.message = copy.messages.size();
+    };
+    if (outbox_) {
+        for (const auto& flow : outbox_->flows()) add(flow.delivery, &flow);
+        for (const auto& delivery : outbox_->waiting()) add(delivery, nullptr);
+    }
+    if (!inbox_) return;
+    for (const auto packet_id : inbox_->unreleased())
+        copy.received.push_back({.packet_id = packet_id});
+}
+
+void Session::adopt(SessionContext& context, const DeliveryRecord& found, MessageRef message) {
+    auto record = found;
+    const auto packet_id = wire::PacketId::from_wire(found.packet_id);
+    if (record.state != DeliveryRecord::State::waiting &&
+        made_outbox().find(packet_id.value()) != nullptr) {
+        if (record.state == DeliveryRecord::State::released) return;
+        record.state = DeliveryRecord::State::waiting;
+        record.packet_id = 0;
+    }
+    storage::DeliveryEntry entry;
+    if (context.ledger != nullptr && is_durable_ && record.qos != QoS::at_most_once) {
+        entry = {*context.ledger, stored_as_,
+                 message ? context.ledger->keep(message) : storage::MessageShare{}};
+        entry.write(record);
+    }
+    CHECK(restore(context, record, std::move(message), std::move(entry)));
+}
+
+void Session::adopt_received(SessionContext& context, wire::PacketId packet_id) {
+    restore_received(packet_id);
+    if (context.ledger != nullptr && is_durable_)
+        context.ledger->put(storage::ReceivedRecord{stored_as_, packet_id.raw()});
 }
 
 void Session::erase_received(SessionContext& context) const {

@@ -26,6 +26,7 @@ public:
         std::shared_ptr<const access::NodeRules> rules;  // null: open_rules(settings)
         std::vector<MemoryStorage>* disks = nullptr;     // by shard; null: nothing outlives the rig
         Duration wall_offset{};
+        bool is_in_cluster = false;  // the test plays its registry and its gateway
     };
     explicit Rig(const Options& options)
         : rules{options.rules ? options.rules : access::open_rules(options.settings)} {
@@ -42,8 +43,9 @@ public:
                               .random = *shard,
                               .authentication = shard.get(),
                               .events = shard.get(),
-                              .storage = options.disks == nullptr ? nullptr
-                                                                  : &(*options.disks)[index]});
+                              .storage =
+                                  options.disks == nullptr ? nullptr : &(*options.disks)[index],
+                              .registry = options.is_in_cluster ? shard.get() : nullptr});
             shards.push_back(std::move(shard));
         }
         if (options.disks == nullptr) return;
@@ -71,6 +73,14 @@ public:
         AuthenticationQuestion what;
     };
 
+    /// What a shard has asked the registry.
+    struct Claim {
+        unsigned shard = 0;
+        ClaimNumber number = 0;
+        std::string client_id;
+        bool clean_start = false;
+    };
+
     Peer& open(unsigned shard = 0, access::Origin origin = {}) {
         peers.push_back(std::make_unique<Peer>());
         auto& peer = *peers.back();
@@ -95,6 +105,10 @@ public:
         shards[question.shard]->broker->on_authenticated(question.number, std::move(with), now);
         settle();
     }
+    void answer(const Claim& claim, ClaimAnswer with) {
+        shards[claim.shard]->broker->on_claimed(claim.number, std::move(with), now);
+        settle();
+    }
     void reload(std::shared_ptr<const access::NodeRules> with) {
         rules = std::move(with);
         for (auto& shard : shards) shard->broker->on_rules(rules, now);
@@ -108,6 +122,10 @@ public:
                 if (queue.empty()) continue;
                 auto message = std::move(queue.front());
                 queue.pop_front();
+                if (route.second == shards.size()) {
+                    on_gateway(route.first, std::move(message));
+                    continue;
+                }
                 shards[route.second]->broker->on_peer(ShardIndex{route.first}, std::move(message),
                                                       now);
                 busy = true;
@@ -160,12 +178,16 @@ public:
     std::vector<std::string> unusable;  // keys that recovery could not use
     std::vector<Question> questions;
     std::vector<QuestionNumber> forgotten;
-    std::vector<std::string> events;  // "connected c", "disconnected c normal"
+    std::vector<Claim> claims;
+    std::vector<std::string> registry;        // "enter c", "release c", "withdraw"
+    std::vector<PeerMessage> to_gateway;      // but for routes
+    std::vector<std::string> gateway_routes;  // as shards have announced them
+    std::vector<std::string> events;          // "connected c", "disconnected c normal"
     Instant now{std::chrono::seconds{1}};
     std::map<std::pair<unsigned, unsigned>, std::deque<PeerMessage>> mail;
 
 private:
-    struct Shard final : Network, Peers, Random, Authentication, Events {
+    struct Shard final : Network, Peers, Random, Authentication, Events, Registry {
         Shard(Rig& owner, unsigned own_index) : rig{owner}, index{own_index} {}
 
         void send(ConnectionId id, Bytes bytes) override {
@@ -202,6 +224,16 @@ private:
             rig.events.push_back("disconnected " + std::string{client.client_id} + " " +
                                  std::string{name_of(reason)});
         }
+        void claim(ClaimNumber number, std::string_view client_id, bool clean_start) override {
+            rig.claims.push_back({index, number, std::string{client_id}, clean_start});
+        }
+        void withdraw(ClaimNumber) override { rig.registry.emplace_back("withdraw"); }
+        void enter(std::string_view client_id) override {
+            rig.registry.push_back("enter " + std::string{client_id});
+        }
+        void release(std::string_view client_id) override {
+            rig.registry.push_back("release " + std::string{client_id});
+        }
         std::uint64_t next() override { return hash_of(std::to_string(++draws), index); }
 
         Rig& rig;
@@ -212,6 +244,18 @@ private:
         std::uint32_t last_id = 0;
         std::uint64_t draws = 0;
     };
+
+    void on_gateway(unsigned from, PeerMessage message) {
+        if (const auto* const added = std::get_if<PeerAddRoute>(&message)) {
+            gateway_routes.push_back(added->filter);
+            shards[from]->broker->on_peer(gateway(static_cast<unsigned>(shards.size())),
+                                          PeerRouteAdded{added->sequence}, now);
+        } else if (const auto* const removed = std::get_if<PeerRemoveRoute>(&message)) {
+            std::erase(gateway_routes, removed->filter);
+        } else {
+            to_gateway.push_back(std::move(message));
+        }
+    }
 
     void recover() {
         for (unsigned index = 0; index < shards.size(); ++index) {

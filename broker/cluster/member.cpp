@@ -1,0 +1,433 @@
+// Tables: who writes what to whom, and what a node does when it has lost its own or gets those of
+// others.
+
+#include "broker/cluster/member.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/base/check.hpp"
+#include "broker/cluster/healing_views.hpp"
+
+namespace touchstone::cluster {
+
+Member::Member(const MemberOptions& options, MemberPort& port)
+    : options_{options},
+      rules_{*options.rules},
+      port_{port} {
+    CHECK(contains(options.nodes, options.self));
+    if (!rules_.has_database) return;
+    healing_ = make_healing({.policy = rules_.healing,
+                             .self = options.self,
+                             .nodes = options.nodes,
+                             .replicants = {},
+                             .defects = healing_defects(options.defects, rules_.healing),
+                             .autoclean = std::nullopt},
+                            *this);
+}
+
+void Member::on_start(HealingStart how, Instant now) {
+    if (rules_.floods) tell_all_shards(PeerAddRoute{.filter = "#", .share_name = {}});
+    if (!healing_) return;
+    has_tables_ = how == HealingStart::formed;
+    healing_->on_start(how, now);
+    after_healing();
+}
+
+// --- The node's shards
+// ----------------------------------------------------------------------------
+
+void Member::on_shard(ShardIndex from, PeerMessage message, Instant now) {
+    if (const auto* const publication = std::get_if<PeerPublication>(&message)) {
+        publish(*publication, now);
+    } else if (const auto* const shared = std::get_if<PeerSharedPublication>(&message)) {
+        publish(*shared);
+    } else if (const auto* const added = std::get_if<PeerAddRoute>(&message)) {
+        set_local_route({added->filter, added->share_name}, from, Route{});
+        port_.tell(from, PeerRouteAdded{added->sequence});
+    } else if (const auto* const removed = std::get_if<PeerRemoveRoute>(&message)) {
+        set_local_route({removed->filter, removed->share_name}, from, std::nullopt);
+    } else if (const auto* const size = std::get_if<PeerGroupSize>(&message)) {
+        set_local_route({size->filter, size->share_name}, from,
+                        Route{size->members, size->has_durable});
+    } else if (const auto* const retained = std::get_if<PeerRetained>(&message)) {
+        const RetainedWritten written{retained->message, retained->version};
+        learn(written, now);
+        if (rules_.shares_retained) write_to_all(written);
+    }
+    // What is left are answers to what a member does not send: nothing is certified by it.
+}
+
+void Member::set_local_route(const RouteKey& key, ShardIndex shard, std::optional<Route> route) {
+    if (route) {
+        local_routes_[key][shard] = *route;
+    } else if (const auto found = local_routes_.find(key); found != local_routes_.end()) {
+        found->second.erase(shard);
+        if (found->second.empty()) local_routes_.erase(found);
+    }
+    announce(key);
+}
+
+void Member::announce(const RouteKey& key) {
+    const auto* const nodes = routes_.find(key);
+    const auto before = nodes != nullptr && nodes->contains(options_.self)
+                            ? std::optional{nodes->at(options_.self)}
+                            : std::nullopt;
+    std::optional<Route> now;
+    if (const auto found = local_routes_.find(key); found != local_routes_.end()) {
+        now = Route{.members = 0};
+        for (const auto& [shard, route] : found->second) {
+            now->members += route.members;
+            now->has_durable = now->has_durable || route.has_durable;
+        }
+    }
+    if (before == now) return;
+    if (now) {
+        routes_.set(key, options_.self, *now);
+        if (!rules_.floods) write_to_all(RouteWritten{key, *now});
+    } else {
+        routes_.remove(key, options_.self);
+        if (!rules_.floods) write_to_all(RouteRemoved{key});
+    }
+}
+
+void Member::tell_all_shards(const PeerMessage& message) {
+    for (unsigned shard = 0; shard < options_.shard_count; ++shard)
+        port_.tell(ShardIndex{shard}, message);
+}
+
+void Member::tell_shards_of(const RouteKey& key) {
+    std::optional<Route> others;
+    if (const auto* const nodes = routes_.find(key))
+        for (const auto& [node, route] : *nodes) {
+            if (node == options_.self) continue;
+            if (!others) others = Route{.members = 0};
+            others->members += route.members;
+            others->has_durable = others->has_durable || route.has_durable;
+        }
+    const auto found = told_.find(key);
+    if (!others) {
+        if (found == told_.end()) return;
+        told_.erase(found);
+        return tell_all_shards(PeerRemoveRoute{key.filter, key.share_name});
+    }
+    if (found == told_.end()) tell_all_shards(PeerAddRoute{key.filter, key.share_name, 0});
+    if (found != told_.end() && found->second == *others) return;
+    told_[key] = *others;
+    if (!key.share_name.empty())
+        tell_all_shards(
+            PeerGroupSize{key.filter, key.share_name, others->members, others->has_durable});
+}
+
+void Member::on_restarted(Instant now) {
+    if (rules_.floods) tell_all_shards(PeerAddRoute{.filter = "#", .share_name = {}});
+    if (!healing_) return;
+    healing_->on_rebooted(now);
+    after_healing();
+}
+
+// --- Other nodes
+// ------------------------------------------------------------------------------------
+
+void Member::on_peer_up(NodeIndex peer, Instant now) {
+    if (!contains(options_.nodes, peer) || !linked_.insert(peer).second) return;
+    if (healing_) {
+        healing_->on_peer_up(peer, now);
+        after_healing();
+    } else {
+        running_.insert(peer);
+        port_.send(peer, own_tables());
+    }
+    if (!is_up(peer)) return;
+    for (auto& message : std::exchange(kept_messages_[peer], {}))
+        port_.send(peer, std::move(message));
+}
+
+void Member::on_peer_down(NodeIndex peer, Instant now) {
+    if (linked_.erase(peer) == 0) return;
+    std::erase_if(locks_, [peer](const auto& one) { return one.second.owner == peer; });
+    std::erase_if(offered_, [peer](const auto& one) { return one.first.first == peer; });
+    if (healing_) {
+        healing_->on_peer_down(peer, now);
+        after_healing();
+    } else {
+        running_.erase(peer);
+        remove_rows_of(peer);
+    }
+    lose_claims_of(peer, now);
+}
+
+void Member::on_message(NodeIndex from, NodeMessage message, Instant now) {
+    if (!linked_.contains(from)) return;
+    const auto handle = [&](auto& content) {
+        using Content = std::decay_t<decltype(content)>;
+        if constexpr (std::is_same_v<Content, HealingMessage>) {
+            if (!healing_) return;
+            healing_->on_message(from, content, now);
+            after_healing();
+        } else if constexpr (std::is_same_v<Content, TableWrite>) {
+            // They come behind the tables that are on their way.
+            if (has_tables_)
+                apply(from, content, now);
+            else
+                kept_writes_.emplace_back(from, content);
+        } else if constexpr (std::is_same_v<Content, TablesRequest>) {
+            port_.send(from, whole_tables(content.number));
+        } else if constexpr (std::is_same_v<Content, Tables>) {
+            if (has_tables_ || content.number != 0)
+                take(from, content, now);
+            else
+                kept_writes_.emplace_back(from, std::move(content));
+        } else if constexpr (std::is_same_v<Content, NodeSharedPublication>) {
+            on(from, content);
+        } else {
+            on(from, content, now);
+        }
+    };
+    std::visit(handle, message);
+}
+
+void Member::on_tick(Instant now) {
+    if (healing_ && healing_->next_tick() <= now) {
+        healing_->on_tick(now);
+        after_healing();
+    }
+    if (compares_at_ <= now) {
+        compares_at_ = never;
+        for (const auto peer : running_) port_.send(peer, own_tables());
+    }
+    while (!holds_.empty() && holds_.front().until <= now) {
+        const auto hold = std::move(holds_.front());
+        holds_.pop_front();
+        for (const auto& key : hold.keys) {
+            // The session has announced what it has itself: Route{} of the hold is not that of it.
+            const auto found = local_routes_.find(key);
+            if (found == local_routes_.end()) continue;
+            const auto route = found->second.find(hold.shard);
+            if (route != found->second.end() && route->second.members == 0)
+                set_local_route(key, hold.shard, std::nullopt);
+        }
+    }
+    for (auto claim = claims_.begin(); claim != claims_.end();) {
+        const auto next = std::next(claim);
+        if (claim->second.gives_up_at <= now) finish(claim, ReasonCode::server_unavailable, now);
+        claim = next;
+    }
+}
+
+Instant Member::next_tick() const {
+    auto next = healing_ ? healing_->next_tick() : never;
+    next = std::min(next, compares_at_);
+    if (!holds_.empty()) next = std::min(next, holds_.front().until);
+    for (const auto& [number, claim] : claims_) next = std::min(next, claim.gives_up_at);
+    return next;
+}
+
+// --- Tables
+// -----------------------------------------------------------------------------------------
+
+bool Member::is_serving() const {
+    if (!healing_) return true;
+    const auto state = healing_->health().state;
+    return state != HealingState::stopped && state != HealingState::paused;
+}
+
+void Member::after_healing() {
+    running_.clear();
+    for (const auto node : healing_->health().running)
+        if (node != options_.self) running_.insert(node);
+}
+
+void Member::write_to_all(RowWrite row) {
+    const TableWrite write{++written_[options_.self], std::move(row)};
+    for (const auto peer : running_) port_.send(peer, write);
+}
+
+void Member::apply(NodeIndex from, const TableWrite& write, Instant now) {
+    auto& last = written_[from];
+    if (write.number <= last) return;  // it is in the tables that were copied
+    last = write.number;
+    std::visit([&](const auto& row) { apply(from, row, now); }, write.row);
+}
+
+void Member::set_route(const RouteKey& key, NodeIndex node, Route route) {
+    routes_.set(key, node, route);
+    tell_shards_of(key);
+}
+
+void Member::remove_route(const RouteKey& key, NodeIndex node) {
+    routes_.remove(key, node);
+    tell_shards_of(key);
+}
+
+void Member::remove_rows_of(NodeIndex node) {
+    written_.erase(node);  // it may count anew
+    for (const auto& key : routes_.keys_of(node)) remove_route(key, node);
+    for (auto row = sessions_.begin(); row != sessions_.end();) {
+        row->second.erase(node);
+        row = row->second.empty() ? sessions_.erase(row) : std::next(row);
+    }
+}
+
+void Member::apply(NodeIndex from, const RouteWritten& written, Instant) {
+    set_route(written.key, from, written.route);
+}
+
+void Member::apply(NodeIndex from, const RouteRemoved& removed, Instant) {
+    remove_route(removed.key, from);
+}
+
+void Member::apply(NodeIndex from, const SessionWritten& written, Instant) {
+    sessions_[written.client_id][from] = written.stamp;
+    if (rules_.keeps_newest) judge_double(written.client_id, from);
+}
+
+void Member::apply(NodeIndex from, const SessionRemoved& removed, Instant) {
+    const auto found = sessions_.find(removed.client_id);
+    if (found == sessions_.end()) return;
+    found->second.erase(from);
+    if (found->second.empty()) sessions_.erase(found);
+}
+
+void Member::apply(NodeIndex, const RetainedWritten& written, Instant now) {
+    learn(written, now);
+}
+
+bool Member::note(const RetainedWritten& written, Instant now) {
+    const auto [row, is_new] =
+        retained_.try_emplace(std::string{written.message->topic()}, written);
+    if (!is_new && written.version <= row->second.version) return false;
+    row->second = written;
+    if (rules_.compares_every != Duration::max())
+        compares_at_ = std::min(compares_at_, now + rules_.compares_every);
+    return true;
+}
+
+void Member::learn(const RetainedWritten& written, Instant now) {
+    if (note(written, now)) tell_all_shards(PeerRetained{written.message, written.version});
+}
+
+Tables Member::whole_tables(std::uint64_t number) const {
+    Tables tables{.number = number, .routes = {}, .sessions = {}, .retained = {}, .written = {}};
+    routes_.for_each([&](const RouteKey& key, const RouteTable::Nodes& nodes) {
+        for (const auto& [node, route] : nodes) tables.routes.push_back({key, node, route});
+    });
+    for (const auto& [client_id, nodes] : sessions_)
+        for (const auto& [node, stamp] : nodes)
+            tables.sessions.push_back({client_id, {stamp.at_us, node}});
+    for (const auto& [topic, row] : retained_) tables.retained.push_back(row);
+    tables.written = written_;
+    return tables;
+}
+
+Tables Member::own_tables() const {
+    auto tables = whole_tables(0);
+    std::erase_if(tables.routes, [&](const auto& row) { return row.node != options_.self; });
+    std::erase_if(tables.sessions,
+                  [&](const auto& row) { return row.stamp.node != options_.self; });
+    if (rules_.floods) tables.routes.clear();
+    // A database does not compare them: it has what was written to it.
+    if (!rules_.shares_retained || rules_.has_database) tables.retained.clear();
+    return tables;
+}
+
+void Member::take(NodeIndex from, const Tables& tables, Instant now) {
+    if (tables.number == 0) {
+        const auto own = tables.written.find(from);
+        const auto number = own == tables.written.end() ? 0 : own->second;
+        if (number < written_[from]) return;  // copied ones are newer
+        // Row by row: a route that stays is not gone for a moment.
+        std::set<RouteKey> keys;
+        for (const auto& row : tables.routes) keys.insert(row.key);
+        for (const auto& key : routes_.keys_of(from))
+            if (!keys.contains(key)) remove_route(key, from);
+        for (auto row = sessions_.begin(); row != sessions_.end();) {
+            row->second.erase(from);
+            row = row->second.empty() ? sessions_.erase(row) : std::next(row);
+        }
+        for (const auto& row : tables.routes) set_route(row.key, from, row.route);
+        for (const auto& row : tables.sessions) sessions_[row.client_id][from] = row.stamp;
+        for (const auto& row : tables.retained) learn(row, now);
+        written_[from] = number;
+        if (!rules_.keeps_newest) return;
+        for (const auto& row : tables.sessions) judge_double(row.client_id, from);
+        return;
+    }
+    if (has_tables_ || tables.number != last_copy_) return;  // of an attempt that was given up
+    for (const auto node : options_.nodes)
+        if (node != options_.self) remove_rows_of(node);
+    for (const auto& row : tables.routes)
+        if (row.node != options_.self) set_route(row.key, row.node, row.route);
+    for (const auto& row : tables.sessions)
+        if (row.stamp.node != options_.self) sessions_[row.client_id][row.stamp.node] = row.stamp;
+    for (const auto& row : tables.retained) learn(row, now);
+    for (const auto& [node, number] : tables.written)
+        if (node != options_.self) written_[node] = number;
+    has_tables_ = true;
+    for (auto& [node, write] : std::exchange(kept_writes_, {}))
+        on_message(node, std::move(write), now);
+    healing_->on_copied(now);
+    after_healing();
+    // Who was only paused still has its sessions, and the others have forgotten them; of who has
+    // none any more they may know some.
+    for (const auto peer : running_) port_.send(peer, own_tables());
+}
+
+HealingHealth Member::health() const {
+    if (healing_) return healing_->health();
+    HealingHealth health{.running = {options_.self}};
+    for (const auto node : options_.nodes) {
+        if (node == options_.self) continue;
+        (is_up(node) ? health.running : health.stopped).push_back(node);
+    }
+    std::ranges::sort(health.running);
+    if (!health.stopped.empty()) health.state = HealingState::member_down;
+    return health;
+}
+
+// --- Healing
+// -----------------------------------------------------------------------------------------
+
+void Member::send(NodeIndex to, HealingMessage message) {
+    port_.send(to, std::move(message));
+}
+
+void Member::stop_serving() {
+    has_tables_ = false;
+    kept_writes_.clear();
+    port_.stop_serving();
+}
+
+void Member::resume_serving() {
+    has_tables_ = true;  // if nobody had any, those that are left
+    port_.resume_serving();
+}
+
+void Member::reboot(NodeIndex) {
+    claims_.clear();
+    holds_.clear();
+    locks_.clear();
+    offered_.clear();
+    evictions_.clear();
+    local_routes_.clear();
+    told_.clear();
+    routes_.clear();
+    sessions_.clear();
+    retained_.clear();
+    port_.restart();
+}
+
+void Member::copy_tables(NodeIndex source) {
+    port_.send(source, TablesRequest{++last_copy_});
+}
+
+void Member::forget(NodeIndex peer) {
+    if (rules_.refuses_if_owner_is_away)
+        for (const auto& key : routes_.keys_of(peer)) remove_route(key, peer);
+    else
+        remove_rows_of(peer);
+    written_.erase(peer);
+    std::erase_if(kept_writes_, [peer](const auto& write) { return write.first == peer; });
+}
+
+}  // namespace touchstone::cluster

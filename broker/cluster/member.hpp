@@ -1,0 +1,265 @@
+// Member: one node's part in a cluster: the tables that all nodes have a copy of, the way of
+// messages to other nodes, one session for each client, and what is done when links break and
+// return. A state machine: what its shards, its failure detector and other nodes say, and the time,
+// come in; effects go out. Which rules it follows is a model (model.hpp).
+//
+// To the shards of its node it is the peer gateway(shard_count): it is told of their routes, gets
+// what other nodes are to get, and its own routes are those of other nodes.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/cluster/healing.hpp"
+#include "broker/cluster/model.hpp"
+#include "broker/cluster/node_messages.hpp"
+
+namespace touchstone::cluster {
+
+struct MemberOptions {
+    const ModelRules* rules = nullptr;
+    NodeIndex self;
+    std::vector<NodeIndex> nodes;  // all, self included, ascending
+    unsigned shard_count = 1;
+    Defects defects;
+};
+
+/// The effects of a member on its node. They do not call back.
+class MemberPort {
+public:
+    virtual void send(NodeIndex to, NodeMessage message) = 0;
+    /// From the gateway, in order with the two below.
+    virtual void tell(ShardIndex shard, PeerMessage message) = 0;
+    virtual void answer_claim(ShardIndex shard, ClaimNumber number, ClaimAnswer answer) = 0;
+    /// Broker::on_evicted where the client's session is; answered by Member::on_evicted.
+    virtual void evict(std::uint64_t number, const std::string& client_id, SessionFate fate) = 0;
+    /// Broker::on_adopted there.
+    virtual void adopt(std::shared_ptr<const storage::SessionCopy> session) = 0;
+    /// Disconnects all clients and accepts none.
+    virtual void stop_serving() = 0;
+    virtual void resume_serving() = 0;
+    /// The shards begin anew, with nothing; then Member::on_restarted. The node does not serve.
+    virtual void restart() = 0;
+    virtual void alarm(std::string text) = 0;
+    /// 64 uniformly distributed bits.
+    virtual std::uint64_t random() = 0;
+    /// Network Connections of clients at this node.
+    [[nodiscard]] virtual std::uint64_t client_count() const = 0;
+    /// What the client's session at this node has subscribed to; nothing when there is none.
+    [[nodiscard]] virtual std::optional<std::vector<RouteKey>>
+    subscriptions_of(const std::string& client_id) const = 0;
+
+protected:
+    ~MemberPort() = default;
+};
+
+class Member final : private HealingPort {
+public:
+    /// `port` and the rules outlive the Member.
+    Member(const MemberOptions& options, MemberPort& port);
+    Member(const Member&) = delete;
+    Member& operator=(const Member&) = delete;
+    ~Member() = default;
+
+    /// Once, before all else. No peer is linked yet.
+    void on_start(HealingStart how, Instant now);
+
+    // Of the node's own shards.
+
+    void on_shard(ShardIndex from, PeerMessage message, Instant now);
+    /// See Registry.
+    void on_claim(ShardIndex from, ClaimNumber number, const std::string& client_id,
+                  bool clean_start, Instant now);
+    void on_withdrawn(ShardIndex from, ClaimNumber number, Instant now);
+    void on_entered(const std::string& client_id, Instant now);
+    void on_released(const std::string& client_id, Instant now);
+    void on_evicted(std::uint64_t number, std::shared_ptr<const storage::SessionCopy> session,
+                    Instant now);
+    void on_restarted(Instant now);
+
+    // Of other nodes. Unknown ones and repetitions are ignored.
+
+    void on_peer_up(NodeIndex peer, Instant now);
+    void on_peer_down(NodeIndex peer, Instant now);
+    void on_message(NodeIndex from, NodeMessage message, Instant now);
+
+    /// When next_tick() has come; too early does no harm.
+    void on_tick(Instant now);
+    [[nodiscard]] Instant next_tick() const;
+
+    // Questions.
+
+    [[nodiscard]] HealingHealth health() const;
+    [[nodiscard]] const RouteTable& routes() const { return routes_; }
+    /// By client: the nodes that have a session of it, with the time of their writing.
+    using Sessions = std::map<std::string, std::map<NodeIndex, RowStamp>, std::less<>>;
+    [[nodiscard]] const Sessions& sessions() const { return sessions_; }
+    using Retained = std::map<std::string, RetainedWritten, std::less<>>;
+    /// By Topic Name; removals are among them.
+    [[nodiscard]] const Retained& retained() const { return retained_; }
+    /// Publications that went nowhere because their node was down.
+    [[nodiscard]] std::uint64_t dropped_publications() const { return dropped_publications_; }
+
+private:
+    /// A client that wants to be let in.
+    struct Claim {
+        enum class Step {
+            waiting,   // for another claim of the client at this node
+            locking,   // for the answers of those who have the locks
+            asking,    // for SessionOffer
+            moving,    // for SessionEvicted
+            entering,  // for on_entered(): it has been answered
+        };
+        ShardIndex shard;
+        ClaimNumber number = 0;
+        std::string client_id;
+        bool clean_start = false;
+        Step step = Step::waiting;
+        Instant gives_up_at = never;
+        std::set<NodeIndex> awaited;
+        std::set<NodeIndex> locks;
+        bool is_locked_by_another = false;
+        std::vector<RouteKey> held;     // routes of the session that is on its way here
+        std::vector<MessageRef> early;  // that came for them
+        std::vector<MessageRef> seen;   // by the node that had the session
+        std::shared_ptr<storage::SessionCopy> session;
+    };
+    using ClaimEntry = std::map<std::uint64_t, Claim>::iterator;
+    /// A session that another node has asked for.
+    struct Eviction {
+        std::optional<NodeIndex> to;  // nothing: merged, into that of `newer`
+        std::uint64_t claim = 0;
+        NodeIndex newer;
+        std::string client_id;
+    };
+    /// What the sessions of a node's own shards are subscribed to.
+    using LocalRoutes = std::map<RouteKey, std::map<ShardIndex, Route>>;
+    struct Lock {
+        NodeIndex owner;
+        std::uint64_t claim = 0;
+        Instant lapses_at = never;
+    };
+    struct Hold {
+        Instant until;
+        ShardIndex shard;
+        std::vector<RouteKey> keys;
+    };
+
+    // member.cpp: tables
+    [[nodiscard]] bool is_up(NodeIndex peer) const { return running_.contains(peer); }
+    [[nodiscard]] bool is_serving() const;
+    void after_healing();
+    void write_to_all(RowWrite row);
+    void apply(NodeIndex from, const TableWrite& write, Instant now);
+    void set_local_route(const RouteKey& key, ShardIndex shard, std::optional<Route> route);
+    void announce(const RouteKey& key);
+    void set_route(const RouteKey& key, NodeIndex node, Route route);
+    void remove_route(const RouteKey& key, NodeIndex node);
+    void tell_shards_of(const RouteKey& key);
+    void tell_all_shards(const PeerMessage& message);
+    void remove_rows_of(NodeIndex node);
+    void apply(NodeIndex from, const RouteWritten& written, Instant now);
+    void apply(NodeIndex from, const RouteRemoved& removed, Instant now);
+    void apply(NodeIndex from, const SessionWritten& written, Instant now);
+    void apply(NodeIndex from, const SessionRemoved& removed, Instant now);
+    void apply(NodeIndex from, const RetainedWritten& written, Instant now);
+    /// Whether it is newer than what the table has; then the table has it.
+    bool note(const RetainedWritten& written, Instant now);
+    void learn(const RetainedWritten& written, Instant now);
+    [[nodiscard]] Tables whole_tables(std::uint64_t number) const;
+    [[nodiscard]] Tables own_tables() const;
+    void take(NodeIndex from, const Tables& tables, Instant now);
+
+    // member_messages.cpp: the way of messages
+    void on(NodeIndex from, NodePublication& publication, Instant now);
+    void on(NodeIndex from, NodeSharedPublication& publication);
+    void publish(const PeerPublication& publication, Instant now);
+    void publish(const PeerSharedPublication& publication);
+    void forward(NodeIndex to, NodeMessage message);
+    void deliver_here(const MessageRef& message, RetainVersion version);
+    void deliver_to_group(const MessageRef& message, const RouteKey& key, const std::string& group);
+    void note_early(const MessageRef& message);
+
+    // member_claims.cpp: one session for each client
+    [[nodiscard]] ClaimEntry find_claim(std::uint64_t number) { return claims_.find(number); }
+    void begin(ClaimEntry claim, Instant now);
+    void go_on(ClaimEntry claim, Instant now);
+    /// Why the client is refused; success: it is not.
+    ReasonCode ask_owners(ClaimEntry claim);
+    void move_session(ClaimEntry claim, NodeIndex from);
+    void finish(ClaimEntry claim, ReasonCode refusal, Instant now);
+    /// The one that waits for it to be over begins.
+    void end(ClaimEntry claim, Instant now);
+    void end_entering(const std::string& client_id, Instant now);
+    void remove_session(const std::string& client_id);
+    void release_locks(const Claim& claim, std::uint64_t number);
+    void add_early(Claim& claim) const;
+    void lose_claims_of(NodeIndex peer, Instant now);
+    [[nodiscard]] std::vector<NodeIndex> lock_nodes(std::string_view client_id) const;
+    [[nodiscard]] bool grant(NodeIndex to, std::uint64_t claim, const std::string& client_id,
+                             Instant now);
+    void judge_double(const std::string& client_id, NodeIndex other);
+    void on(NodeIndex from, const LockRequest& request, Instant now);
+    void on(NodeIndex from, const LockReply& reply, Instant now);
+    void on(NodeIndex from, const LockRelease& release, Instant now);
+    void on(NodeIndex from, const SessionRequest& request, Instant now);
+    void on(NodeIndex from, const SessionOffer& offer, Instant now);
+    void on(NodeIndex from, const SessionEviction& eviction, Instant now);
+    void on(NodeIndex from, const SessionEvicted& evicted, Instant now);
+    void on(NodeIndex from, const SessionMerged& merged, Instant now);
+
+    // HealingPort
+    void send(NodeIndex to, HealingMessage message) override;
+    void stop_serving() override;
+    void resume_serving() override;
+    void reboot(NodeIndex coordinator) override;
+    void copy_tables(NodeIndex source) override;
+    void forget(NodeIndex peer) override;
+    void alarm(std::string text) override { port_.alarm(std::move(text)); }
+    std::uint64_t random() override { return port_.random(); }
+    [[nodiscard]] std::uint64_t client_count() const override { return port_.client_count(); }
+
+    MemberOptions options_;
+    const ModelRules& rules_;
+    MemberPort& port_;
+    std::unique_ptr<Healing> healing_;  // null: the model has no database
+    std::set<NodeIndex> linked_;        // by the failure detector
+    std::set<NodeIndex> running_;       // others that get this node's writes
+
+    // Tables.
+    LocalRoutes local_routes_;
+    RouteTable routes_;                        // of all nodes, this one included
+    std::map<RouteKey, Route> told_;           // what the shards have been told of other nodes
+    std::map<RouteKey, std::uint32_t> turns_;  // of Shared Subscriptions
+    Sessions sessions_;
+    Retained retained_;
+    bool has_tables_ = true;       // otherwise they are on their way
+    std::uint64_t last_copy_ = 0;  // the number of the last request for them
+    std::deque<std::pair<NodeIndex, NodeMessage>> kept_writes_;
+    std::map<NodeIndex, std::uint64_t> written_;  // by node: the last of its writes that is here
+    Instant compares_at_ = never;                 // something has changed since the last time
+    std::map<NodeIndex, std::deque<NodeMessage>> kept_messages_;  // for nodes that are down
+    std::uint64_t dropped_publications_ = 0;
+
+    // Claims.
+    std::map<std::uint64_t, Claim> claims_;
+    std::uint64_t last_claim_ = 0;
+    std::map<std::string, Lock, std::less<>> locks_;
+    std::map<std::uint64_t, Eviction> evictions_;
+    std::uint64_t last_eviction_ = 0;
+    struct Offered {
+        std::vector<RouteKey> routes;
+        std::vector<MessageRef> seen;
+    };
+    std::map<std::pair<NodeIndex, std::uint64_t>, Offered> offered_;
+    std::deque<Hold> holds_;
+};
+
+}  // namespace touchstone::cluster

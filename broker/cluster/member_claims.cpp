@@ -1,0 +1,373 @@
+// One session for each client: who is asked before a client is let in, and how its session comes
+// here from the node that had it. It moves in two steps, so that nothing published meanwhile is
+// missed: first its routes are announced for this node, then it leaves the other one.
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/base/check.hpp"
+#include "broker/base/hash.hpp"
+#include "broker/cluster/member.hpp"
+#include "broker/storage/session_copy.hpp"
+#include "broker/wire/topics.hpp"
+
+namespace touchstone::cluster {
+
+namespace {
+
+/// Of a lock whose owner does not say that it is done (ekka_locker's lease).
+constexpr Duration lock_lease = std::chrono::seconds{15};
+/// From a claim to its end when nobody answers and no failure detector speaks: then the client is
+/// refused. Above what an answer takes on any link that works.
+constexpr Duration claim_timeout = std::chrono::seconds{5};
+/// How long the routes of a session that has come are announced beside its own: until the shard has
+/// announced these for sure.
+constexpr Duration hold_time = std::chrono::seconds{1};
+
+QoS lower(QoS a, QoS b) {
+    return a < b ? a : b;
+}
+
+}  // namespace
+
+void Member::on_claim(ShardIndex from, ClaimNumber number, const std::string& client_id,
+                      bool clean_start, Instant now) {
+    const bool is_busy = std::ranges::any_of(
+        claims_, [&](const auto& entry) { return entry.second.client_id == client_id; });
+    const auto claim = claims_
+                           .emplace(++last_claim_, Claim{.shard = from,
+                                                         .number = number,
+                                                         .client_id = client_id,
+                                                         .clean_start = clean_start,
+                                                         .gives_up_at = now + claim_timeout})
+                           .first;
+    if (!is_busy) begin(claim, now);
+}
+
+void Member::on_withdrawn(ShardIndex from, ClaimNumber number, Instant now) {
+    const auto found = std::ranges::find_if(claims_, [&](const auto& entry) {
+        return entry.second.shard == from && entry.second.number == number;
+    });
+    // A session that is on its way needs somebody to take it.
+    if (found == claims_.end() || found->second.step == Claim::Step::moving) return;
+    finish(found, ReasonCode::server_unavailable, now);
+}
+
+void Member::on_entered(const std::string& client_id, Instant now) {
+    if (rules_.has_registry) {
+        RowStamp stamp{now.time_since_epoch().count(), options_.self};
+        auto& nodes = sessions_[client_id];
+        // Whoever comes in last is the newest, although its node's clock may be behind.
+        for (const auto& [node, row] : nodes) stamp.at_us = std::max(stamp.at_us, row.at_us + 1);
+        auto& row = nodes[options_.self];
+        row = stamp;
+        if (!options_.defects.has(Defect::registry_node_local))
+            write_to_all(SessionWritten{client_id, row});
+    }
+    end_entering(client_id, now);
+}
+
+void Member::on_released(const std::string& client_id, Instant now) {
+    remove_session(client_id);
+    end_entering(client_id, now);
+}
+
+void Member::remove_session(const std::string& client_id) {
+    const auto found = sessions_.find(client_id);
+    if (found == sessions_.end() || found->second.erase(options_.self) == 0) return;
+    if (found->second.empty()) sessions_.erase(found);
+    write_to_all(SessionRemoved{client_id});
+}
+
+void Member::begin(ClaimEntry claim, Instant now) {
+    auto& [number, one] = *claim;
+    one.gives_up_at = now + claim_timeout;
+    if (!rules_.has_registry || options_.defects.has(Defect::cluster_no_uniqueness))
+        return finish(claim, ReasonCode::success, now);
+    one.step = Claim::Step::locking;
+    if (rules_.locks_clients)
+        for (const auto node : lock_nodes(one.client_id)) {
+            if (node != options_.self) {
+                one.awaited.insert(node);
+                port_.send(node, LockRequest{number, one.client_id});
+            } else if (grant(options_.self, number, one.client_id, now)) {
+                one.locks.insert(node);
+            } else {
+                one.is_locked_by_another = true;
+            }
+        }
+    go_on(claim, now);
+}
+
+void Member::go_on(ClaimEntry claim, Instant now) {
+    auto& one = claim->second;
+    if (one.step == Claim::Step::locking && one.awaited.empty()) {
+        if (one.is_locked_by_another) return finish(claim, ReasonCode::server_busy, now);
+        const auto refusal = ask_owners(claim);
+        if (is_failure(refusal)) return finish(claim, refusal, now);
+    }
+    if (one.step == Claim::Step::asking && one.awaited.empty()) one.step = Claim::Step::moving;
+    if (one.step == Claim::Step::moving && one.awaited.empty())
+        finish(claim, ReasonCode::success, now);
+}
+
+ReasonCode Member::ask_owners(ClaimEntry claim) {
+    auto& [number, one] = *claim;
+    one.step = Claim::Step::asking;
+    std::map<NodeIndex, RowStamp> owners;
+    if (const auto found = sessions_.find(one.client_id); found != sessions_.end())
+        owners = found->second;
+    owners.erase(options_.self);
+    if (rules_.asks_everybody)
+        for (const auto peer : running_) owners.try_emplace(peer);
+    const bool has_session_away =
+        std::ranges::any_of(owners, [&](const auto& owner) { return !is_up(owner.first); });
+    if (has_session_away && rules_.refuses_if_owner_is_away && !one.clean_start)
+        return ReasonCode::server_busy;
+    std::erase_if(owners, [&](const auto& owner) { return !is_up(owner.first); });
+    if (owners.empty()) return ReasonCode::success;
+    if (one.clean_start) {
+        one.step = Claim::Step::moving;
+        for (const auto& [node, stamp] : owners) {
+            one.awaited.insert(node);
+            port_.send(node, SessionEviction{number, one.client_id, SessionFate::ends});
+        }
+        return ReasonCode::success;
+    }
+    const auto newest =
+        std::ranges::max_element(owners, {}, [](const auto& owner) { return owner.second; })->first;
+    for (const auto& [node, stamp] : owners) {
+        one.awaited.insert(node);
+        if (rules_.asks_everybody || node == newest)
+            port_.send(node, SessionRequest{number, one.client_id});
+        else
+            port_.send(node, SessionEviction{number, one.client_id, SessionFate::ends});
+    }
+    return ReasonCode::success;
+}
+
+void Member::finish(ClaimEntry claim, ReasonCode refusal, Instant now) {
+    auto& one = claim->second;
+    if (one.step == Claim::Step::entering) return end(claim, now);  // nothing came of it
+    // Who has not answered yet may have granted its lock.
+    if (one.step == Claim::Step::locking) one.locks.insert(one.awaited.begin(), one.awaited.end());
+    if (!is_failure(refusal)) add_early(one);
+    if (!one.held.empty())
+        holds_.push_back({now + hold_time, one.shard, std::exchange(one.held, {})});
+    one.step = Claim::Step::entering;
+    one.gives_up_at = now + claim_timeout;
+    port_.answer_claim(one.shard, one.number, {refusal, std::exchange(one.session, nullptr)});
+    if (is_failure(refusal)) end(claim, now);
+}
+
+void Member::end_entering(const std::string& client_id, Instant now) {
+    const auto found = std::ranges::find_if(claims_, [&](const auto& entry) {
+        return entry.second.client_id == client_id && entry.second.step == Claim::Step::entering;
+    });
+    if (found != claims_.end()) end(found, now);
+}
+
+void Member::end(ClaimEntry claim, Instant now) {
+    const auto number = claim->first;
+    const auto one = std::move(claim->second);
+    claims_.erase(claim);
+    release_locks(one, number);
+    for (auto next = claims_.begin(); next != claims_.end(); ++next) {
+        if (next->second.client_id != one.client_id) continue;
+        if (next->second.step == Claim::Step::waiting) begin(next, now);
+        return;
+    }
+}
+
+void Member::release_locks(const Claim& claim, std::uint64_t number) {
+    for (const auto node : claim.locks) {
+        if (node != options_.self) {
+            port_.send(node, LockRelease{number, claim.client_id});
+            continue;
+        }
+        const auto found = locks_.find(claim.client_id);
+        if (found != locks_.end() && found->second.owner == options_.self &&
+            found->second.claim == number)
+            locks_.erase(found);
+    }
+}
+
+void Member::lose_claims_of(NodeIndex peer, Instant now) {
+    std::vector<std::uint64_t> numbers;
+    for (const auto& [number, claim] : claims_) numbers.push_back(number);
+    for (const auto number : numbers) {
+        const auto claim = claims_.find(number);
+        if (claim == claims_.end() || claim->second.awaited.erase(peer) == 0) continue;
+        go_on(claim, now);
+    }
+}
+
+// --- Locks
+// -------------------------------------------------------------------------------------------
+
+std::vector<NodeIndex> Member::lock_nodes(std::string_view client_id) const {
+    std::vector<NodeIndex> up{running_.begin(), running_.end()};
+    up.push_back(options_.self);
+    // By a hash, so that every node begins with the same ones.
+    const auto rank = [&](NodeIndex node) { return hash_of(client_id, node.raw()); };
+    std::ranges::sort(up, {}, [&](NodeIndex node) { return std::pair{rank(node), node}; });
+    up.resize(up.size() / 2 + 1);
+    return up;
+}
+
+bool Member::grant(NodeIndex to, std::uint64_t claim, const std::string& client_id, Instant now) {
+    auto& lock = locks_[client_id];
+    if (now < lock.lapses_at && lock.lapses_at != never &&
+        (lock.owner != to || lock.claim != claim))
+        return false;
+    lock = {.owner = to, .claim = claim, .lapses_at = now + lock_lease};
+    return true;
+}
+
+void Member::on(NodeIndex from, const LockRequest& request, Instant now) {
+    port_.send(from, LockReply{request.claim, grant(from, request.claim, request.client_id, now)});
+}
+
+void Member::on(NodeIndex from, const LockReply& reply, Instant now) {
+    const auto claim = find_claim(reply.claim);
+    if (claim == claims_.end() || claim->second.step != Claim::Step::locking) return;
+    claim->second.awaited.erase(from);
+    if (reply.is_granted)
+        claim->second.locks.insert(from);
+    else
+        claim->second.is_locked_by_another = true;
+    go_on(claim, now);
+}
+
+void Member::on(NodeIndex from, const LockRelease& release, Instant) {
+    const auto found = locks_.find(release.client_id);
+    if (found != locks_.end() && found->second.owner == from &&
+        found->second.claim == release.claim)
+        locks_.erase(found);
+}
+
+// --- Sessions on their way
+// ----------------------------------------------------------------------------
+
+void Member::on(NodeIndex from, const SessionRequest& request, Instant) {
+    SessionOffer offer{.claim = request.claim};
+    if (auto routes = port_.subscriptions_of(request.client_id)) {
+        offer.is_there = true;
+        offer.routes = std::move(*routes);
+        offered_[{from, request.claim}];
+    }
+    port_.send(from, std::move(offer));
+}
+
+void Member::on(NodeIndex from, const SessionOffer& offer, Instant now) {
+    const auto claim = find_claim(offer.claim);
+    if (claim == claims_.end() || claim->second.awaited.erase(from) == 0) return;
+    if (offer.is_there) {
+        auto& one = claim->second;
+        for (const auto& key : offer.routes) {
+            if (!key.share_name.empty()) continue;  // another member gets it
+            auto& shards = local_routes_[key];
+            // No member of its own: only so that what is published comes here as well.
+            if (shards.try_emplace(one.shard, Route{.members = 0}).second) one.held.push_back(key);
+            announce(key);
+        }
+        one.step = Claim::Step::moving;
+        one.awaited.insert(from);
+        port_.send(from, SessionEviction{offer.claim, one.client_id, SessionFate::moves});
+    }
+    go_on(claim, now);
+}
+
+void Member::on(NodeIndex from, const SessionEviction& eviction, Instant) {
+    evictions_.emplace(++last_eviction_, Eviction{.to = from,
+                                                  .claim = eviction.claim,
+                                                  .newer = from,
+                                                  .client_id = eviction.client_id});
+    port_.evict(last_eviction_, eviction.client_id, eviction.fate);
+}
+
+void Member::on_evicted(std::uint64_t number, std::shared_ptr<const storage::SessionCopy> session,
+                        Instant) {
+    const auto found = evictions_.find(number);
+    if (found == evictions_.end()) return;  // asked for before this node began anew
+    const auto eviction = std::move(found->second);
+    evictions_.erase(found);
+    remove_session(eviction.client_id);  // behind what the shard has said of it before
+    if (!eviction.to) {
+        if (session != nullptr && rules_.merges_sessions && is_up(eviction.newer))
+            port_.send(eviction.newer, SessionMerged{std::move(session)});
+        return;
+    }
+    SessionEvicted evicted{.claim = eviction.claim, .session = std::move(session), .seen = {}};
+    if (const auto offered = offered_.find({*eviction.to, eviction.claim});
+        offered != offered_.end()) {
+        evicted.seen = std::move(offered->second.seen);
+        offered_.erase(offered);
+    }
+    port_.send(*eviction.to, std::move(evicted));
+}
+
+void Member::on(NodeIndex from, const SessionEvicted& evicted, Instant now) {
+    const auto claim = find_claim(evicted.claim);
+    if (claim == claims_.end() || claim->second.awaited.erase(from) == 0) {
+        // Too late: the client has been refused or let in without it. It is not lost for that.
+        if (evicted.session != nullptr) port_.adopt(evicted.session);
+        return;
+    }
+    auto& one = claim->second;
+    one.seen.insert(one.seen.end(), evicted.seen.begin(), evicted.seen.end());
+    if (evicted.session != nullptr && !one.clean_start) {
+        if (one.session == nullptr)
+            one.session = std::make_shared<storage::SessionCopy>(*evicted.session);
+        else
+            port_.adopt(evicted.session);  // of two that were there: beside it
+    }
+    go_on(claim, now);
+}
+
+void Member::add_early(Claim& claim) const {
+    if (claim.session == nullptr) return;
+    auto& copy = *claim.session;
+    const auto publisher = hash_of(claim.client_id, 0);
+    for (const auto& message : claim.early) {
+        const auto is_it = [&](const MessageRef& other) { return &*other == &*message; };
+        if (std::ranges::any_of(claim.seen, is_it) || std::ranges::any_of(copy.messages, is_it))
+            continue;
+        std::optional<storage::DeliveryRecord> delivery;
+        for (const auto& one : copy.subscriptions) {
+            if (one.is_shared || !wire::matches(one.text, message->topic()) ||
+                (one.options.no_local && message->publisher() == publisher))
+                continue;
+            const auto qos = lower(one.options.qos, message->qos());
+            if (!delivery) delivery = storage::DeliveryRecord{.qos = qos};
+            delivery->qos = std::max(delivery->qos, qos);
+            delivery->retain =
+                delivery->retain || (message->retain() && one.options.retain_as_published);
+            if (one.identifier != 0) delivery->identifiers.push_back(one.identifier);
+        }
+        if (!delivery) continue;
+        copy.messages.push_back(message);
+        delivery->message = copy.messages.size();
+        copy.deliveries.push_back(std::move(*delivery));
+    }
+}
+
+// --- Two sessions of one client
+// -------------------------------------------------------------------------
+
+void Member::judge_double(const std::string& client_id, NodeIndex other) {
+    const auto& nodes = sessions_.find(client_id)->second;
+    const auto own = nodes.find(options_.self);
+    if (own == nodes.end() || nodes.at(other) < own->second) return;
+    evictions_.emplace(
+        ++last_eviction_,
+        Eviction{.to = std::nullopt, .claim = 0, .newer = other, .client_id = client_id});
+    port_.evict(last_eviction_, client_id,
+                rules_.merges_sessions ? SessionFate::moves : SessionFate::ends);
+}
+
+void Member::on(NodeIndex, const SessionMerged& merged, Instant) {
+    port_.adopt(merged.session);
+}
+
+}  // namespace touchstone::cluster

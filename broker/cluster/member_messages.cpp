@@ -1,0 +1,136 @@
+// The way of messages: from a shard of this node to other nodes, and from those to shards.
+
+#include <algorithm>
+
+#include "broker/cluster/member.hpp"
+#include "broker/wire/topics.hpp"
+
+namespace touchstone::cluster {
+
+namespace {
+
+/// Of several, by weight: the one whose part of the tickets this is.
+template <class Weighted>
+typename Weighted::key_type chosen_by(std::uint64_t ticket, const Weighted& weighted) {
+    std::uint64_t sum = 0;
+    for (const auto& [key, route] : weighted) sum += std::max(1U, route.members);
+    ticket %= sum;
+    for (const auto& [key, route] : weighted) {
+        const std::uint64_t weight = std::max(1U, route.members);
+        if (ticket < weight) return key;
+        ticket -= weight;
+    }
+    return weighted.begin()->first;
+}
+
+MessageRef without_retain(const MessageRef& message) {
+    return Message::make({.topic = message->topic(),
+                          .payload = message->payload(),
+                          .properties = message->properties(),
+                          .qos = message->qos(),
+                          .retain = false,
+                          .expires_at = message->expires_at(),
+                          .publisher = message->publisher()});
+}
+
+}  // namespace
+
+void Member::publish(const PeerPublication& publication, Instant now) {
+    const auto& message = publication.message;
+    const bool is_retained = message->retain();
+    if (is_retained) note({message, publication.version}, now);
+    std::set<NodeIndex> to;
+    if (rules_.floods || (is_retained && rules_.shares_retained)) to = running_;
+    if (rules_.floods)
+        to.insert(linked_.begin(), linked_.end());
+    else
+        routes_.for_each_match(message->topic(),
+                               [&](const RouteKey& key, const RouteTable::Nodes& nodes) {
+                                   if (!key.share_name.empty()) return;
+                                   for (const auto& [node, route] : nodes) to.insert(node);
+                               });
+    to.erase(options_.self);
+    const auto sent = is_retained && !rules_.shares_retained ? without_retain(message) : message;
+    for (const auto node : to) forward(node, NodePublication{sent, publication.version});
+    note_early(message);
+}
+
+void Member::publish(const PeerSharedPublication& publication) {
+    const auto split = wire::split_shared(publication.group);
+    if (!split) return;
+    const RouteKey key{std::string{split->filter}, std::string{split->share_name}};
+    RouteTable::Nodes others;
+    if (const auto* const nodes = routes_.find(key))
+        for (const auto& [node, route] : *nodes)
+            if (is_up(node)) others.emplace(node, route);
+    if (others.empty()) {
+        ++dropped_publications_;
+        return;
+    }
+    const auto to = chosen_by(turns_[key]++, others);
+    forward(to, NodeSharedPublication{publication.message, publication.group});
+}
+
+void Member::forward(NodeIndex to, NodeMessage message) {
+    if (is_up(to)) return port_.send(to, std::move(message));
+    auto& kept = kept_messages_[to];
+    if (kept.size() >= rules_.kept_messages_max) {
+        ++dropped_publications_;
+        return;
+    }
+    kept.push_back(std::move(message));
+}
+
+void Member::on(NodeIndex, NodePublication& publication, Instant now) {
+    if (!has_tables_) return;  // nobody is served, and what is retained is in the tables
+    const auto& message = publication.message;
+    if (message->retain()) note({message, publication.version}, now);
+    deliver_here(message, publication.version);
+    note_early(message);
+}
+
+void Member::deliver_here(const MessageRef& message, RetainVersion version) {
+    std::set<ShardIndex> to;
+    if (message->retain())
+        for (unsigned shard = 0; shard < options_.shard_count; ++shard)
+            to.insert(ShardIndex{shard});
+    routes_.for_each_match(
+        message->topic(), [&](const RouteKey& key, const RouteTable::Nodes& nodes) {
+            if (!nodes.contains(options_.self)) return;
+            if (!key.share_name.empty()) {
+                // Who floods knows no members of other nodes: each node has a group of its own.
+                if (rules_.floods)
+                    deliver_to_group(message, key, wire::shared_text(key.share_name, key.filter));
+                return;
+            }
+            for (const auto& [shard, route] : local_routes_.at(key)) to.insert(shard);
+        });
+    for (const auto shard : to) port_.tell(shard, PeerPublication{message, version});
+}
+
+void Member::on(NodeIndex, NodeSharedPublication& publication) {
+    const auto split = wire::split_shared(publication.group);
+    if (!split) return;
+    deliver_to_group(publication.message,
+                     {std::string{split->filter}, std::string{split->share_name}},
+                     publication.group);
+}
+
+void Member::deliver_to_group(const MessageRef& message, const RouteKey& key,
+                              const std::string& group) {
+    const auto found = local_routes_.find(key);
+    if (found == local_routes_.end()) {
+        ++dropped_publications_;  // its last member has left since
+        return;
+    }
+    port_.tell(chosen_by(turns_[key]++, found->second), PeerSharedPublication{message, group});
+}
+
+void Member::note_early(const MessageRef& message) {
+    for (auto& [number, claim] : claims_)
+        if (claim.step == Claim::Step::moving && !claim.held.empty())
+            claim.early.push_back(message);
+    for (auto& [who, offered] : offered_) offered.seen.push_back(message);
+}
+
+}  // namespace touchstone::cluster

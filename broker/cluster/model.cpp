@@ -1,0 +1,161 @@
+#include "broker/cluster/model.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace touchstone::cluster {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr auto database_assumptions = std::to_array<std::string_view>({
+    "rows of the routes and sessions of a node go when the node is called down, on every node that "
+    "sees it",
+    "of two writes of a Retained Message the later one by the clock of its node holds",
+    "a session moves in one piece: its new node announces its routes first, and takes what comes "
+    "for "
+    "them meanwhile",
+    "a client that is locked by another claim is refused with Server busy",
+});
+constexpr auto rabbit_assumptions = std::to_array<std::string_view>({
+    "a session's queue moves with its client",
+    "who resumes a session whose node is down is refused with Server busy",
+    "RETAIN is not kept between nodes, as Retained Messages are local",
+});
+constexpr auto forward_assumptions = std::to_array<std::string_view>({
+    "every node has its own Shared Subscriptions: each gets a copy",
+    "Retained Messages are those published at the node or flooded to it",
+});
+constexpr auto hivemq_assumptions = std::to_array<std::string_view>({
+    "a session is at one node; its copies on other nodes are not modelled",
+    "of two sessions of a client the older one by its node's clock becomes part of the newer one: "
+    "subscriptions and queued messages of both, and its connection is closed",
+    "of two Retained Messages the later one by its node's clock holds",
+    "a failure detector takes 3 to 5 s",
+    "nodes compare their tables every 5 s if something has changed",
+});
+
+constexpr std::array models{
+    ModelRules{.name = "emqx4",
+               .description =
+                   "EMQX 4: a full mesh with copies of all tables; ekka heals by starting "
+                   "the losers again",
+               .locks_clients = true,
+               .has_database = true,
+               .healing = HealingPolicy::emqx4,
+               .detects_low = seconds{45},
+               .detects_high = seconds{75},
+               .converges_within = seconds{70},
+               .assumptions = database_assumptions},
+    ModelRules{.name = "emqx4_original",
+               .description = "EMQX 4 with ekka before 0.8.1.14: one attempt to heal, two sides at "
+                              "most",
+               .locks_clients = true,
+               .has_database = true,
+               .healing = HealingPolicy::emqx4_original,
+               .detects_low = seconds{45},
+               .detects_high = seconds{75},
+               .converges_within = seconds{70},
+               .assumptions = database_assumptions},
+    ModelRules{.name = "emqx5",
+               .description = "EMQX 5 of cores only: Mria keeps the largest clique",
+               .locks_clients = true,
+               .has_database = true,
+               .healing = HealingPolicy::mria,
+               .detects_low = seconds{45},
+               .detects_high = seconds{75},
+               .converges_within = seconds{70},
+               .assumptions = database_assumptions},
+    ModelRules{.name = "rabbit37",
+               .description = "RabbitMQ to 3.7: Client Identifiers of each node for itself",
+               .has_registry = false,
+               .has_database = true,
+               .healing = HealingPolicy::rabbit_autoheal,
+               .shares_retained = false,
+               .detects_low = seconds{45},
+               .detects_high = seconds{75},
+               .converges_within = seconds{70},
+               .assumptions = rabbit_assumptions},
+    ModelRules{.name = "rabbit312",
+               .description =
+                   "RabbitMQ from 3.12 with classic queues: a CONNECT tells every node that "
+                   "it sees to close others",
+               .asks_everybody = true,
+               .refuses_if_owner_is_away = true,
+               .has_database = true,
+               .healing = HealingPolicy::rabbit_autoheal,
+               .shares_retained = false,
+               .detects_low = seconds{45},
+               .detects_high = seconds{75},
+               .converges_within = seconds{70},
+               .assumptions = rabbit_assumptions},
+    ModelRules{.name = "rabbit312_pause_minority",
+               .description = "the same, and a node that does not see most of the others pauses",
+               .asks_everybody = true,
+               .refuses_if_owner_is_away = true,
+               .minority_refuses = true,
+               .has_database = true,
+               .healing = HealingPolicy::rabbit_pause_minority,
+               .shares_retained = false,
+               .detects_low = seconds{45},
+               .detects_high = seconds{75},
+               .converges_within = seconds{70},
+               .assumptions = rabbit_assumptions},
+    ModelRules{.name = "rabbit312_ignore",
+               .description = "the same, and an operator has to heal",
+               .asks_everybody = true,
+               .refuses_if_owner_is_away = true,
+               .has_database = true,
+               .healing = HealingPolicy::rabbit_ignore,
+               .shares_retained = false,
+               .detects_low = seconds{45},
+               .detects_high = seconds{75},
+               .converges_within = seconds{70},
+               .assumptions = rabbit_assumptions},
+    ModelRules{.name = "hivemq",
+               .description = "HiveMQ: no master; what the sides of a partition have is united",
+               .keeps_newest = true,
+               .merges_sessions = true,
+               .compares_every = seconds{5},
+               .detects_low = seconds{3},
+               .detects_high = seconds{5},
+               .converges_within = seconds{15},
+               .assumptions = hivemq_assumptions},
+    ModelRules{.name = "forward_only",
+               .description =
+                   "Publications are flooded; clients, sessions and Shared Subscriptions "
+                   "are each node's own",
+               .has_registry = false,
+               .floods = true,
+               .detects_low = seconds{3},
+               .detects_high = seconds{5},
+               .converges_within = seconds{5},
+               .assumptions = forward_assumptions},
+};
+
+}  // namespace
+
+std::span<const ModelRules> all_models() {
+    return models;
+}
+
+const ModelRules* find_model(std::string_view name) {
+    const auto* const found = std::ranges::find(models, name, &ModelRules::name);
+    return found == models.end() ? nullptr : found;
+}
+
+HealingDefects healing_defects(const Defects& defects, HealingPolicy policy) {
+    HealingDefects result;
+    if (policy == HealingPolicy::emqx4_original) result = emqx4_original_defects();
+    const auto turn_on = [&](bool& one, Defect defect) { one = one || defects.has(defect); };
+    turn_on(result.heal_disabled, Defect::heal_disabled);
+    turn_on(result.heal_two_sides_only, Defect::heal_two_sides_only);
+    turn_on(result.heal_single_shot, Defect::heal_single_shot);
+    turn_on(result.heal_asymmetric_unsupported, Defect::heal_asymmetric_unsupported);
+    turn_on(result.pause_minority_missed, Defect::pause_minority_missed);
+    return result;
+}
+
+}  // namespace touchstone::cluster

@@ -1,0 +1,62 @@
+// Models of clusters: what the nodes of published brokers do for each other, as rules that a Member
+// follows. Each says what it assumes where the documents are silent.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "broker/base/defects.hpp"
+#include "broker/base/instant.hpp"
+#include "broker/cluster/healing.hpp"
+
+namespace touchstone::cluster {
+
+struct ModelRules {
+    std::string_view name;
+    std::string_view description;  // one line
+
+    // Who has the session of a client.
+    bool has_registry = true;     // otherwise every node lets in whomever it does not know
+    bool locks_clients = false;   // a CONNECT locks its client at most of the nodes that are up
+    bool asks_everybody = false;  // not only the node that the table names
+    bool refuses_if_owner_is_away =
+        false;                  // who resumes is refused while its session's node is down
+    bool keeps_newest = false;  // of two that appear at once or when links return, the older goes
+    bool merges_sessions = false;  // … and becomes part of the newer one
+
+    bool minority_refuses = false;  // a node that reaches half of all nodes or fewer lets nobody in
+
+    // The tables: routes, sessions, Retained Messages.
+    bool has_database = false;  // those who parted need `healing` to write to each other again
+    HealingPolicy healing = HealingPolicy::none;
+    bool floods = false;  // publications go to every node, whatever is subscribed there
+    bool shares_retained =
+        true;  // every node has all Retained Messages; else those published there
+
+    /// Nodes without a database compare their tables that often, and when links return; never: they
+    /// do not.
+    Duration compares_every = Duration::max();
+
+    // The way of messages to a node that is down: kept up to so many, then sent.
+    std::size_t kept_messages_max = 0;
+
+    // The failure detector: from the last that was heard to the verdict, uniform.
+    Duration detects_low{};
+    Duration detects_high{};
+    /// After the last fault, until everything that the model promises holds again. Without the time
+    /// that its failure detector takes.
+    Duration converges_within{};
+
+    std::span<const std::string_view> assumptions;
+};
+
+/// All that there are, in the order of cluster-models.
+[[nodiscard]] std::span<const ModelRules> all_models();
+/// Null when there is none of that name.
+[[nodiscard]] const ModelRules* find_model(std::string_view name);
+/// The defect switches that concern healing, as its own.
+[[nodiscard]] HealingDefects healing_defects(const Defects& defects, HealingPolicy policy);
+
+}  // namespace touchstone::cluster

@@ -1,0 +1,135 @@
+// What the nodes of a cluster tell each other. A link delivers in order, or not at all once one of
+// its ends has called the other down.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "broker/base/message.hpp"
+#include "broker/cluster/healing_messages.hpp"
+#include "broker/cluster/route_table.hpp"
+#include "broker/ports/peers.hpp"
+#include "broker/ports/registry.hpp"
+
+namespace touchstone::cluster {
+
+/// When a row was written, by the clock of the node that wrote it.
+struct RowStamp {
+    std::int64_t at_us = 0;
+    NodeIndex node;
+    friend auto operator<=>(const RowStamp&, const RowStamp&) = default;
+};
+
+// Writes of the sender to tables that every node has a copy of.
+struct RouteWritten {
+    RouteKey key;
+    Route route;
+};
+struct RouteRemoved {
+    RouteKey key;
+};
+struct SessionWritten {  // the sender has a session of the client
+    std::string client_id;
+    RowStamp stamp;
+};
+struct SessionRemoved {
+    std::string client_id;
+};
+struct RetainedWritten {  // without payload: removed
+    MessageRef message;
+    RetainVersion version;
+};
+
+using RowWrite =
+    std::variant<RouteWritten, RouteRemoved, SessionWritten, SessionRemoved, RetainedWritten>;
+/// One of the sender's writes, which it counts: who copies tables knows by the number whether it is
+/// in them.
+struct TableWrite {
+    std::uint64_t number = 0;
+    RowWrite row;
+};
+
+/// For the ordinary subscriptions of the receiver, and for its Retained Messages if RETAIN is set.
+struct NodePublication {
+    MessageRef message;
+    RetainVersion version;
+};
+/// For one member of a Shared Subscription at the receiver.
+struct NodeSharedPublication {
+    MessageRef message;
+    std::string group;  // as PeerSharedPublication::group
+};
+
+// A client is let in. Claims are numbered by the node that it connects to.
+struct LockRequest {
+    std::uint64_t claim = 0;
+    std::string client_id;
+};
+struct LockReply {
+    std::uint64_t claim = 0;
+    bool is_granted = false;
+};
+struct LockRelease {
+    std::uint64_t claim = 0;
+    std::string client_id;
+};
+/// What has it subscribed to at the receiver? Answered by SessionOffer.
+struct SessionRequest {
+    std::uint64_t claim = 0;
+    std::string client_id;
+};
+struct SessionOffer {
+    std::uint64_t claim = 0;
+    bool is_there = false;
+    std::vector<RouteKey> routes;
+};
+/// Its session at the receiver ends, or moves here. Answered by SessionEvicted.
+struct SessionEviction {
+    std::uint64_t claim = 0;
+    std::string client_id;
+    SessionFate fate = SessionFate::ends;
+};
+struct SessionEvicted {
+    std::uint64_t claim = 0;
+    std::shared_ptr<const storage::SessionCopy> session{};  // null: there was none, or it has ended
+    /// What came to the sender for its subscribers since SessionOffer: it has been delivered there,
+    /// or is in the session.
+    std::vector<MessageRef> seen;
+};
+/// Two nodes had a session of the client; this was the older one.
+struct SessionMerged {
+    std::shared_ptr<const storage::SessionCopy> session;
+};
+
+// Whole tables.
+struct TablesRequest {
+    std::uint64_t number = 0;
+};
+struct RouteRow {
+    RouteKey key;
+    NodeIndex node;
+    Route route;
+};
+struct SessionRow {
+    std::string client_id;
+    RowStamp stamp;  // its node has the session
+};
+struct Tables {
+    std::uint64_t number =
+        0;  // of the request; 0: nobody asked, and these are the sender's own rows
+    std::vector<RouteRow> routes;
+    std::vector<SessionRow> sessions;
+    std::vector<RetainedWritten> retained;
+    std::map<NodeIndex, std::uint64_t> written;  // by node: the last of its writes that is in them
+};
+
+using NodeMessage =
+    std::variant<TableWrite, NodePublication, NodeSharedPublication, LockRequest, LockReply,
+                 LockRelease, SessionRequest, SessionOffer, SessionEviction, SessionEvicted,
+                 SessionMerged, TablesRequest, Tables, HealingMessage>;
+
+}  // namespace touchstone::cluster
