@@ -12,6 +12,7 @@
 
 #include "broker/base/defects.hpp"
 #include "broker/base/exit_code.hpp"
+#include "broker/cluster/model.hpp"
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/client_defects.hpp"
 #include "simulator/command_parts.hpp"
@@ -115,6 +116,13 @@ int list(const std::vector<std::string>& paths) {
     fmt::print("defect switches of clients\n");
     for (const auto& one : client_defect_switches) {
         fmt::print("  {:<28}  {}\n", one.name, one.story);
+    }
+    fmt::print("models of clusters\n");
+    for (const auto& model : cluster::all_models()) {
+        fmt::print("  {:<28}  {}\n", model.name, model.description);
+        for (const auto& assumption : model.assumptions) {
+            fmt::print("  {:<28}    assumed: {}\n", "", assumption);
+        }
     }
     fmt::print("conditions for `sometimes`\n");
     for (const auto& one : sometimes_conditions) fmt::print("  {:<38}  {}\n", one.name, one.story);

@@ -62,6 +62,7 @@ constexpr auto kinds = std::to_array<Kind>({
     {"PQ", "Persistence, queues, memory"},
     {"MF", "Malformed input"},
     {"MX", "Topic Aliases, $ topics, Keep Alive, bridges, reconnecting"},
+    {"SB", "Clusters: partitions and split brain"},
 });
 
 const LoadedScenario* find_scenario(const std::vector<LoadedScenario>& scenarios,

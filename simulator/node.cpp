@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/base/check.hpp"
+#include "simulator/node_gateway.hpp"
 #include "simulator/node_shard.hpp"
 
 namespace touchstone::simulator {
@@ -78,7 +79,7 @@ Node::Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions optio
             [this](unsigned shard, BatchNumber number, StorageOutcome outcome) {
                 on_stored(shard, number, outcome);
             });
-    const std::uint64_t pair_count = std::uint64_t{options_.shard_count} * options_.shard_count;
+    const std::uint64_t pair_count = std::uint64_t{peer_count()} * peer_count();
     for (std::uint64_t pair = 0; pair < pair_count; ++pair) {
         channels_.push_back({.underway = {},
                              .delays = engine.stream(Domain::shard_pair, entity << 32U | pair,
@@ -91,11 +92,22 @@ Node::~Node() = default;
 void Node::start() {
     CHECK(!is_up());
     ++incarnation_;
+    make_shards();
+    if (disk_) recover();
+    for (unsigned index = 0; is_up() && index < options_.shard_count; ++index) finish_turn(index);
+    if (!options_.cluster || !is_up()) return;
+    gateway_ = std::make_unique<Gateway>(*this);
+    if (!has_begun_) return;
+    is_serving_ = !options_.cluster->rules->has_database;
+    gateway_->member().on_start(cluster::HealingStart::restarted, core_now());
+    options_.cluster->mesh->on_up(options_.cluster->self);
+    gateway_->arm_timer();
+}
+
+void Node::make_shards() {
     for (unsigned index = 0; index < options_.shard_count; ++index) {
         shards_.push_back(std::make_unique<Shard>(*this, index));
     }
-    if (disk_) recover();
-    for (unsigned index = 0; is_up() && index < options_.shard_count; ++index) finish_turn(index);
 }
 
 void Node::recover() {
@@ -123,12 +135,21 @@ void Node::crash(bool is_silent) {
     CHECK(is_up());
     is_paused_ = false;
     put_off_.clear();
-    counters_before_ += counters();
-    shards_.clear();
+    gateway_.reset();
+    drop_shards(is_silent);
     if (disk_) {
         const auto loss = disk_->crash();
         if (options_.on_loss) options_.on_loss(loss);
     }
+    links_.set_unaware(*this, false);
+    if (options_.cluster) options_.cluster->mesh->on_down(options_.cluster->self, is_silent);
+    // With the machine its steady clock begins anew.
+    if (is_silent) uptime_lead_ += core_now() - run_begin;
+}
+
+void Node::drop_shards(bool is_silent) {
+    counters_before_ += counters();
+    shards_.clear();
     for (auto& one : channels_) one.underway.clear();
     questions_.clear();
     for (const auto& [number, attachment] : std::exchange(attachments_, {})) {
@@ -136,9 +157,6 @@ void Node::crash(bool is_silent) {
         if (!is_silent) links_.abort(number, Direction::to_client);
         links_.set_unaware(number, false);
     }
-    links_.set_unaware(*this, false);
-    // With the machine its steady clock begins anew.
-    if (is_silent) uptime_lead_ += core_now() - run_begin;
 }
 
 void Node::stop() {
@@ -157,10 +175,12 @@ void Node::pause() {
     CHECK(!is_paused_);
     is_paused_ = true;
     links_.set_unaware(*this, true);
+    if (options_.cluster) options_.cluster->mesh->on_paused(options_.cluster->self, true);
 }
 
 void Node::go_on() {
     if (!std::exchange(is_paused_, false)) return;
+    if (options_.cluster) options_.cluster->mesh->on_paused(options_.cluster->self, false);
     for (const auto& input : std::exchange(put_off_, {})) {
         input();
         if (!is_up()) return;  // it crashed, and what was put off is gone with it
@@ -171,6 +191,9 @@ void Node::go_on() {
         shards_[index]->tick_at.reset();
         arm_timer(index);
     }
+    if (gateway_ == nullptr) return;
+    gateway_->forget_timer();
+    gateway_->arm_timer();
 }
 
 void Node::reload(std::shared_ptr<const access::NodeRules> rules) {
@@ -257,7 +280,7 @@ std::size_t Node::peer_messages_underway() const {
 std::vector<Node::Underway> Node::publications_underway() const {
     std::vector<Underway> all;
     for (std::size_t pair = 0; pair < channels_.size(); ++pair) {
-        const auto to = static_cast<unsigned>(pair % options_.shard_count);
+        const auto to = static_cast<unsigned>(pair % peer_count());
         for (const auto& item : channels_[pair].underway) {
             const auto* message = std::get_if<PeerMessage>(&item);
             if (message == nullptr) continue;
@@ -271,7 +294,7 @@ std::vector<Node::Underway> Node::publications_underway() const {
 }
 
 bool Node::accepts() {
-    if (!is_up()) return false;
+    if (!is_serving()) return false;
     const auto interval = options_.accept_interval;
     next_accept_at_ = std::max(next_accept_at_, engine_.now());
     if (next_accept_at_ - engine_.now() > interval * options_.accept_backlog) return false;
@@ -314,7 +337,8 @@ void Node::on_ended(ConnectionNumber connection, Ending) {
 }
 
 void Node::on_event(const Event& event) {
-    if (event.kind == tick && is_paused_) return;  // go_on() looks at the time
+    // go_on() looks at the time.
+    if ((event.kind == tick || event.kind == member_tick) && is_paused_) return;
     if (is_put_off([this, event] { on_event(event); })) return;
     switch (static_cast<EventKind>(event.kind)) {
         case tick: {
@@ -328,8 +352,8 @@ void Node::on_event(const Event& event) {
         }
         case peer: {
             if (event.detail != incarnation_ || !is_up()) return;
-            const unsigned from = event.subject / options_.shard_count;
-            const unsigned to = event.subject % options_.shard_count;
+            const unsigned from = event.subject / peer_count();
+            const unsigned to = event.subject % peer_count();
             auto& underway = channel(from, to).underway;
             CHECK(!underway.empty());
             Item item = std::move(underway.front());
@@ -344,6 +368,14 @@ void Node::on_event(const Event& event) {
         case authenticated:
             if (event.detail == incarnation_ && is_up()) answer_next_question();
             return;
+        case member_tick:
+            if (gateway_ == nullptr || event.detail != gateway_->incarnation()) return;
+            gateway_->on_tick();
+            return gateway_->arm_timer();
+        case restarted:
+            if (gateway_ == nullptr || event.detail != gateway_->incarnation()) return;
+            gateway_->member().on_restarted(core_now());
+            return gateway_->arm_timer();
     }
     UNREACHABLE();
 }
@@ -400,7 +432,9 @@ void Node::answer_next_question() {
 }
 
 void Node::attach(ConnectionNumber number, unsigned shard) {
-    auto& attachment = attachments_.at(number);
+    const auto found = attachments_.find(number);
+    if (found == attachments_.end()) return;  // all were disconnected while it was on its way
+    auto& attachment = found->second;
     attachment.shard = shard;
     attachment.is_moving = false;
     links_.set_reading(number, Direction::to_broker, true);
@@ -413,16 +447,27 @@ void Node::attach(ConnectionNumber number, unsigned shard) {
 }
 
 void Node::arrive(unsigned from, unsigned to, Item item) {
-    std::visit(Overload{
-                   [&](PeerMessage& message) {
-                       add_peer_message(engine_.digest(), message);
-                       shards_[to]->broker().on_peer(ShardIndex{from}, std::move(message),
-                                                     core_now());
-                       finish_turn(to);
-                   },
-                   [&](Move& move) { attach(move.connection, to); },
-               },
-               item);
+    if (const auto* const message = std::get_if<PeerMessage>(&item))
+        add_peer_message(engine_.digest(), *message);
+    else if (!std::holds_alternative<Move>(item))
+        engine_.digest().add(item.index());
+    if (to == options_.shard_count) return arrive_at_gateway(from, std::move(item));
+    if (const auto* const move = std::get_if<Move>(&item)) return attach(move->connection, to);
+    auto& broker = shards_[to]->broker();
+    if (auto* const message = std::get_if<PeerMessage>(&item)) {
+        broker.on_peer(ShardIndex{from}, std::move(*message), core_now());
+    } else if (auto* const claimed = std::get_if<Claimed>(&item)) {
+        broker.on_claimed(claimed->number, std::move(claimed->answer), core_now());
+    } else if (const auto* const eviction = std::get_if<Eviction>(&item)) {
+        put(to, from,
+            Evicted{eviction->number,
+                    broker.on_evicted(eviction->client_id, eviction->fate, core_now())});
+    } else if (const auto* const adoption = std::get_if<Adoption>(&item)) {
+        broker.on_adopted(*adoption->session, core_now());
+    } else {
+        UNREACHABLE();
+    }
+    finish_turn(to);
 }
 
 void Node::put(unsigned from, unsigned to, Item item) {
@@ -430,7 +475,7 @@ void Node::put(unsigned from, unsigned to, Item item) {
     const Duration delay = one.delays.between(options_.peer_delay_low, options_.peer_delay_high);
     one.last_due = std::max(one.last_due, engine_.now() + delay);
     one.underway.push_back(std::move(item));
-    engine_.schedule(one.last_due, {owner_, peer, from * options_.shard_count + to, incarnation_});
+    engine_.schedule(one.last_due, {owner_, peer, from * peer_count() + to, incarnation_});
 }
 
 void Node::finish_turn(unsigned index) {

@@ -16,9 +16,11 @@
 #include <vector>
 
 #include "broker/broker.hpp"
+#include "broker/cluster/member.hpp"
 #include "simulator/clock.hpp"
 #include "simulator/disk.hpp"
 #include "simulator/links.hpp"
+#include "simulator/mesh.hpp"
 
 namespace touchstone::simulator {
 
@@ -33,6 +35,16 @@ public:
     [[nodiscard]] virtual AuthenticationAnswer answer(unsigned shard, QuestionNumber number,
                                                       const AuthenticationQuestion& question) = 0;
     virtual void forget(unsigned shard, QuestionNumber number) = 0;
+};
+
+/// A node's place in a cluster.
+struct ClusterPlace {
+    Mesh* mesh = nullptr;  // outlives the node
+    const cluster::ModelRules* rules = nullptr;
+    cluster::NodeIndex self;
+    unsigned node_count = 1;
+    /// From the end of its database to its new start, where the model starts one again.
+    Duration restart_time = std::chrono::seconds{1};
 };
 
 struct NodeOptions {
@@ -64,9 +76,16 @@ struct NodeOptions {
     unsigned accept_backlog = 5;
     /// Without it a crash takes all that the node knows.
     std::optional<DiskOptions> storage{};
+    /// Nothing: the node stands alone.
+    std::optional<ClusterPlace> cluster{};
+    /// Called, when there, before the cluster makes this node disconnect all clients and take no
+    /// more, and as it takes them again.
+    std::function<void(bool is_serving)> on_serving{};
+    /// Called, when there, with what an operator is told.
+    std::function<void(const std::string&)> on_alarm{};
 };
 
-class Node final : public Acceptor, private EventHandler {
+class Node final : public Acceptor, public MeshEnd, private EventHandler {
 public:
     /// `entity` tells the nodes of a run apart in random streams. All references outlive the Node.
     Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions options);
@@ -107,6 +126,14 @@ public:
     /// The same with all earlier processes of the node.
     [[nodiscard]] Counters counters_ever() const;
     [[nodiscard]] Gauges gauges() const;
+    /// Null: it is down, or stands alone.
+    [[nodiscard]] const cluster::Member* member() const;
+    /// Whether it takes clients; a node of a cluster may not, although it is up.
+    [[nodiscard]] bool is_serving() const { return is_up() && is_serving_; }
+    /// What its shards are subscribed to.
+    [[nodiscard]] std::map<std::string, std::vector<std::string>> subscriptions() const;
+    /// The nodes of the cluster are there: begin as one of them.
+    void begin_cluster();
     /// The most bytes for which the core wanted room on one connection, since the beginning.
     [[nodiscard]] std::size_t wanted_bytes_max() const { return wanted_bytes_max_; }
     /// The most bytes that waited for one connection to take them, since the beginning.
@@ -136,9 +163,16 @@ public:
     void on_written(ConnectionNumber connection, std::size_t size_bytes) override;
     void on_ended(ConnectionNumber connection, Ending ending) override;
 
+    // MeshEnd
+    void on_peer_up(cluster::NodeIndex peer) override;
+    void on_peer_down(cluster::NodeIndex peer) override;
+    void on_message(cluster::NodeIndex from, cluster::NodeMessage message) override;
+
 private:
-    enum EventKind : std::uint16_t { tick, peer, resume, authenticated };
+    enum EventKind : std::uint16_t { tick, peer, resume, authenticated, member_tick, restarted };
     class Shard;
+    class Gateway;
+    friend class Gateway;
 
     /// Where a connection is and what of its bytes the core has not consumed.
     struct Attachment {
@@ -152,7 +186,39 @@ private:
     struct Move {
         ConnectionNumber connection;
     };
-    using Item = std::variant<PeerMessage, Move>;
+    // Between a shard and the gateway, in order with their messages.
+    struct Claiming {
+        ClaimNumber number = 0;
+        std::string client_id;
+        bool clean_start = false;
+    };
+    struct Withdrawal {
+        ClaimNumber number = 0;
+    };
+    struct Entry {
+        std::string client_id;
+    };
+    struct Release {
+        std::string client_id;
+    };
+    struct Claimed {
+        ClaimNumber number = 0;
+        ClaimAnswer answer;
+    };
+    struct Eviction {
+        std::uint64_t number = 0;
+        std::string client_id;
+        SessionFate fate{};
+    };
+    struct Evicted {
+        std::uint64_t number = 0;
+        std::shared_ptr<const storage::SessionCopy> session;
+    };
+    struct Adoption {
+        std::shared_ptr<const storage::SessionCopy> session;
+    };
+    using Item = std::variant<PeerMessage, Move, Claiming, Withdrawal, Entry, Release, Claimed,
+                              Eviction, Evicted, Adoption>;
 
     /// Asked, and not answered yet. The delay is fixed, so answers come in the order of questions.
     struct Question {
@@ -190,9 +256,19 @@ private:
     [[nodiscard]] Duration wall_offset() const;
     void recover();
     void on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome);
-    [[nodiscard]] Channel& channel(unsigned from, unsigned to) {
-        return channels_[from * options_.shard_count + to];
+    /// Shards, and the gateway.
+    [[nodiscard]] unsigned peer_count() const {
+        return options_.shard_count + (options_.cluster ? 1 : 0);
     }
+    [[nodiscard]] Channel& channel(unsigned from, unsigned to) {
+        return channels_[from * peer_count() + to];
+    }
+    void make_shards();
+    /// What they know is gone, and their connections are reset, unless `is_silent`.
+    void drop_shards(bool is_silent);
+    void arrive_at_gateway(unsigned from, Item item);
+    void begin_anew();
+    void disconnect_all();
 
     Engine& engine_;
     Links& links_;
@@ -218,6 +294,10 @@ private:
     std::vector<Channel> channels_;
     std::deque<Question> questions_;
     std::map<ConnectionNumber, Attachment> attachments_;
+    std::unique_ptr<Gateway> gateway_;  // null: the process is down, or stands alone
+    std::uint32_t gateways_ = 0;        // so many there have been
+    bool is_serving_ = true;
+    bool has_begun_ = false;  // in its cluster
 };
 
 }  // namespace touchstone::simulator

@@ -20,7 +20,8 @@ class Node::Shard final : public Network,
                           public Random,
                           public Authentication,
                           public Events,
-                          public Storage {
+                          public Storage,
+                          public Registry {
 public:
     Shard(Node& node, unsigned index)
         : node_{node},
@@ -29,6 +30,7 @@ public:
           broker_{node.rules_,
                   {.self = ShardIndex{index},
                    .shard_count = node.options_.shard_count,
+                   .node = node.options_.cluster ? node.options_.cluster->self.raw() : 0,
                    .defects = node.options_.defects,
                    .wall_offset = node.wall_offset()},
                   {.network = *this,
@@ -36,7 +38,8 @@ public:
                    .random = *this,
                    .authentication = this,
                    .events = node.options_.publishes_presence ? this : nullptr,
-                   .storage = node.disk_ ? this : nullptr}} {}
+                   .storage = node.disk_ ? this : nullptr,
+                   .registry = node.options_.cluster ? this : nullptr}} {}
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
@@ -121,8 +124,20 @@ public:
     // Peers
     void send(ShardIndex to, PeerMessage message) override {
         CHECK(to.raw() != index_);
-        CHECK(to.raw() < node_.options_.shard_count);
+        CHECK(to.raw() < node_.peer_count());
         node_.put(index_, to.raw(), std::move(message));
+    }
+
+    // Registry
+    void claim(ClaimNumber number, std::string_view client_id, bool clean_start) override {
+        put_to_gateway(Claiming{number, std::string{client_id}, clean_start});
+    }
+    void withdraw(ClaimNumber number) override { put_to_gateway(Withdrawal{number}); }
+    void enter(std::string_view client_id) override {
+        put_to_gateway(Entry{std::string{client_id}});
+    }
+    void release(std::string_view client_id) override {
+        put_to_gateway(Release{std::string{client_id}});
     }
 
     // Authentication
@@ -171,6 +186,9 @@ private:
         std::string what;
         QoS qos = QoS::at_least_once;
     };
+    void put_to_gateway(Item item) {
+        node_.put(index_, node_.options_.shard_count, std::move(item));
+    }
     void note_presence(const ClientEvent& client, const std::string& what) {
         std::string topic{"$SYS/brokers/"};
         topic.append(node_.rules_->policy.node_name).append("/clients/").append(client.client_id);

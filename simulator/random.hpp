@@ -14,7 +14,15 @@
 namespace touchstone::simulator {
 
 /// What a stream belongs to. The numbers are part of what a seed means: append, never renumber.
-enum class Domain : std::uint32_t { link = 1, node = 2, shard_pair = 3, client = 4, workload = 5, fleet = 6 };
+enum class Domain : std::uint32_t {
+    link = 1,
+    node = 2,
+    shard_pair = 3,
+    client = 4,
+    workload = 5,
+    fleet = 6,
+    node_pair = 7
+};
 
 /// What a stream is drawn for. As above.
 enum class Purpose : std::uint32_t {
@@ -27,14 +35,15 @@ enum class Purpose : std::uint32_t {
     acknowledge = 7,
     publish = 8,
     disturb = 9,
-    shape = 10,  // what a random workload consists of
-    sync = 11,   // how long a disk takes
-    swarm = 12,  // what may happen in a run at all
-    tear = 13,   // how much of a batch a crash leaves
-    device = 14,  // what a device of a fleet does at an instant
-    phase = 15,   // of a device in its period, for good
-    choose = 16,  // a receiver, a node
-    cut_off = 17,  // whether a cut hits a device
+    shape = 10,      // what a random workload consists of
+    sync = 11,       // how long a disk takes
+    swarm = 12,      // what may happen in a run at all
+    tear = 13,       // how much of a batch a crash leaves
+    device = 14,     // what a device of a fleet does at an instant
+    phase = 15,      // of a device in its period, for good
+    choose = 16,     // a receiver, a node
+    cut_off = 17,    // whether a cut hits a device
+    detection = 18,  // how long a node takes to call another one down
 };
 
 class RandomStream {

@@ -79,7 +79,7 @@ std::vector<InvariantOutcome> judge(const Trace& trace, const std::vector<ShardR
     const History history{trace};
     std::vector<InvariantOutcome> outcomes;
     for (const auto& checker : all_checkers()) {
-        if (!can_judge(checker.id, shards)) continue;
+        if (!checker.judges_nodes || !can_judge(checker.id, shards)) continue;
         auto failures = checker.check(trace, history);
         fmt::print("  {:<4}  {:<15}  {}\n", failures.empty() ? "pass" : "FAIL", checker.id,
                    checker.title);

@@ -5,6 +5,7 @@
 
 #include "broker/base/check.hpp"
 #include "simulator/defect_choice.hpp"
+#include "simulator/probe.hpp"
 #include "simulator/set_up.hpp"
 #include "simulator/swarm.hpp"
 #include "simulator/workload.hpp"
@@ -59,7 +60,7 @@ public:
     }
 
 private:
-    enum EventKind : std::uint16_t { step, end_fault, settle, look };
+    enum EventKind : std::uint16_t { step, end_fault, settle, look, agree };
 
     /// One event after the other, as long as there is something to do between them.
     void take_steps(Instant end) {
@@ -82,9 +83,14 @@ private:
             const auto choice = choose_defect(scenario_, text);
             if (choice.is_in_nodes) CHECK(turn_on(defects, choice.name));
         }
+        if (scenario_.has_cluster()) {
+            const auto& rules = *cluster::find_model(scenario_.cluster().model());
+            world_.make_cluster(rules, static_cast<unsigned>(scenario_.nodes_size()),
+                                mesh_options(scenario_.cluster(), rules));
+        }
         for (int i = 0; i < scenario_.nodes_size(); ++i) {
             const auto& node = scenario_.nodes(i);
-            const auto name = node.name().empty() ? std::string{"broker"} : node.name();
+            const auto name = node_name(node);
             if (run_options.outside != nullptr) {
                 nodes_.emplace(name, world_.add_outside_node(name, run_options.promises,
                                                              *run_options.outside));
@@ -94,6 +100,7 @@ private:
             options.defects = defects;
             if (run_options.shard_count) options.shard_count = *run_options.shard_count;
             const auto index = world_.add_node(name, options);
+            node_order_.push_back(index);
             if (node.has_clock()) world_.set_clock(index, clock_of(node.clock()));
             nodes_.emplace(name, index);
         }
@@ -113,6 +120,8 @@ private:
         for (const auto& bridge : scenario_.bridges()) {
             world_.add_bridge(this->client(bridge.one()), this->client(bridge.other()));
         }
+        if (scenario_.has_cluster() && scenario_.settle_ms() > 0)
+            probe_ = std::make_unique<ClusterProbe>(world_, node_order_, client_id_prefix_);
     }
 
     ClientIndex add_client(const scenario::Client& client, const std::string& name) {
@@ -123,6 +132,8 @@ private:
         const auto index = world_.add_client(name, std::move(options), node_of(client.node()),
                                              link_model(client.link()));
         if (client.has_clock()) world_.set_clock(index, clock_of(client.clock()));
+        for (const auto& node : client.failover_nodes())
+            world_.add_failover(index, node_of(node), link_model(client.link()));
         for (const auto& path : client.paths()) world_.add_path(index, link_model(path));
         clients_.emplace(name, index);
         std::vector<Wish> wishes;
@@ -149,6 +160,9 @@ private:
         }
         if (scenario_.settle_ms() > 0) {
             world_.engine().schedule(settles_at, {owner_, settle, 0, 0});
+            if (probe_)
+                world_.engine().schedule(settles_at + world_.trace().cluster.converges_within,
+                                         {owner_, agree, 0, 0});
         }
         if (!scenario_.has_workload()) return;
         std::vector<ClientIndex> clients;
@@ -169,6 +183,7 @@ private:
             case end_fault: return world_.end_fault(event.subject);
             case settle: return world_.settle();
             case look: return look_now();
+            case agree: world_.note_agreement(); return probe_->begin();
         }
         UNREACHABLE();
     }
@@ -286,6 +301,7 @@ private:
                 return lasting(world_.begin_set_link(client(what.set_link().link()),
                                                      link_model(what.set_link().model())),
                                what.set_link().for_ms());
+            case Step::kPartition: return part(what.partition());
             case Step::kStop: {
                 const auto fault = world_.begin_stop(node_of(what.stop().node()));
                 if (what.stop().restart_after_ms() == 0) return world_.end_fault(fault);
@@ -319,6 +335,18 @@ private:
         }
         if (connect.forget()) world_.forget(index);
         world_.connect(index);
+    }
+
+    void part(const scenario::Partition& partition) {
+        std::vector<NodeIndex> side;
+        for (const auto& name : partition.side()) side.push_back(node_of(name));
+        std::vector<NodeIndex> others;
+        for (const auto& name : partition.from()) others.push_back(node_of(name));
+        if (others.empty())
+            std::ranges::copy_if(node_order_, std::back_inserter(others), [&](NodeIndex node) {
+                return std::ranges::find(side, node) == side.end();
+            });
+        lasting(world_.begin_partition(side, others, partition.one_way()), partition.for_ms());
     }
 
     void set_clock(const scenario::SetClock& change) {
@@ -395,7 +423,7 @@ private:
         for (const auto& checker : all_checkers()) {
             const bool is_wanted =
                 wanted.empty() || std::ranges::find(wanted, checker.id) != wanted.end();
-            if (!is_wanted) continue;
+            if (!is_wanted || !is_judged_by(checker, world_.trace())) continue;
             outcome_.invariants.push_back({&checker, checker.check(world_.trace(), history)});
         }
         if (scenario_.sometimes().empty()) return;
@@ -443,6 +471,8 @@ private:
     std::map<std::string, ClientIndex> clients_;
     std::map<std::string, std::vector<ClientIndex>> crowds_;  // those with a count
     std::unique_ptr<Workload> workload_;
+    std::vector<NodeIndex> node_order_;    // as in the scenario
+    std::unique_ptr<ClusterProbe> probe_;  // of a cluster that settles
     std::optional<Duration> only_looks_until_;
     bool is_watching_ = false;
     std::function<bool()> is_to_end_;

@@ -29,6 +29,7 @@ void ScenarioJudge::judge() {
     }
     judge_catalogue();
     judge_actors();
+    judge_cluster();
     for (int i = 0; i < scenario_.steps_size(); ++i) judge_step(i);
     if (scenario_.has_workload()) judge_workload();
     judge_names();
@@ -211,6 +212,12 @@ void ScenarioJudge::judge_client(int index) {
         judge_link(place.in("paths", i), client.paths(i));
     }
     check_node(place, client.node());
+    for (int i = 0; i < client.failover_nodes_size(); ++i) {
+        const auto& node = client.failover_nodes(i);
+        if (std::ranges::find(nodes_, node) != nodes_.end()) continue;
+        complain(place, "failover_nodes",
+                 fmt::format("no node is called '{}'{}", node, remedy(node, nodes_)), i);
+    }
     if (client.has_clock()) {
         judge_clock(place.in("clock"), client.clock());
         if (client.clock().offset_ms() != 0) {
@@ -262,8 +269,12 @@ void ScenarioJudge::judge_proof(const Place& place, const scenario::Proof& proof
 }
 
 void ScenarioJudge::judge_names() {
+    // Those that are asked of what the scenario has: a cluster, or nodes that stand alone.
     std::vector<std::string> invariants;
-    for (const auto& checker : all_checkers()) invariants.emplace_back(checker.id);
+    for (const auto& checker : all_checkers())
+        if (scenario_.has_cluster() ? checker.judges_clusters : checker.judges_nodes)
+            invariants.emplace_back(checker.id);
+    const std::string judged = scenario_.has_cluster() ? "invariant of clusters" : "invariant";
     const auto check = [&](const Place& place, const std::string& field, const std::string& name,
                            const std::vector<std::string>& known, std::string_view kind,
                            int index) {
@@ -272,7 +283,7 @@ void ScenarioJudge::judge_names() {
                  index);
     };
     for (int i = 0; i < scenario_.invariants_size(); ++i) {
-        check(root_, "invariants", scenario_.invariants(i), invariants, "invariant", i);
+        check(root_, "invariants", scenario_.invariants(i), invariants, judged, i);
     }
     std::vector<std::string> conditions;
     for (const auto& one : sometimes_conditions) conditions.emplace_back(one.name);
@@ -293,9 +304,9 @@ void ScenarioJudge::judge_names() {
         const auto& proof = scenario_.proofs(i);
         const auto place = root_.in("proofs", i);
         judge_proof(place, proof);
-        check(place, "invariant", proof.invariant(), invariants, "invariant", 0);
+        check(place, "invariant", proof.invariant(), invariants, judged, 0);
         for (int k = 0; k < proof.also_size(); ++k) {
-            check(place, "also", proof.also(k), invariants, "invariant", k);
+            check(place, "also", proof.also(k), invariants, judged, k);
         }
     }
 }

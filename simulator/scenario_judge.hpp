@@ -41,6 +41,8 @@ private:
     void judge_actors();
     void add_name(const Place& place, const std::string& name, std::vector<std::string>& list);
     void judge_client(int index);
+    void judge_cluster();
+    void judge_partition(const Place& place, const scenario::Partition& partition);
     void judge_link(const Place& place, const scenario::Link& link);
     void judge_change_path(const Place& place, const scenario::ChangePath& change);
     void check_drift(const Place& place, std::int32_t drift_ppm);

@@ -198,6 +198,7 @@ void ScenarioJudge::judge_step(int index) {
         case Step::kChangePath: return judge_change_path(place, step.change_path());
         case Step::kSetLink: return judge_link(place.in("model"), step.set_link().model());
         case Step::kDisk: return judge_disk(place, step.disk());
+        case Step::kPartition: return judge_partition(place, step.partition());
         case Step::kSetClock: return judge_set_clock(place, step.set_clock());
         case Step::kAccessRules:
             return check_access_rules(place, "rules", step.access_rules().rules());

@@ -75,6 +75,17 @@ void ScenarioJudge::judge_workload() {
                              scenario::Disturbance_Name(one)),
                  i);
     }
+    for (int i = 0; i < workload.disturbances_size(); ++i) {
+        const auto one = static_cast<scenario::Disturbance>(workload.disturbances(i));
+        const bool takes_cluster = one == scenario::part_nodes || one == scenario::cut_two_nodes ||
+                                   one == scenario::crash_any_node ||
+                                   one == scenario::pause_any_node;
+        if (!takes_cluster || scenario_.has_cluster()) continue;
+        complain(place, "disturbances",
+                 fmt::format("{} takes a cluster; add `cluster {{ model: \"…\" }}`",
+                             scenario::Disturbance_Name(one)),
+                 i);
+    }
     check_range(place, "retain_per_mille", 0, 1'000);
     check_range(place, "delete_per_mille", 0, 1'000);
     check_range(place, "expire_per_mille", 0, 1'000);

@@ -39,9 +39,10 @@ std::optional<std::pair<Number, Number>> parse_pair(std::string_view text,
     return std::pair{*first, *second};
 }
 
-bool is_checked(const scenario::Scenario& scenario, std::string_view invariant) {
+bool is_checked(const scenario::Scenario& scenario, const Checker& checker) {
+    if (!(scenario.has_cluster() ? checker.judges_clusters : checker.judges_nodes)) return false;
     const auto& wanted = scenario.invariants();
-    return wanted.empty() || std::ranges::find(wanted, invariant) != wanted.end();
+    return wanted.empty() || std::ranges::find(wanted, checker.id) != wanted.end();
 }
 
 results::ScenarioTally empty_tally(const LoadedScenario& loaded) {
@@ -49,7 +50,7 @@ results::ScenarioTally empty_tally(const LoadedScenario& loaded) {
     tally.set_scenario(loaded.path);
     tally.set_description(loaded.scenario.description());
     for (const auto& checker : all_checkers()) {
-        if (!is_checked(loaded.scenario, checker.id)) continue;
+        if (!is_checked(loaded.scenario, checker)) continue;
         auto& one = *tally.add_invariants();
         one.set_invariant(std::string{checker.id});
         one.set_title(std::string{checker.title});

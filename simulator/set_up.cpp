@@ -170,6 +170,21 @@ DiskFault disk_fault(const scenario::DiskFault& fault) {
             .batches = fault.has_batches() ? fault.batches() : 1};
 }
 
+std::string node_name(const scenario::Node& node) {
+    return node.name().empty() ? "broker" : node.name();
+}
+
+MeshOptions mesh_options(const scenario::Cluster& cluster, const cluster::ModelRules& rules) {
+    MeshOptions options{.detects_low = rules.detects_low, .detects_high = rules.detects_high};
+    if (cluster.has_delay_us_low()) options.delay_low = microseconds(cluster.delay_us_low());
+    if (cluster.has_delay_us_high()) options.delay_high = microseconds(cluster.delay_us_high());
+    if (cluster.has_detect_ms_low()) options.detects_low = milliseconds(cluster.detect_ms_low());
+    if (cluster.has_detect_ms_high()) options.detects_high = milliseconds(cluster.detect_ms_high());
+    options.delay_high = std::max(options.delay_low, options.delay_high);
+    options.detects_high = std::max(options.detects_low, options.detects_high);
+    return options;
+}
+
 AckPolicy ack_policy(const scenario::Acknowledgements& policy) {
     AckPolicy result;
     result.delay_low = milliseconds(policy.delay_ms_low());

@@ -17,6 +17,11 @@ namespace touchstone::simulator {
 [[nodiscard]] ClientOptions client_options(const scenario::Client& client);
 [[nodiscard]] Clock clock_of(const scenario::Clock& clock);
 [[nodiscard]] LinkModel link_model(const scenario::Link& link);
+/// What it is called; default: "broker".
+[[nodiscard]] std::string node_name(const scenario::Node& node);
+/// What is left out is the model's, or the mesh's default.
+[[nodiscard]] MeshOptions mesh_options(const scenario::Cluster& cluster,
+                                       const cluster::ModelRules& rules);
 [[nodiscard]] DiskFault disk_fault(const scenario::DiskFault& fault);
 [[nodiscard]] AckPolicy ack_policy(const scenario::Acknowledgements& policy);
 [[nodiscard]] Publication publication(const scenario::Publication& publication);

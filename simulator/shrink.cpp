@@ -39,6 +39,7 @@ bool is_fault(const Step& step) {
         case Step::kDisk:
         case Step::kChangePath:
         case Step::kSetLink:
+        case Step::kPartition:
         case Step::kResetAfter: return true;
         default: return false;
     }

@@ -419,8 +419,35 @@ private:
 
 }  // namespace
 
+namespace {
+
+/// What several nodes do together.
+void note_cluster(const Trace& trace, const History& history, Happened& happened) {
+    const auto note = [&](Sometimes one) { happened.set(static_cast<std::size_t>(one)); };
+    if (std::ranges::any_of(trace.reach, [](const auto& one) { return one.from != one.to; }))
+        note(Sometimes::nodes_parted);
+    if (trace.cluster.model.empty()) return;
+    std::map<std::string, const ConnectionHistory*> last;  // of each client, as it was let in
+    for (const auto& entry : trace.entries) {
+        if (entry.kind == TraceEntry::Kind::node_stopped && entry.index == begins_anew)
+            note(Sometimes::node_sent_its_clients_away);
+        const auto* packet = sent_by_broker(trace, entry);
+        if (packet == nullptr || packet->type != PacketType::connack) continue;
+        const auto& connection = history.of(packet->connection);
+        if (!connection.is_accepted || connection.client_id.empty()) continue;
+        const auto* const before = std::exchange(last[connection.client_id], &connection);
+        if (before == nullptr || before->node == connection.node) continue;
+        if (connection.session_present) note(Sometimes::session_followed_its_client);
+        if (before->end_entry > connection.connack_entry) note(Sometimes::let_in_twice);
+    }
+}
+
+}  // namespace
+
 Happened what_happened(const Trace& trace, const History& history) {
-    return Walk{trace, history}.walk();
+    auto happened = Walk{trace, history}.walk();
+    note_cluster(trace, history, happened);
+    return happened;
 }
 
 }  // namespace touchstone::simulator

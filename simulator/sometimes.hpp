@@ -71,6 +71,10 @@ namespace touchstone::simulator {
     X(batch_torn, "a crash left a part of a batch")                                                \
     X(batch_late, "a crash left a batch and took the one before it")                               \
     X(records_set_aside, "a node found records at its start that it could not use")                \
+    X(nodes_parted, "two nodes of a cluster did not reach each other")                             \
+    X(node_sent_its_clients_away, "a node of a cluster disconnected its clients to begin anew")    \
+    X(session_followed_its_client, "a client found its session at another node than before")       \
+    X(let_in_twice, "a client was connected to two nodes of a cluster at once")                    \
     X(topic_alias_used, "a Topic Alias stood for a topic sent earlier on its connection")
 
 enum class Sometimes : std::uint8_t {

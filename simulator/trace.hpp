@@ -50,6 +50,7 @@ struct TracedMessage {
 };
 
 inline constexpr std::uint32_t no_message = std::numeric_limits<std::uint32_t>::max();
+inline constexpr std::uint32_t begins_anew = no_message;
 
 /// One Control Packet, from the sender's decision on.
 struct TracedPacket {
@@ -86,7 +87,8 @@ struct TraceEntry {
         fault_began,   // `index`: fault
         fault_ended,   // `index`: fault
         node_crashed,  // `actor` lost its memory and its connections
-        node_stopped,  // `actor` began to stop in order
+        node_stopped,  // `actor` began to stop in order; `index` begins_anew: its cluster made it
+                       // send its clients away, and the process goes on
         node_started,  // `actor` is up (again)
         settle_began,  // no faults from here on
         // What follows concerns the client `actor`.
@@ -195,6 +197,58 @@ struct TracedBalance {
     std::uint64_t in_flight = 0;
 };
 
+/// A cluster of the run. All of its nodes are in it.
+struct TracedCluster {
+    std::string model;              // empty: there is none
+    bool has_registry = false;      // ModelRules
+    bool shares_retained = false;   // ModelRules
+    bool floods = false;            // ModelRules
+    bool minority_refuses = false;  // ModelRules
+    Duration notices_within{};      // that a node is gone: its failure detector at its slowest
+    /// From the last fault until what the model promises holds again, its failure detector
+    /// included.
+    Duration converges_within{};
+};
+
+/// What a member of a cluster says about itself and the others, and what it has.
+struct TracedMember {
+    Actor node;
+    bool is_up = false;
+    bool is_serving = false;
+    std::string health;                   // what an operator is told: "healthy", …
+    std::vector<Actor> running;           // members that it writes to, itself included, ascending
+    std::vector<std::string> routes;      // rows of its tables, in order: "filter @node"
+    std::vector<std::string> sessions;    // "client @node"
+    std::vector<std::string> retained;    // "topic = payload"
+    std::vector<std::string> own_routes;  // the same of what its own sessions really have
+    std::vector<std::string> own_sessions;
+    std::vector<std::string> own_retained;   // of its first shard
+    std::uint64_t dropped_publications = 0;  // for nodes that were down
+};
+
+/// All members at the instant from which on they are to agree.
+struct TracedAgreement {
+    Instant at = never;     // never: nobody looked
+    std::size_t entry = 0;  // entries of the trace before it
+    std::vector<TracedMember> members;
+};
+
+/// One node of a cluster does not reach another one any more, or does again; of a node and itself:
+/// it is down.
+struct TracedReach {
+    Instant at;
+    Actor from;
+    Actor to;
+    bool is_cut = false;
+};
+
+/// What an operator was told.
+struct TracedAlarm {
+    Instant at;
+    Actor node;
+    std::string text;
+};
+
 /// What a node keeps for what its clients have begun.
 struct TracedMemory {
     Actor node;
@@ -233,6 +287,10 @@ public:
     std::vector<TracedRules> access;  // in the order of their coming
     std::map<Actor, Clock> clocks;    // of those whose clock is not right
     std::vector<TracedLoss> losses;   // in the order of the crashes
+    TracedCluster cluster;
+    TracedAgreement agreement;
+    std::vector<TracedAlarm> alarms;
+    std::vector<TracedReach> reach;  // of the nodes of a cluster, in order
     TracedEnd end;
     Buffer bytes;
 

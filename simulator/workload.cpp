@@ -45,6 +45,7 @@ Workload::Workload(World& world, const scenario::Scenario& scenario,
     const auto& publishers = publishers_of(description_);
     publishers_.assign(publishers.begin(), publishers.end());
     published_.resize(publishers_.size());
+    for (const auto& node : scenario.nodes()) nodes_.push_back(node_name(node));
     for (const auto& name : description_.visitors()) {
         const auto one = std::ranges::find(scenario.clients(), name, &scenario::Client::name);
         CHECK(one != scenario.clients().end());

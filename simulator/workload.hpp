@@ -51,6 +51,8 @@ private:
     void change_path(const scenario::Client& client);
     /// workload_disks.cpp
     void disturb_disk(scenario::Disturbance disturbance, std::uint32_t for_ms);
+    /// workload_nodes.cpp
+    void disturb_nodes(scenario::Disturbance disturbance, std::uint32_t for_ms);
     void change_clock(const std::string& client);
     void receive_visitor(scenario::Disturbance disturbance, std::uint32_t span_ms);
     void send_later(std::uint32_t delay_ms, const scenario::Client& client, std::string hex);
@@ -69,6 +71,7 @@ private:
     std::vector<Member> members_;
     std::vector<const scenario::Client*> visitors_;
     std::vector<std::string> publishers_;
+    std::vector<std::string> nodes_;  // their names
     Instant until_;
     TakeStep take_step_;
     std::uint16_t owner_;

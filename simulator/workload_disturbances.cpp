@@ -178,6 +178,10 @@ void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Cl
         case scenario::failing_disk:
         case scenario::lose_batches:
         case scenario::tear_batch: return disturb_disk(disturbance, for_ms);
+        case scenario::part_nodes:
+        case scenario::cut_two_nodes:
+        case scenario::crash_any_node:
+        case scenario::pause_any_node: return disturb_nodes(disturbance, for_ms);
         case scenario::visit:
         case scenario::wrong_acknowledgement:
         case scenario::overrun:

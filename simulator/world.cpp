@@ -59,9 +59,9 @@ TracedNode traced_node(const NodeOptions& options) {
             .retry_interval = settings.retry_interval,
             .accept_interval = options.accept_interval,
             .has_storage = options.storage.has_value(),
-            .durable_within =
-                options.storage ? 2 * (options.storage->sync_high + options.peer_delay_high)
-                                : Duration{}};
+            .durable_within = options.storage
+                                  ? 2 * (options.storage->sync_high + options.peer_delay_high)
+                                  : Duration{}};
 }
 
 World::World(std::uint64_t seed) : engine_{seed}, links_{engine_, &trace_} {}
@@ -75,11 +75,17 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
     trace_.nodes.back().actor = actor;
     NodeOptions placed = options;
     placed.on_death = [this, entity] { on_death(nodes_[entity]); };
+    if (mesh_ != nullptr) place_in_cluster(placed, entity, actor);
     placed.on_loss = [this, entity](const DiskLoss& loss) { on_loss(nodes_[entity], loss); };
     nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, std::move(placed)), actor});
     nodes_.back().acceptor = nodes_.back().node.get();
+    if (mesh_ != nullptr) mesh_->add(*nodes_.back().node);
     nodes_.back().node->start();
     if (options.rules != nullptr) note_rules(nodes_.back(), *options.rules);
+    if (mesh_ != nullptr && nodes_.size() == node_count_) {
+        for (const auto& one : nodes_) one.node->begin_cluster();
+        mesh_->begin();
+    }
     return NodeIndex{static_cast<std::uint32_t>(entity)};
 }
 
@@ -327,20 +333,20 @@ void World::finish() {
                                     .payload = std::string{as_text(one.message->payload())}});
         }
         const Gauges gauges = node.gauges();
-        end.memory.push_back(
-            {.node = placed.actor,
-             .wanted_bytes_max = node.wanted_bytes_max(),
-             .intake_bytes = gauges.intake_bytes,
-             .unwritten_bytes_max = node.unwritten_bytes_max(),
-             .dropped_queue_full = node.counters().of(Counter::dropped_queue_full),
-             .unusable_records = node.unusable_records_ever()});
+        end.memory.push_back({.node = placed.actor,
+                              .wanted_bytes_max = node.wanted_bytes_max(),
+                              .intake_bytes = gauges.intake_bytes,
+                              .unwritten_bytes_max = node.unwritten_bytes_max(),
+                              .dropped_queue_full = node.counters().of(Counter::dropped_queue_full),
+                              .unusable_records = node.unusable_records_ever()});
         if (!node.is_up()) continue;
         const Counters counters = node.counters();
         end.balances.push_back({.node = placed.actor,
                                 .matched = counters.of(Counter::messages_matched),
                                 .completed = counters.of(Counter::publish_sent_qos_0) +
                                              counters.of(Counter::messages_acknowledged) +
-                                             counters.of(Counter::messages_redistributed),
+                                             counters.of(Counter::messages_redistributed) +
+                                             counters.of(Counter::messages_handed_over),
                                 .dropped = dropped_messages(counters),
                                 .waiting = gauges.queued_messages,
                                 .in_flight = gauges.inflight_messages});

@@ -11,6 +11,7 @@
 
 #include "simulator/client.hpp"
 #include "simulator/links.hpp"
+#include "simulator/mesh.hpp"
 #include "simulator/node.hpp"
 #include "simulator/outside.hpp"
 
@@ -30,9 +31,9 @@ struct StateRecord {
     std::vector<std::string> inflight;  // labels, oldest first
     std::vector<std::string> received;  // labels, in order, with repetitions
     std::string caption;
-    std::size_t after_entry = 0;  // entries of the trace before it
+    std::size_t after_entry = 0;        // entries of the trace before it
     std::size_t received_left_out = 0;  // received before those in `received`
-    bool is_node_seen = true;     // false: nobody could look for queue and window
+    bool is_node_seen = true;           // false: nobody could look for queue and window
 
     /// `[4,3 || 2,1] -> [1,2]`: queue and window newest left, then what was received. Without a
     /// look into the node `[? || ?] -> [1,2]`.
@@ -57,6 +58,15 @@ public:
     NodeIndex add_outside_node(std::string name, TracedNode promises, Outside& outside);
     ClientIndex add_client(std::string name, ClientOptions options, NodeIndex node,
                            const LinkModel& link);
+    /// All nodes, which are added after this, are a cluster of the model, which is known. They take
+    /// clients from the moment on at which the last of `node_count` is there.
+    void make_cluster(const cluster::ModelRules& rules, unsigned node_count,
+                      const MeshOptions& mesh);
+    /// Another node that the client goes to when it loses its connection, or gets none; after the
+    /// last one it begins with its own again.
+    void add_failover(ClientIndex client, NodeIndex node, const LinkModel& link);
+    /// The client's next connection goes to its own node, 0, or to that of its failovers.
+    void go_to(ClientIndex client, std::size_t place);
     /// The two are the ends of a bridge: what one receives the other publishes, with its QoS and
     /// RETAIN. What the bridge has brought to a node itself does not go back from there.
     void add_bridge(ClientIndex one, ClientIndex other);
@@ -130,6 +140,10 @@ public:
     /// Nothing of the node's process runs until the fault is ended; if `sleeps` the whole machine
     /// does not, and its clock stands still.
     FaultNumber begin_pause(NodeIndex node, bool sleeps);
+    /// What one of the first nodes sends to one of the others is not delivered until the fault is
+    /// ended, nor, unless `is_one_way`, what goes the other way. They are of a cluster.
+    FaultNumber begin_partition(const std::vector<NodeIndex>& side,
+                                const std::vector<NodeIndex>& others, bool is_one_way);
     /// The node has a disk.
     FaultNumber begin_disk_fault(NodeIndex node, const DiskFault& fault);
     void end_fault(FaultNumber fault);
@@ -146,11 +160,16 @@ public:
     [[nodiscard]] Node& node(NodeIndex node) { return *nodes_[node.raw()].node; }
     [[nodiscard]] const Client& client(ClientIndex client) const;
     [[nodiscard]] const std::string& name_of(ClientIndex client) const;
+    [[nodiscard]] const std::string& name_of(NodeIndex node) const {
+        return trace_.name_of(nodes_[node.raw()].actor);
+    }
     /// Labels of what the client's application received, in order, with repetitions.
     [[nodiscard]] const std::vector<std::string>& received(ClientIndex client) const;
     /// With the last `received_max` of the messages that the client received.
     [[nodiscard]] StateRecord state(ClientIndex client, std::string caption,
                                     std::size_t received_max = ~std::size_t{0}) const;
+    /// Writes what the members of the cluster have now into the trace.
+    void note_agreement();
     /// Writes what the nodes say at the end into the trace.
     void finish();
 
@@ -174,13 +193,15 @@ private:
             down,
             paused,
             asleep,
-            disk
+            disk,
+            partition
         };
         Kind kind{};
         std::uint32_t subject = 0;  // client or node
         Directions directions = Directions::both;
-        LinkIndex link{};  // that a fault of a link is about
+        LinkIndex link{};        // that a fault of a link is about
         FaultNumber number = 0;  // of a disk
+        std::vector<std::pair<cluster::NodeIndex, cluster::NodeIndex>> ways{};  // that are cut
         bool is_on = true;
     };
 
@@ -203,11 +224,17 @@ private:
     void note_fault(ClientIndex client, std::string kind, std::string note);
     void note_fault(Actor actor, Direction direction, std::string kind, std::string note);
     void tell_pool(const Host& lost);
+    void note_reach(NodeIndex from, NodeIndex to, bool is_cut);
+    void set_parted(const Fault& fault, bool on);
+    void place_in_cluster(NodeOptions& options, std::size_t entity, Actor actor);
 
     Engine engine_;
     Trace trace_;
     Links links_;
     Outside* outside_ = nullptr;  // null: all is virtual
+    std::unique_ptr<Mesh> mesh_;  // null: the nodes know nothing of each other
+    const cluster::ModelRules* rules_ = nullptr;
+    unsigned node_count_ = 0;             // of the cluster
     std::vector<LinkModel> link_models_;  // by LinkIndex, as they are without a fault
     std::vector<PlacedNode> nodes_;
     std::vector<std::unique_ptr<Host>> hosts_;

@@ -172,6 +172,7 @@ World::FaultNumber World::begin_crash(NodeIndex node, bool is_silent) {
     trace_.add({now(), TraceEntry::Kind::node_crashed, Direction::to_broker, placed.actor,
                 ConnectionNumber{}, number});
     if (!placed.node->is_up()) return number;  // it is down already
+    note_reach(node, node, true);
     placed.node->crash(is_silent);
     end_pauses(node);
     return number;
@@ -239,6 +240,7 @@ World::FaultNumber World::begin_stop(NodeIndex node) {
     trace_.add({now(), TraceEntry::Kind::node_stopped, Direction::to_broker, placed.actor,
                 ConnectionNumber{}, number});
     if (!placed.node->is_up()) return number;  // it is down already
+    note_reach(node, node, true);
     placed.node->stop();
     return number;
 }
@@ -267,6 +269,7 @@ bool World::is_about_node(const Fault& fault) {
         case Fault::Kind::down:
         case Fault::Kind::paused:
         case Fault::Kind::asleep:
+        case Fault::Kind::partition:
         case Fault::Kind::disk: return true;
         case Fault::Kind::stall:
         case Fault::Kind::drop:
@@ -322,6 +325,7 @@ void World::set_on(const Fault& fault, bool on) {
             return;
         case Fault::Kind::paused:
         case Fault::Kind::asleep: return set_paused(fault, on);
+        case Fault::Kind::partition: return set_parted(fault, on);
         case Fault::Kind::disk:
             // begin_disk_fault begins it itself.
             if (!on) nodes_[fault.subject].node->disk()->end(fault.number);
@@ -332,6 +336,7 @@ void World::set_on(const Fault& fault, bool on) {
             if (placed.node->is_up()) return;
             trace_.add({now(), TraceEntry::Kind::node_started, Direction::to_broker, placed.actor,
                         ConnectionNumber{}, 0});
+            note_reach(NodeIndex{fault.subject}, NodeIndex{fault.subject}, false);
             return placed.node->start();
         }
     }

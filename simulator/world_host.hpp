@@ -38,9 +38,17 @@ public:
 
     [[nodiscard]] const std::string& name() const { return name_; }
     /// The path in use.
-    [[nodiscard]] LinkIndex link() const { return paths_[path_]; }
+    [[nodiscard]] LinkIndex link() const {
+        return failover_.empty() ? paths_[path_] : failover_[attempts_ % failover_.size()];
+    }
     [[nodiscard]] NodeIndex node() const { return node_; }
     void add_path(LinkIndex link) { paths_.push_back(link); }
+    /// The next connection goes to that one of the nodes it may go to.
+    void go_to(std::size_t place) { attempts_ = place; }
+    void add_failover(LinkIndex link) {
+        if (failover_.empty()) failover_.push_back(paths_.front());
+        failover_.push_back(link);
+    }
     void use_path(std::size_t path) {
         CHECK(path < paths_.size());
         path_ = path;
@@ -102,6 +110,7 @@ public:
     void on_written(ConnectionNumber, std::size_t) override {}
     void on_ended(ConnectionNumber number, Ending) override {
         const bool is_loss = client_.connection() == number;
+        if (is_loss) ++attempts_;  // the next one goes to the next node
         act([&](Client& client, Instant now) { client.on_ended(number, now); });
         if (is_loss) world_.tell_pool(*this);
     }
@@ -117,6 +126,7 @@ public:
     }
     void abort(ConnectionNumber number) override {
         world_.links_.abort(number, Direction::to_broker);
+        ++attempts_;
     }
     std::uint32_t receive(ConnectionNumber number, const wire::Publish& publish) override {
         inbound_.push_back({number,
@@ -205,6 +215,8 @@ private:
     std::string name_;
     std::vector<LinkIndex> paths_;
     std::size_t path_ = 0;
+    std::vector<LinkIndex> failover_;  // to the nodes it may go to; empty: it has only its own
+    std::size_t attempts_ = 0;         // that were lost
     NodeIndex node_;
     Actor actor_;
     std::uint16_t owner_;

@@ -1,6 +1,6 @@
 // C5: who may connect gets in. A CONNECT is not refused for reasons that lie in the server (v5
 // §3.2.2.2: Unspecified error, Implementation specific error, Server unavailable; v3.1.1 §3.2.2.3:
-// 3).
+// 3). Of clusters: checkers/cluster.cpp.
 
 #include <fmt/format.h>
 
@@ -10,6 +10,7 @@
 namespace touchstone::simulator {
 
 Failures check_availability(const Trace& trace, const History& history) {
+    if (!trace.cluster.model.empty()) return check_declared_availability(trace, history);
     Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto* packet = sent_by_broker(trace, trace.entries[index]);

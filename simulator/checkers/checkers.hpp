@@ -24,7 +24,15 @@ struct Checker {
     std::string_view id;
     std::string_view title;
     Failures (*check)(const Trace& trace, const History& history);
+    /// Whether it is asked of a cluster, too: it looks at connections one by one, or at what the
+    /// members of a cluster agree about. The others ask for what one process alone promises.
+    bool judges_clusters = false;
+    bool judges_nodes = true;  // that are none of a cluster
 };
+
+[[nodiscard]] inline bool is_judged_by(const Checker& checker, const Trace& trace) {
+    return trace.cluster.model.empty() ? checker.judges_nodes : checker.judges_clusters;
+}
 
 /// In the order in which reports list them.
 [[nodiscard]] std::span<const Checker> all_checkers();
@@ -67,6 +75,16 @@ Failures check_reading(const Trace& trace, const History& history);             
 Failures check_refusal(const Trace& trace, const History& history);                   // refusal
 Failures check_survival(const Trace& trace, const History& history);                  // M1
 Failures check_dollar_rule(const Trace& trace, const History& history);               // D1
+Failures check_registry_convergence(const Trace& trace, const History& history);      // C1
+Failures check_route_convergence(const Trace& trace, const History& history);         // C2
+Failures check_membership_convergence(const Trace& trace, const History& history);    // C3
+Failures check_silent_divergence(const Trace& trace, const History& history);         // C4
+Failures check_heal_liveness(const Trace& trace, const History& history);             // C6
+/// C5, S1 and R1 across the nodes of a cluster.
+Failures check_declared_availability(const Trace& trace, const History& history);
+Failures check_single_owner_of_cluster(const Trace& trace, const History& history);
+Failures check_retained_in_cluster(const Trace& trace, const History& history);
+Failures check_probe(const Trace& trace, const History& history);  // probe
 // Promises that the catalogue has no id for.
 Failures check_delivery_qos(const Trace& trace, const History& history);       // qos
 Failures check_receive_maximum(const Trace& trace, const History& history);    // receive-maximum

@@ -93,6 +93,7 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
 }  // namespace
 
 Failures check_retained_convergence(const Trace& trace, const History& history) {
+    if (!trace.cluster.model.empty()) return check_retained_in_cluster(trace, history);
     Failures failures;
     const auto shown = [](const std::string& payload) {
         return payload.empty() ? std::string{"nothing"} : label_of(payload);

@@ -193,6 +193,7 @@ void look_at_invariants(LiveScenario& live) {
     const bool has_all = wanted.empty();
     std::vector<std::string> judged;
     for (const auto& checker : all_checkers()) {
+        if (!checker.judges_nodes) continue;
         if (!has_all && std::ranges::find(wanted, checker.id) == wanted.end()) continue;
         const auto unseen = std::ranges::find(unseen_invariants, checker.id, &Unseen::invariant);
         if (unseen == unseen_invariants.end()) {

@@ -351,6 +351,34 @@ const std::vector<Row>& rows() {
              pair.publish(is_it ? pair.publisher : resume_publisher(pair), is_it ? "" : "t", "b",
                           {.packet_id = 2, .topic_alias = 1});
          }},
+        {nodes_parted,
+         [](Pair& pair, bool is_it) {
+             const auto first = pair.node();
+             pair.go_to_other_node("other");
+             const auto second = is_it ? pair.node() : first;  // else it is down
+             pair.trace().reach.push_back({Instant{}, first, second, true});
+         }},
+        {node_sent_its_clients_away,
+         [](Pair& pair, bool is_it) {
+             pair.join_cluster();
+             pair.note_node(TraceEntry::Kind::node_stopped);
+             pair.trace().entries.back().index = is_it ? begins_anew : 0;
+         }},
+        {session_followed_its_client,
+         [](Pair& pair, bool is_it) {
+             pair.join_cluster();
+             pair.closed_by_broker(pair.connect("c"));
+             pair.go_to_other_node("other");
+             pair.connect("c", {.session_present = is_it});
+         }},
+        {let_in_twice,
+         [](Pair& pair, bool is_it) {
+             pair.join_cluster();
+             const auto number = pair.connect("c");
+             if (!is_it) pair.closed_by_broker(number);
+             pair.go_to_other_node("other");
+             pair.connect("c");
+         }},
     };
     return all;
 }

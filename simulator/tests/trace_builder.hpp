@@ -240,6 +240,15 @@ public:
         return trace_;
     }
     [[nodiscard]] Actor node() const { return node_; }
+    [[nodiscard]] Trace& trace() { return trace_; }
+    /// The node is one of a cluster.
+    void join_cluster() { trace_.cluster.model = "some"; }
+    /// Clients connect to another node from now on.
+    void go_to_other_node(const std::string& name) {
+        node_ = trace_.add_actor(name);
+        trace_.nodes.push_back(trace_.nodes.front());
+        trace_.nodes.back().actor = node_;
+    }
 
 private:
     static wire::PacketId id(std::uint16_t raw) { return wire::PacketId::from_wire(raw).value(); }
