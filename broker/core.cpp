@@ -285,6 +285,8 @@ void Broker::Core::on_peer(ShardIndex from, PeerMessage message, Instant now) {
         learn_retained(retained->message, retained->version);
     } else if (const auto* const recovered = std::get_if<PeerRecovered>(&message)) {
         on_peer_recovered(*recovered);
+    } else if (const auto* const readiness = std::get_if<PeerReadiness>(&message)) {
+        readiness_ = *readiness;
     }
 }
 

@@ -449,6 +449,7 @@ private:
     Events* events_;
     Registry* registry_;   // null: there are no other nodes
     unsigned peer_count_;  // shards, and the gateway
+    PeerReadiness readiness_;  // of the cluster
     Counters counters_;
     SessionContext context_;
     Router router_;

@@ -110,9 +110,16 @@ Broker::Core::Handled Broker::Core::on_publish(ConnectionId id, Client& client,
         counters_.add(Counter::publish_over_quota);
         return deny_publish(id, client, packet, ReasonCode::quota_exceeded);
     }
+    if (is_failure(readiness_.publish)) {
+        counters_.add(Counter::refused_by_cluster);
+        if (fields.qos == QoS::at_most_once) return Handled::done;
+        return refuse_publish(id, client, packet, readiness_.publish);
+    }
     if (const auto refusal = storage_refusal();
-        refusal && fields.qos != QoS::at_most_once && wants_storage(client, fields))
+        refusal && fields.qos != QoS::at_most_once && wants_storage(client, fields)) {
+        counters_.add(Counter::refused_without_storage);
         return refuse_publish(id, client, packet, *refusal);
+    }
     if (const auto expiry_s = packet.properties.integer(PropertyId::message_expiry_interval))
         fields.expires_at = context_.now + std::chrono::seconds{*expiry_s};
     if (fields.expires_at != never || packet.properties.has(PropertyId::topic_alias)) {
@@ -313,6 +320,10 @@ Broker::Core::Handled Broker::Core::on_subscribe(ConnectionId id, Client& client
             counters_.add(Counter::refused_without_storage);
             return refuse_entry(*refusal);
         }
+        if (is_failure(readiness_.subscribe)) {
+            counters_.add(Counter::refused_by_cluster);
+            return refuse_entry(readiness_.subscribe);
+        }
         // Rules see the filter as the client wrote it, behind the ShareName.
         if (!is_allowed(client, access::Action::subscribe, parsed(entry.filter, v5)->filter)) {
             counters_.add(Counter::subscribe_denied);
@@ -424,10 +435,11 @@ Broker::Core::Handled Broker::Core::on_unsubscribe(ConnectionId id, Client& clie
                                                    const wire::Unsubscribe& packet) {
     const auto version = client.session.terms().version;
     const auto written_before = write_count();
-    const auto refusal =
-        client.session.is_durable() ? storage_refusal() : std::optional<ReasonCode>{};
+    auto refusal = client.session.is_durable() ? storage_refusal() : std::optional<ReasonCode>{};
+    if (is_failure(readiness_.subscribe)) refusal = readiness_.subscribe;
     if (refusal) {
-        counters_.add(Counter::refused_without_storage);
+        counters_.add(is_failure(readiness_.subscribe) ? Counter::refused_by_cluster
+                                                       : Counter::refused_without_storage);
         // Before v5 there is no word for it.
         if (!client.session.is_v5()) return fail(id, *refusal, DisconnectReason::internal_error);
     }

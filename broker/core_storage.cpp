@@ -98,7 +98,6 @@ bool Broker::Core::wants_storage(const Client& client, const MessageFields& fiel
 
 Broker::Core::Handled Broker::Core::refuse_publish(ConnectionId id, Client& client,
                                                    const wire::Publish& packet, ReasonCode reason) {
-    counters_.add(Counter::refused_without_storage);
     if (client.session.is_v5()) return deny_publish(id, client, packet, reason);
     // Before v5 no acknowledgement is the only word for it; the client sends the message again.
     if (packet.qos == QoS::exactly_once)

@@ -47,6 +47,10 @@ void add_peer_message(Digest& digest, const PeerMessage& message) {
                    },
                    [&](const PeerRetained& one) { add_message(digest, one.message); },
                    [&](const PeerRecovered& one) { digest.add(one.last_taken); },
+                   [&](const PeerReadiness& one) {
+                       digest.add(static_cast<std::uint64_t>(one.publish));
+                       digest.add(static_cast<std::uint64_t>(one.subscribe));
+                   },
                },
                message);
 }

@@ -295,7 +295,8 @@ private:
     std::deque<Question> questions_;
     std::map<ConnectionNumber, Attachment> attachments_;
     std::unique_ptr<Gateway> gateway_;  // null: the process is down, or stands alone
-    std::uint32_t gateways_ = 0;        // so many there have been
+    cluster::AgreementDisk agreement_disk_;
+    std::uint32_t gateways_ = 0;  // so many there have been
     bool is_serving_ = true;
     bool has_begun_ = false;  // in its cluster
 };

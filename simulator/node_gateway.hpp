@@ -79,6 +79,7 @@ public:
     void alarm(std::string text) override {
         if (node_.options_.on_alarm) node_.options_.on_alarm(text);
     }
+    cluster::AgreementDisk& agreement_disk() override { return node_.agreement_disk_; }
     std::uint64_t random() override { return random_.next(); }
     [[nodiscard]] std::uint64_t client_count() const override { return node_.attachments_.size(); }
     [[nodiscard]] std::optional<std::vector<cluster::RouteKey>>

@@ -123,6 +123,8 @@ bool PeerLetters::take(ShardIndex from, const PeerMessage& message) {
                 return has_storage_;
             } else if constexpr (std::is_same_v<T, PeerRetained>) {
                 return is_usable(one.message);
+            } else if constexpr (std::is_same_v<T, PeerReadiness>) {
+                return false;  // a gateway's, and members of clusters are not recorded
             } else {
                 static_assert(std::is_same_v<T, PeerRecovered>);
                 constexpr auto number_max = std::numeric_limits<std::int64_t>::max();

@@ -82,6 +82,9 @@ std::string text_of(const PeerMessage& message) {
             } else if constexpr (std::is_same_v<T, PeerStored>) {
                 return fmt::format("message {} {}", one.receipt.number,
                                    is_failure(one.refusal) ? "cannot be stored" : "is stored");
+            } else if constexpr (std::is_same_v<T, PeerReadiness>) {
+                return is_failure(one.publish) ? "the cluster is not ready"
+                                               : "the cluster is ready";
             } else {
                 static_assert(std::is_same_v<T, PeerRecovered>);
                 return "all that was stored has been told";

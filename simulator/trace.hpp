@@ -199,12 +199,13 @@ struct TracedBalance {
 
 /// A cluster of the run. All of its nodes are in it.
 struct TracedCluster {
-    std::string model;              // empty: there is none
-    bool has_registry = false;      // ModelRules
-    bool shares_retained = false;   // ModelRules
-    bool floods = false;            // ModelRules
-    bool minority_refuses = false;  // ModelRules
-    Duration notices_within{};      // that a node is gone: its failure detector at its slowest
+    std::string model;               // empty: there is none
+    bool has_registry = false;       // ModelRules
+    bool shares_retained = false;    // ModelRules
+    bool floods = false;             // ModelRules
+    bool needs_all_members = false;  // ModelRules
+    bool minority_refuses = false;   // ModelRules
+    Duration notices_within{};       // that a node is gone: its failure detector at its slowest
     /// From the last fault until what the model promises holds again, its failure detector
     /// included.
     Duration converges_within{};

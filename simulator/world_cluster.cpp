@@ -40,6 +40,7 @@ void World::make_cluster(const cluster::ModelRules& rules, unsigned node_count,
                       .has_registry = rules.has_registry,
                       .shares_retained = rules.shares_retained,
                       .floods = rules.floods,
+                      .needs_all_members = rules.needs_all_members,
                       .minority_refuses = rules.minority_refuses,
                       .notices_within = mesh.detects_high,
                       .converges_within = rules.converges_within + mesh.detects_high};

@@ -54,6 +54,8 @@ namespace touchstone {
       "Batches that were not stored, by reason; they are tried again.")                            \
     X(refused_without_storage, "refused_without_storage", "",                                     \
       "Packets refused, and connections closed, because what they ask for could not be stored.")   \
+    X(refused_by_cluster, "refused_by_cluster", "",                                                \
+      "Packets refused because the cluster was not ready for them.")                               \
     X(publish_pauses, "publish_pauses", "", "Times a client's publications had to wait.")         \
     X(subscribe_denied, "subscribe_refused", "reason=not_authorized",                             \
       "Topic Filters not subscribed, by reason.")                                                  \

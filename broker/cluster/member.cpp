@@ -16,6 +16,10 @@ Member::Member(const MemberOptions& options, MemberPort& port)
       rules_{*options.rules},
       port_{port} {
     CHECK(contains(options.nodes, options.self));
+    if (rules_.agrees_on_owners)
+        agreed_ = std::make_unique<AgreedRegistry>(
+            AgreedRegistry::Options{.self = options.self, .nodes = options.nodes},
+            static_cast<AgreedRegistry::Port&>(*this), port.agreement_disk());
     if (!rules_.has_database) return;
     healing_ = make_healing({.policy = rules_.healing,
                              .self = options.self,
@@ -28,6 +32,12 @@ Member::Member(const MemberOptions& options, MemberPort& port)
 
 void Member::on_start(HealingStart how, Instant now) {
     if (rules_.floods) tell_all_shards(PeerAddRoute{.filter = "#", .share_name = {}});
+    if (agreed_) {
+        agreed_->start(now);
+        if (how != HealingStart::formed) ask_for_reset(now);
+        take_agreed(now);
+    }
+    review_readiness();
     if (!healing_) return;
     has_tables_ = how == HealingStart::formed;
     healing_->on_start(how, now);
@@ -121,6 +131,7 @@ void Member::tell_shards_of(const RouteKey& key) {
 
 void Member::on_restarted(Instant now) {
     if (rules_.floods) tell_all_shards(PeerAddRoute{.filter = "#", .share_name = {}});
+    if (agreed_) ask_for_reset(now);
     if (!healing_) return;
     healing_->on_rebooted(now);
     after_healing();
@@ -138,6 +149,11 @@ void Member::on_peer_up(NodeIndex peer, Instant now) {
         running_.insert(peer);
         port_.send(peer, own_tables());
     }
+    if (agreed_) {
+        agreed_->on_reachable(peer);
+        take_agreed(now);
+    }
+    review_readiness();
     if (!is_up(peer)) return;
     for (auto& message : std::exchange(kept_messages_[peer], {}))
         port_.send(peer, std::move(message));
@@ -152,8 +168,10 @@ void Member::on_peer_down(NodeIndex peer, Instant now) {
         after_healing();
     } else {
         running_.erase(peer);
-        remove_rows_of(peer);
+        if (!rules_.keeps_rows) remove_rows_of(peer);
+        written_.erase(peer);  // it may count anew
     }
+    review_readiness();
     lose_claims_of(peer, now);
 }
 
@@ -165,6 +183,12 @@ void Member::on_message(NodeIndex from, NodeMessage message, Instant now) {
             if (!healing_) return;
             healing_->on_message(from, content, now);
             after_healing();
+        } else if constexpr (std::is_same_v<Content, RaftMessage>) {
+            if (agreed_) agreed_->on_message(from, content, now);
+            take_agreed(now);
+        } else if constexpr (std::is_same_v<Content, RegistryProposal>) {
+            if (agreed_) agreed_->on_proposal(content, now);
+            take_agreed(now);
         } else if constexpr (std::is_same_v<Content, TableWrite>) {
             // They come behind the tables that are on their way.
             if (has_tables_)
@@ -192,6 +216,11 @@ void Member::on_tick(Instant now) {
         healing_->on_tick(now);
         after_healing();
     }
+    if (agreed_ && agreed_->next_tick() <= now) {
+        agreed_->on_tick(now);
+        take_agreed(now);
+    }
+    evict_disowned(now);
     if (compares_at_ <= now) {
         compares_at_ = never;
         for (const auto peer : running_) port_.send(peer, own_tables());
@@ -218,6 +247,8 @@ void Member::on_tick(Instant now) {
 Instant Member::next_tick() const {
     auto next = healing_ ? healing_->next_tick() : never;
     next = std::min(next, compares_at_);
+    if (agreed_) next = std::min(next, agreed_->next_tick());
+    if (!disowned_.empty()) next = std::min(next, disowned_.front().at);
     if (!holds_.empty()) next = std::min(next, holds_.front().until);
     for (const auto& [number, claim] : claims_) next = std::min(next, claim.gives_up_at);
     return next;
@@ -236,6 +267,16 @@ void Member::after_healing() {
     running_.clear();
     for (const auto node : healing_->health().running)
         if (node != options_.self) running_.insert(node);
+}
+
+void Member::review_readiness() {
+    if (!rules_.needs_all_members) return;
+    is_ready_ = running_.size() + 1 == options_.nodes.size();
+    const auto allowed = [&](bool may) {
+        return is_ready_ || may ? ReasonCode::success : ReasonCode::implementation_specific_error;
+    };
+    tell_all_shards(PeerReadiness{.publish = allowed(rules_.may_publish),
+                                  .subscribe = allowed(rules_.may_subscribe)});
 }
 
 void Member::write_to_all(RowWrite row) {
@@ -263,6 +304,10 @@ void Member::remove_route(const RouteKey& key, NodeIndex node) {
 void Member::remove_rows_of(NodeIndex node) {
     written_.erase(node);  // it may count anew
     for (const auto& key : routes_.keys_of(node)) remove_route(key, node);
+    if (!agreed_) remove_sessions_of(node);
+}
+
+void Member::remove_sessions_of(NodeIndex node) {
     for (auto row = sessions_.begin(); row != sessions_.end();) {
         row->second.erase(node);
         row = row->second.empty() ? sessions_.erase(row) : std::next(row);
@@ -312,9 +357,10 @@ Tables Member::whole_tables(std::uint64_t number) const {
     routes_.for_each([&](const RouteKey& key, const RouteTable::Nodes& nodes) {
         for (const auto& [node, route] : nodes) tables.routes.push_back({key, node, route});
     });
-    for (const auto& [client_id, nodes] : sessions_)
-        for (const auto& [node, stamp] : nodes)
-            tables.sessions.push_back({client_id, {stamp.at_us, node}});
+    if (!agreed_)
+        for (const auto& [client_id, nodes] : sessions_)
+            for (const auto& [node, stamp] : nodes)
+                tables.sessions.push_back({client_id, {stamp.at_us, node}});
     for (const auto& [topic, row] : retained_) tables.retained.push_back(row);
     tables.written = written_;
     return tables;
@@ -341,10 +387,7 @@ void Member::take(NodeIndex from, const Tables& tables, Instant now) {
         for (const auto& row : tables.routes) keys.insert(row.key);
         for (const auto& key : routes_.keys_of(from))
             if (!keys.contains(key)) remove_route(key, from);
-        for (auto row = sessions_.begin(); row != sessions_.end();) {
-            row->second.erase(from);
-            row = row->second.empty() ? sessions_.erase(row) : std::next(row);
-        }
+        if (!agreed_) remove_sessions_of(from);
         for (const auto& row : tables.routes) set_route(row.key, from, row.route);
         for (const auto& row : tables.sessions) sessions_[row.client_id][from] = row.stamp;
         for (const auto& row : tables.retained) learn(row, now);
@@ -412,8 +455,9 @@ void Member::reboot(NodeIndex) {
     local_routes_.clear();
     told_.clear();
     routes_.clear();
-    sessions_.clear();
+    if (!agreed_) sessions_.clear();
     retained_.clear();
+    disowned_.clear();
     port_.restart();
 }
 
@@ -422,7 +466,7 @@ void Member::copy_tables(NodeIndex source) {
 }
 
 void Member::forget(NodeIndex peer) {
-    if (rules_.refuses_if_owner_is_away)
+    if (rules_.refuses_if_owner_is_away)  // who has which client is remembered
         for (const auto& key : routes_.keys_of(peer)) remove_route(key, peer);
     else
         remove_rows_of(peer);

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/cluster/agreed_registry.hpp"
 #include "broker/cluster/healing.hpp"
 #include "broker/cluster/model.hpp"
 #include "broker/cluster/node_messages.hpp"
@@ -48,6 +49,8 @@ public:
     /// The shards begin anew, with nothing; then Member::on_restarted. The node does not serve.
     virtual void restart() = 0;
     virtual void alarm(std::string text) = 0;
+    /// Outlives the process. Only of models that agree on owners.
+    [[nodiscard]] virtual AgreementDisk& agreement_disk() = 0;
     /// 64 uniformly distributed bits.
     virtual std::uint64_t random() = 0;
     /// Network Connections of clients at this node.
@@ -60,7 +63,7 @@ protected:
     ~MemberPort() = default;
 };
 
-class Member final : private HealingPort {
+class Member final : private HealingPort, private AgreedRegistry::Port {
 public:
     /// `port` and the rules outlive the Member.
     Member(const MemberOptions& options, MemberPort& port);
@@ -112,6 +115,7 @@ private:
     struct Claim {
         enum class Step {
             waiting,   // for another claim of the client at this node
+            agreeing,  // for most of the nodes
             locking,   // for the answers of those who have the locks
             asking,    // for SessionOffer
             moving,    // for SessionEvicted
@@ -156,6 +160,8 @@ private:
     [[nodiscard]] bool is_up(NodeIndex peer) const { return running_.contains(peer); }
     [[nodiscard]] bool is_serving() const;
     void after_healing();
+    /// What clients may do depends on who is reached.
+    void review_readiness();
     void write_to_all(RowWrite row);
     void apply(NodeIndex from, const TableWrite& write, Instant now);
     void set_local_route(const RouteKey& key, ShardIndex shard, std::optional<Route> route);
@@ -165,6 +171,7 @@ private:
     void tell_shards_of(const RouteKey& key);
     void tell_all_shards(const PeerMessage& message);
     void remove_rows_of(NodeIndex node);
+    void remove_sessions_of(NodeIndex node);
     void apply(NodeIndex from, const RouteWritten& written, Instant now);
     void apply(NodeIndex from, const RouteRemoved& removed, Instant now);
     void apply(NodeIndex from, const SessionWritten& written, Instant now);
@@ -193,6 +200,7 @@ private:
     void go_on(ClaimEntry claim, Instant now);
     /// Why the client is refused; success: it is not.
     ReasonCode ask_owners(ClaimEntry claim);
+    ReasonCode ask(ClaimEntry claim, std::map<NodeIndex, RowStamp> owners);
     void move_session(ClaimEntry claim, NodeIndex from);
     void finish(ClaimEntry claim, ReasonCode refusal, Instant now);
     /// The one that waits for it to be over begins.
@@ -214,6 +222,24 @@ private:
     void on(NodeIndex from, const SessionEviction& eviction, Instant now);
     void on(NodeIndex from, const SessionEvicted& evicted, Instant now);
     void on(NodeIndex from, const SessionMerged& merged, Instant now);
+
+    // member_agreement.cpp: what most of the nodes have agreed upon
+    void take_agreed(Instant now);
+    void take(const RegistryCommand& command, const std::optional<AgreedOwner>& before,
+              Instant now);
+    void release_owner(const std::string& client_id, Instant now);
+    void ask_for_release(const std::string& client_id, CommandNumber claim, Instant now);
+    void note_owner(const std::string& client_id);
+    void evict_disowned(Instant now);
+    void ask_for_reset(Instant now);
+
+    // AgreedRegistry::Port
+    void send(NodeIndex to, NodeMessage message) override { port_.send(to, std::move(message)); }
+    void on_agreed(const RegistryCommand& command,
+                   const std::optional<AgreedOwner>& before) override {
+        agreements_.emplace_back(command, before);
+    }
+    void on_owners_replaced() override { are_owners_replaced_ = true; }
 
     // HealingPort
     void send(NodeIndex to, HealingMessage message) override;
@@ -251,6 +277,18 @@ private:
     // Claims.
     std::map<std::uint64_t, Claim> claims_;
     std::uint64_t last_claim_ = 0;
+    std::unique_ptr<AgreedRegistry> agreed_;  // null: the model has none
+    std::deque<std::pair<RegistryCommand, std::optional<AgreedOwner>>> agreements_;  // to be taken
+    bool are_owners_replaced_ = false;
+    std::map<std::string, CommandNumber> own_claims_;  // of the sessions here
+    std::map<std::string, CommandNumber> granted_;     // the last claim of a client that was
+    struct Disowned {
+        Instant at;  // unless its new node has asked for it before
+        std::string client_id;
+        NodeIndex newer;
+    };
+    std::deque<Disowned> disowned_;
+    bool is_ready_ = true;  // of models that need all members
     std::map<std::string, Lock, std::less<>> locks_;
     std::map<std::uint64_t, Eviction> evictions_;
     std::uint64_t last_eviction_ = 0;

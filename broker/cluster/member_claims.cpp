@@ -35,11 +35,12 @@ void Member::on_claim(ShardIndex from, ClaimNumber number, const std::string& cl
     const bool is_busy = std::ranges::any_of(
         claims_, [&](const auto& entry) { return entry.second.client_id == client_id; });
     const auto claim = claims_
-                           .emplace(++last_claim_, Claim{.shard = from,
-                                                         .number = number,
-                                                         .client_id = client_id,
-                                                         .clean_start = clean_start,
-                                                         .gives_up_at = now + claim_timeout})
+                           .emplace(agreed_ ? agreed_->next_number() : ++last_claim_,
+                                    Claim{.shard = from,
+                                          .number = number,
+                                          .client_id = client_id,
+                                          .clean_start = clean_start,
+                                          .gives_up_at = now + claim_timeout})
                            .first;
     if (!is_busy) begin(claim, now);
 }
@@ -54,7 +55,7 @@ void Member::on_withdrawn(ShardIndex from, ClaimNumber number, Instant now) {
 }
 
 void Member::on_entered(const std::string& client_id, Instant now) {
-    if (rules_.has_registry) {
+    if (rules_.has_registry && !agreed_) {
         RowStamp stamp{now.time_since_epoch().count(), options_.self};
         auto& nodes = sessions_[client_id];
         // Whoever comes in last is the newest, although its node's clock may be behind.
@@ -64,10 +65,13 @@ void Member::on_entered(const std::string& client_id, Instant now) {
         if (!options_.defects.has(Defect::registry_node_local))
             write_to_all(SessionWritten{client_id, row});
     }
+    if (const auto granted = granted_.find(client_id); granted != granted_.end())
+        own_claims_[client_id] = granted->second;
     end_entering(client_id, now);
 }
 
 void Member::on_released(const std::string& client_id, Instant now) {
+    if (agreed_) return release_owner(client_id, now);
     remove_session(client_id);
     end_entering(client_id, now);
 }
@@ -84,6 +88,17 @@ void Member::begin(ClaimEntry claim, Instant now) {
     one.gives_up_at = now + claim_timeout;
     if (!rules_.has_registry || options_.defects.has(Defect::cluster_no_uniqueness))
         return finish(claim, ReasonCode::success, now);
+    if (!is_ready_ && !rules_.may_register)
+        return finish(claim, ReasonCode::server_unavailable, now);
+    if (agreed_) {
+        one.step = Claim::Step::agreeing;
+        agreed_->ask_for({.kind = RegistryCommand::Kind::claim,
+                          .node = options_.self,
+                          .number = number,
+                          .client_id = one.client_id},
+                         now);
+        return take_agreed(now);
+    }
     one.step = Claim::Step::locking;
     if (rules_.locks_clients)
         for (const auto node : lock_nodes(one.client_id)) {
@@ -112,14 +127,18 @@ void Member::go_on(ClaimEntry claim, Instant now) {
 }
 
 ReasonCode Member::ask_owners(ClaimEntry claim) {
-    auto& [number, one] = *claim;
-    one.step = Claim::Step::asking;
     std::map<NodeIndex, RowStamp> owners;
-    if (const auto found = sessions_.find(one.client_id); found != sessions_.end())
+    if (const auto found = sessions_.find(claim->second.client_id); found != sessions_.end())
         owners = found->second;
     owners.erase(options_.self);
     if (rules_.asks_everybody)
         for (const auto peer : running_) owners.try_emplace(peer);
+    return ask(claim, std::move(owners));
+}
+
+ReasonCode Member::ask(ClaimEntry claim, std::map<NodeIndex, RowStamp> owners) {
+    auto& [number, one] = *claim;
+    one.step = Claim::Step::asking;
     const bool has_session_away =
         std::ranges::any_of(owners, [&](const auto& owner) { return !is_up(owner.first); });
     if (has_session_away && rules_.refuses_if_owner_is_away && !one.clean_start)
@@ -154,6 +173,14 @@ void Member::finish(ClaimEntry claim, ReasonCode refusal, Instant now) {
     if (!is_failure(refusal)) add_early(one);
     if (!one.held.empty())
         holds_.push_back({now + hold_time, one.shard, std::exchange(one.held, {})});
+    if (agreed_) {
+        // Its own claim may take effect although it was given up: then it is released.
+        agreed_->give_up(claim->first);
+        if (!is_failure(refusal))
+            granted_[one.client_id] = claim->first;
+        else if (one.step == Claim::Step::asking || one.step == Claim::Step::moving)
+            ask_for_release(one.client_id, claim->first, now);
+    }
     one.step = Claim::Step::entering;
     one.gives_up_at = now + claim_timeout;
     port_.answer_claim(one.shard, one.number, {refusal, std::exchange(one.session, nullptr)});
@@ -292,7 +319,9 @@ void Member::on_evicted(std::uint64_t number, std::shared_ptr<const storage::Ses
     if (found == evictions_.end()) return;  // asked for before this node began anew
     const auto eviction = std::move(found->second);
     evictions_.erase(found);
-    remove_session(eviction.client_id);  // behind what the shard has said of it before
+    own_claims_.erase(eviction.client_id);
+    if (!agreed_)
+        remove_session(eviction.client_id);  // behind what the shard has said of it before
     if (!eviction.to) {
         if (session != nullptr && rules_.merges_sessions && is_up(eviction.newer))
             port_.send(eviction.newer, SessionMerged{std::move(session)});

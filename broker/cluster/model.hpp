@@ -18,9 +18,10 @@ struct ModelRules {
     std::string_view description;  // one line
 
     // Who has the session of a client.
-    bool has_registry = true;     // otherwise every node lets in whomever it does not know
-    bool locks_clients = false;   // a CONNECT locks its client at most of the nodes that are up
-    bool asks_everybody = false;  // not only the node that the table names
+    bool has_registry = true;       // otherwise every node lets in whomever it does not know
+    bool agrees_on_owners = false;  // most of the nodes agree upon who has a client (Raft)
+    bool locks_clients = false;     // a CONNECT locks its client at most of the nodes that are up
+    bool asks_everybody = false;    // not only the node that the table names
     bool refuses_if_owner_is_away =
         false;                  // who resumes is refused while its session's node is down
     bool keeps_newest = false;  // of two that appear at once or when links return, the older goes
@@ -28,10 +29,17 @@ struct ModelRules {
 
     bool minority_refuses = false;  // a node that reaches half of all nodes or fewer lets nobody in
 
+    // While not all members are reached: what clients may do nevertheless.
+    bool needs_all_members = false;  // nothing, but for
+    bool may_register = false;
+    bool may_publish = false;
+    bool may_subscribe = false;  // and unsubscribe
+
     // The tables: routes, sessions, Retained Messages.
     bool has_database = false;  // those who parted need `healing` to write to each other again
     HealingPolicy healing = HealingPolicy::none;
-    bool floods = false;  // publications go to every node, whatever is subscribed there
+    bool keeps_rows = false;  // those of a node that is down; else they go with it
+    bool floods = false;      // publications go to every node, whatever is subscribed there
     bool shares_retained =
         true;  // every node has all Retained Messages; else those published there
 

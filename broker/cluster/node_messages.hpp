@@ -11,6 +11,7 @@
 
 #include "broker/base/message.hpp"
 #include "broker/cluster/healing_messages.hpp"
+#include "broker/cluster/raft_messages.hpp"
 #include "broker/cluster/route_table.hpp"
 #include "broker/ports/peers.hpp"
 #include "broker/ports/registry.hpp"
@@ -105,6 +106,12 @@ struct SessionMerged {
     std::shared_ptr<const storage::SessionCopy> session;
 };
 
+struct RegistryCommand;  // agreed_registry.hpp
+/// To whoever leads the agreement on who has which client.
+struct RegistryProposal {
+    std::shared_ptr<const RegistryCommand> command;
+};
+
 // Whole tables.
 struct TablesRequest {
     std::uint64_t number = 0;
@@ -127,9 +134,9 @@ struct Tables {
     std::map<NodeIndex, std::uint64_t> written;  // by node: the last of its writes that is in them
 };
 
-using NodeMessage =
-    std::variant<TableWrite, NodePublication, NodeSharedPublication, LockRequest, LockReply,
-                 LockRelease, SessionRequest, SessionOffer, SessionEviction, SessionEvicted,
-                 SessionMerged, TablesRequest, Tables, HealingMessage>;
+using NodeMessage = std::variant<TableWrite, NodePublication, NodeSharedPublication, LockRequest,
+                                 LockReply, LockRelease, SessionRequest, SessionOffer,
+                                 SessionEviction, SessionEvicted, SessionMerged, TablesRequest,
+                                 Tables, RegistryProposal, RaftMessage, HealingMessage>;
 
 }  // namespace touchstone::cluster

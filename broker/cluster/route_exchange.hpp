@@ -16,7 +16,9 @@ namespace touchstone {
 class RouteExchange {
 public:
     RouteExchange(ShardIndex self, unsigned shard_count, Peers& peers)
-        : self_{self}, peers_{peers}, known_up_to_(shard_count, 0) {}
+        : self_{self},
+          peers_{peers},
+          known_up_to_(shard_count, 0) {}
 
     /// One more need of the route. Returns the sequence to ask is_known_everywhere() with.
     std::uint64_t acquire(std::string_view filter, std::string_view share_name);

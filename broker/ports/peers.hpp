@@ -99,9 +99,15 @@ struct PeerGroupSize {
     bool has_durable = false;  // one of them is of a session that outlives the process
 };
 
-using PeerMessage =
-    std::variant<PeerPublication, PeerSharedPublication, PeerAddRoute, PeerRouteAdded,
-                 PeerRemoveRoute, PeerGroupSize, PeerStored, PeerRetained, PeerRecovered>;
+/// From the gateway: what clients of the node may do now; success: they may.
+struct PeerReadiness {
+    ReasonCode publish = ReasonCode::success;
+    ReasonCode subscribe = ReasonCode::success;  // and unsubscribe
+};
+
+using PeerMessage = std::variant<PeerPublication, PeerSharedPublication, PeerAddRoute,
+                                 PeerRouteAdded, PeerRemoveRoute, PeerGroupSize, PeerStored,
+                                 PeerRetained, PeerRecovered, PeerReadiness>;
 
 class Peers {
 public:

@@ -25,12 +25,14 @@ bool has_other_cause(const Trace& trace, const History& history, ConnectionNumbe
     }
     // Whichever CONNECT came first, the one that is accepted afterwards takes the session over.
     const auto took_over = [&](const ConnectionHistory& other) {
-        return &other != &connection && other.node == connection.node &&
-               other.client_id == connection.client_id &&
+        const bool is_same_node = other.node == connection.node || !trace.cluster.model.empty();
+        return &other != &connection && is_same_node && other.client_id == connection.client_id &&
                other.connect_entry < connection.end_entry &&
                other.connack_entry > connection.end_entry;
     };
     if (std::ranges::any_of(history.connections, took_over)) return true;
+    // Before v5 that is all that a server can say to a PUBLISH that it does not take.
+    if (trace.cluster.needs_all_members && connection.version != ProtocolVersion::v5) return true;
     // A v5 client is told why.
     for (const auto& packet : trace.packets) {
         if (packet.connection == number && packet.direction == Direction::to_client &&

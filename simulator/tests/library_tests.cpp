@@ -241,6 +241,14 @@ TEST(Sweep, clusters_whose_minority_pauses) {
     sweep("scenarios/sweep/cluster-pause.textproto", 1, 200, 1);
 }
 
+TEST(Sweep, clusters_that_agree_upon_their_clients) {
+    sweep("scenarios/sweep/cluster-agreed.textproto", 1, 200, 2);
+}
+
+TEST(Sweep, clusters_that_serve_only_as_a_whole) {
+    sweep("scenarios/sweep/cluster-ready.textproto", 1, 200, 1);
+}
+
 TEST(Sweep, a_crowd) {
     sweep("scenarios/sweep/crowd.textproto", 1, 50, 1);
 }

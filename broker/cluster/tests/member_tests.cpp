@@ -41,6 +41,7 @@ struct TestNode final : MemberPort {
     void resume_serving() override { is_serving = true; }
     void restart() override { ++restarts; }
     void alarm(std::string text) override { alarms.push_back(std::move(text)); }
+    AgreementDisk& agreement_disk() override { return disk; }
     std::uint64_t random() override { return ++draws; }
     [[nodiscard]] std::uint64_t client_count() const override { return sessions.size(); }
     [[nodiscard]] std::optional<std::vector<RouteKey>>
@@ -79,6 +80,7 @@ struct TestNode final : MemberPort {
     std::vector<std::string> alarms;
     bool is_serving = true;
     int restarts = 0;
+    AgreementDisk disk;
     std::uint64_t draws = 0;
 };
 
