@@ -411,6 +411,10 @@ void Member::take(NodeIndex from, const Tables& tables, Instant now) {
         on_message(node, std::move(write), now);
     healing_->on_copied(now);
     after_healing();
+    if (!is_serving()) {
+        has_tables_ = false;  // they were asked for in an attempt that has been given up
+        return;
+    }
     // Who was only paused still has its sessions, and the others have forgotten them; of who has
     // none any more they may know some.
     for (const auto peer : running_) port_.send(peer, own_tables());

@@ -241,6 +241,15 @@ TEST(Sweep, clusters_whose_minority_pauses) {
     sweep("scenarios/sweep/cluster-pause.textproto", 1, 200, 1);
 }
 
+// A node that had got tables of an attempt to join that it had given up took no others any more.
+TEST(Sweep, a_cluster_whose_node_gave_an_attempt_to_join_up) {
+    const auto scenario = load("scenarios/sweep/cluster-pause.textproto");
+    for (const std::uint64_t seed : {2'326U, 2'539U, 4'526U}) {
+        const auto outcome = run_scenario(scenario, {.seed = seed, .shard_count = 2});
+        EXPECT_TRUE(outcome.has_passed()) << explain(outcome);
+    }
+}
+
 TEST(Sweep, clusters_that_agree_upon_their_clients) {
     sweep("scenarios/sweep/cluster-agreed.textproto", 1, 200, 2);
 }
