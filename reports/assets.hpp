@@ -6,14 +6,16 @@
 namespace touchstone::reports::assets {
 
 [[nodiscard]] std::string_view style();
-[[nodiscard]] std::string_view script();        // of the report
-[[nodiscard]] std::string_view sweep_script();  // of the page of a sweep
-[[nodiscard]] std::string_view fleet_script();  // of the page of a fleet
+[[nodiscard]] std::string_view script();             // of the report
+[[nodiscard]] std::string_view sweep_script();       // of the page of a sweep
+[[nodiscard]] std::string_view fleet_script();       // of the page of a fleet
+[[nodiscard]] std::string_view comparison_script();  // of the page of a comparison
 
 // SHA-256 of each, 64 lower-case hexadecimal digits.
 extern const std::string_view style_sha256;
 extern const std::string_view script_sha256;
 extern const std::string_view sweep_script_sha256;
 extern const std::string_view fleet_script_sha256;
+extern const std::string_view comparison_script_sha256;
 
 }  // namespace touchstone::reports::assets

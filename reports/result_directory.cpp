@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "reports/comparison_page.hpp"
 #include "reports/fleet_page.hpp"
 #include "reports/html.hpp"
 #include "reports/junit.hpp"
@@ -145,6 +146,7 @@ std::optional<Problem> remove_earlier(const std::filesystem::path& folder,
 std::string page_of(const results::Run& run) {
     if (run.has_sweep()) return sweep_page(run);
     if (is_fleet(run)) return fleet_page(run);
+    if (run.has_comparison()) return comparison_page(run);
     return html_report(merge_runs(run.name(), {run}));
 }
 

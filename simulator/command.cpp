@@ -16,6 +16,7 @@
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/client_defects.hpp"
 #include "simulator/command_parts.hpp"
+#include "simulator/comparison/command.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/explore_command.hpp"
 #include "simulator/fleet/command.hpp"
@@ -59,6 +60,8 @@ Examples:
       the same clients, links and checkers on a real broker, in real time
   touchstone simulate million/xmeter-1m --tier T2
       a fleet of a million devices, against a cost model of the broker; `--tier T2 --help` has its options
+  touchstone simulate cluster/x-matrix
+      twelve partitions on every model of a cluster, as one table; `cluster/x-matrix --help` has its options
   touchstone simulate scenarios --digest-only
       one digest per scenario, to compare two builds
 
@@ -226,6 +229,9 @@ int simulate_command(int argument_count, char** arguments) {
     }
     if (fleet::is_for_fleet(argument_count, arguments)) {
         return fleet::fleet_command(argument_count, arguments);
+    }
+    if (comparison::is_for_comparison(argument_count, arguments)) {
+        return comparison::comparison_command(argument_count, arguments);
     }
     Options options;
     CLI::App app{

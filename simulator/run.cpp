@@ -37,6 +37,7 @@ public:
         schedule_all();
         is_watching_ = options.watches_sessions;
         is_to_end_ = options.is_to_end;
+        after_event_ = options.after_event;
         watched_.resize(world_.client_count());
         if (options.look_at) {
             world_.engine().schedule(run_begin + *options.look_at, {owner_, look, 0, 0});
@@ -66,7 +67,7 @@ private:
     void take_steps(Instant end) {
         constexpr std::uint64_t events_between_questions = 256;
         auto& engine = world_.engine();
-        while (is_watching_ || is_to_end_) {
+        while (is_watching_ || is_to_end_ || after_event_) {
             const bool asks = engine.executed_events() % events_between_questions == 0;
             if (is_to_end_ && asks && is_to_end_()) {
                 outcome_.was_ended = true;
@@ -74,6 +75,7 @@ private:
             }
             if (!engine.step(end)) return;
             if (is_watching_) note_changes();
+            if (after_event_) after_event_(world_);
         }
     }
 
@@ -476,6 +478,7 @@ private:
     std::optional<Duration> only_looks_until_;
     bool is_watching_ = false;
     std::function<bool()> is_to_end_;
+    std::function<void(World&)> after_event_;
     std::vector<StateRecord> watched_;  // by client: as it was after the last change
 };
 

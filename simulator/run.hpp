@@ -38,6 +38,8 @@ struct RunOptions {
     bool watches_sessions = false;
     /// Asked every so many events; true ends the run there. None: it is run to its end.
     std::function<bool()> is_to_end{};
+    /// Called after every event, to look at the world: it changes nothing of the run.
+    std::function<void(World&)> after_event{};
 };
 
 /// All sessions and clients at an instant, as nodes and clients have them.
