@@ -146,6 +146,8 @@ void Broker::Core::adopt(const storage::SessionCopy& copy, const access::Zone& z
     }
     for (const auto& one : copy.received)
         session.adopt_received(context_, wire::PacketId::from_wire(one.packet_id).value());
+    // It became part of a session that is in use: nothing else would send what has come with it.
+    if (session.is_connected()) session.resume(context_);
 }
 
 }  // namespace touchstone
