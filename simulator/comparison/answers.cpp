@@ -101,6 +101,7 @@ Answer message(const Subject& subject, const Trace& trace, bool is_will) {
     std::size_t all = 0;
     std::size_t unanswered = 0;
     std::size_t lost = 0;
+    std::size_t lost_unnoticed = 0;
     std::size_t late = 0;
     std::size_t soon = 0;
     for (const auto& passage : passages_of(trace)) {
@@ -113,6 +114,8 @@ Answer message(const Subject& subject, const Trace& trace, bool is_will) {
             ++unanswered;
         } else if (delivered == never) {
             ++lost;
+            // A verdict comes that late, and on its heels what it changes.
+            if (passage.published_at <= split.from + trace.cluster.notices_within) ++lost_unnoticed;
         } else {
             ++(delivered >= split.to ? late : soon);
         }
@@ -130,6 +133,8 @@ Answer message(const Subject& subject, const Trace& trace, bool is_will) {
     add(soon, is_will ? "delivered" : "acknowledged and delivered at once");
     add(unanswered, "not acknowledged during the split");
     const auto words = fmt::format("{}", fmt::join(parts, "; "));
+    if (!is_will && lost > 0 && lost == lost_unnoticed && lost < all)
+        return {"lost_unnoticed", words + "; those lost are from before the split was noticed"};
     if (lost > 0) return {is_will ? "lost" : "acknowledged_lost", words};
     if (unanswered > 0) return {"not_acknowledged", words};
     if (late > 0) return {is_will ? "late" : "acknowledged_late", words};
@@ -322,6 +327,8 @@ std::vector<KnownOutcome> outcomes_of(Question question) {
                     no_attempt};
         case Question::message:
             return {{"acknowledged_lost", "some were acknowledged and never delivered"},
+                    {"lost_unnoticed", "some that came before the split was noticed were "
+                                       "acknowledged and never delivered, others not"},
                     {"acknowledged_late", "some were acknowledged and delivered after the split"},
                     {"acknowledged_delivered", "all were delivered during the split"},
                     {"not_acknowledged", "some were not acknowledged; none that were are lost"},

@@ -17,10 +17,14 @@ namespace {
 /// Of one client: since when it waits for a success, and its longest wait.
 struct Waiting {
     Instant since = never;
+    Instant last_attempt = never;
     Duration longest{};
     bool has_ended = true;
 
-    void fail(Instant at) { since = std::min(since, at); }
+    void fail(Instant at) {
+        since = std::min(since, at);
+        last_attempt = at;
+    }
     void succeed(Instant at) {
         if (since == never || at < since) return;
         longest = std::max(longest, at - since);
@@ -64,16 +68,23 @@ Unavailability unavailability(const Trace& trace) {
         if (passage.published_at < split.from || passage.published_at == never) continue;
         if (is_probe(trace, message.publisher)) continue;
         auto& wait = waits[message.publisher];
-        if (passage.acknowledged_at == never)
+        if (passage.acknowledged_at == never) {
             wait.since = std::min(wait.since, passage.published_at);
-        else
+            wait.last_attempt = end;  // a client keeps its message
+        } else {
             wait.longest = std::max(wait.longest, passage.acknowledged_at - passage.published_at);
+        }
     }
+    // Who has not tried again for so long does not want to any more.
+    constexpr Duration patience = std::chrono::seconds{30};
     // What any answer takes is no failure.
     constexpr Duration prompt = std::chrono::milliseconds{100};
     Unavailability found;
     for (auto& [client, wait] : waits) {
-        if (wait.since != never && end - wait.since > wait.longest) {
+        const bool has_given_up = wait.since != never && end - wait.last_attempt > patience;
+        if (has_given_up) {
+            wait.longest = std::max(wait.longest, wait.last_attempt - wait.since);
+        } else if (wait.since != never && end - wait.since > wait.longest) {
             wait.longest = end - wait.since;
             wait.has_ended = false;
         }

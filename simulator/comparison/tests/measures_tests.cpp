@@ -347,6 +347,38 @@ TEST(Unavailability, lasts_to_the_end_where_nobody_acknowledges) {
     EXPECT_FALSE(found.has_ended);
 }
 
+TEST(Unavailability, is_not_of_a_client_that_has_given_up) {
+    Story story;
+    story.begin_split();
+    story.connect("device", {.reason = ReasonCode::server_busy});
+    story.pass(seconds{2});
+    story.connect("device", {.reason = ReasonCode::server_busy});
+    story.end_split();
+    story.pass(seconds{60});
+    const auto found = unavailability(story.finished());
+    EXPECT_LT(found.longest, seconds{3});
+    EXPECT_GT(found.longest, seconds{2});
+    EXPECT_TRUE(found.has_ended);
+}
+
+TEST(Message, that_is_lost_before_the_split_is_noticed_is_told_from_others) {
+    const auto outcome = [](Duration notices_within) {
+        Story story;
+        story.trace().cluster.notices_within = notices_within;
+        const auto publisher = story.connect("publisher");
+        story.begin_split();
+        story.publish(publisher, "t", "soon", {.packet_id = 1});
+        story.to_client(publisher, wire::PacketType::puback, 1);
+        story.pass(seconds{10});
+        story.publish(publisher, "t", "late", {.packet_id = 2});
+        story.end_split();
+        return story.outcome(
+            {.question = Question::message, .clients = {"publisher"}, .receivers = {"subscriber"}});
+    };
+    EXPECT_EQ(outcome(seconds{3}), "lost_unnoticed");
+    EXPECT_EQ(outcome({}), "acknowledged_lost");
+}
+
 TEST(Messages, are_lost_duplicated_and_reordered) {
     Story story;
     const auto publisher = story.connect("publisher");
