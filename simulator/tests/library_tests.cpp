@@ -309,7 +309,8 @@ const std::map<std::string_view, const char*> special_sweeps{
 const std::set<std::string_view> defects_beyond_the_sweeps{
     "deep_topic_recursion", "pid_bytes_unchecked", "server_only_packet_path", "subopts_unchecked",
     "zero_len_topic_crash",
-    // What it leaves different may differ without it as well: cluster/retained-differ, cluster/sb-06.
+    // What it leaves different may differ without it as well: cluster/retained-differ,
+    // cluster/sb-06.
     "heal_asymmetric_unsupported"};
 
 bool is_found_by_search(std::string_view name, const std::string& switched_on,
