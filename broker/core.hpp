@@ -447,8 +447,8 @@ private:
     Random& random_;
     Authentication* authentication_;
     Events* events_;
-    Registry* registry_;   // null: there are no other nodes
-    unsigned peer_count_;  // shards, and the gateway
+    Registry* registry_;       // null: there are no other nodes
+    unsigned peer_count_;      // shards, and the gateway
     PeerReadiness readiness_;  // of the cluster
     Counters counters_;
     SessionContext context_;

@@ -166,6 +166,9 @@ std::vector<std::string> trace_lines(const Trace& trace, const std::string& of) 
             }
             case Kind::node_started: line("* up"); break;
             case Kind::settle_began: line("* settling begins"); break;
+            case Kind::alarmed:
+                line("* tells its operator: " + trace.alarms[entry.index].text);
+                break;
             case Kind::opening: line("  opens"); break;
             case Kind::forgot: line("  has no Session State"); break;
             case Kind::died: line("* dies of what it was sent"); break;

@@ -188,7 +188,14 @@ private:
             }
             case Kind::node_started:
                 return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
-                                "up again");
+                                entry.index == begins_anew ? "takes clients again" : "up again");
+            case Kind::alarmed:
+                return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
+                                "tells its operator: " + trace_.alarms[entry.index].text);
+            case Kind::node_stopped:
+                if (entry.index != begins_anew) return;
+                return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
+                                "sends its clients away, as its cluster demands");
             case Kind::died:
                 return add_line(entry, results::Step::noted, trace_.name_of(entry.actor), "",
                                 "dies of what it was sent");
@@ -197,7 +204,6 @@ private:
             case Kind::published:
             case Kind::delivered:
             case Kind::node_crashed:
-            case Kind::node_stopped:
             case Kind::settle_began:
             case Kind::commanded:
             case Kind::forgot:

@@ -89,8 +89,9 @@ struct TraceEntry {
         node_crashed,  // `actor` lost its memory and its connections
         node_stopped,  // `actor` began to stop in order; `index` begins_anew: its cluster made it
                        // send its clients away, and the process goes on
-        node_started,  // `actor` is up (again)
+        node_started,  // `actor` is up (again); `index` as above: it takes clients again
         settle_began,  // no faults from here on
+        alarmed,       // `index`: alarm; what `actor` tells its operator
         // What follows concerns the client `actor`.
         commanded,  // its application connected, disconnected, or gave the connection up
         forgot,     // it lost its Session State, or dropped it since the server has none

@@ -54,9 +54,11 @@ void World::place_in_cluster(NodeOptions& options, std::size_t entity, Actor act
     options.on_serving = [this, actor](bool is_serving) {
         trace_.add({now(),
                     is_serving ? TraceEntry::Kind::node_started : TraceEntry::Kind::node_stopped,
-                    Direction::to_broker, actor, ConnectionNumber{}, is_serving ? 0 : begins_anew});
+                    Direction::to_broker, actor, ConnectionNumber{}, begins_anew});
     };
     options.on_alarm = [this, actor](const std::string& text) {
+        trace_.add({now(), TraceEntry::Kind::alarmed, Direction::to_broker, actor,
+                    ConnectionNumber{}, static_cast<std::uint32_t>(trace_.alarms.size())});
         trace_.alarms.push_back({now(), actor, text});
     };
 }

@@ -70,6 +70,7 @@ History::History(const Trace& trace) {
                 break;
             case Kind::fault_ended:
             case Kind::settle_began:
+            case Kind::alarmed:
             case Kind::commanded:
             case Kind::forgot:
             case Kind::crashed:
