@@ -50,7 +50,8 @@ void Member::publish(const PeerPublication& publication, Instant now) {
                                    for (const auto& [node, route] : nodes) to.insert(node);
                                });
     to.erase(options_.self);
-    const auto sent = is_retained && !rules_.shares_retained ? without_retain(message) : message;
+    const bool is_local = !rules_.shares_retained && !rules_.floods;
+    const auto sent = is_retained && is_local ? without_retain(message) : message;
     for (const auto node : to) forward(node, NodePublication{sent, publication.version});
     note_early(message);
 }

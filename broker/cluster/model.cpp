@@ -50,151 +50,139 @@ constexpr auto hivemq_assumptions = std::to_array<std::string_view>({
     "nodes compare their tables every 5 s if something has changed",
 });
 
-constexpr std::array models{
-    ModelRules{.name = "emqx4",
-               .description =
-                   "EMQX 4: a full mesh with copies of all tables; ekka heals by starting "
-                   "the losers again",
-               .locks_clients = true,
-               .has_database = true,
-               .healing = HealingPolicy::emqx4,
-               .detects_low = seconds{45},
-               .detects_high = seconds{75},
-               .converges_within = seconds{70},
-               .assumptions = database_assumptions},
-    ModelRules{.name = "emqx4_original",
-               .description = "EMQX 4 with ekka before 0.8.1.14: one attempt to heal, two sides at "
-                              "most",
-               .locks_clients = true,
-               .has_database = true,
-               .healing = HealingPolicy::emqx4_original,
-               .detects_low = seconds{45},
-               .detects_high = seconds{75},
-               .converges_within = seconds{70},
-               .assumptions = database_assumptions},
-    ModelRules{.name = "emqx5",
-               .description = "EMQX 5 of cores only: Mria keeps the largest clique",
-               .locks_clients = true,
-               .has_database = true,
-               .healing = HealingPolicy::mria,
-               .detects_low = seconds{45},
-               .detects_high = seconds{75},
-               .converges_within = seconds{70},
-               .assumptions = database_assumptions},
-    ModelRules{.name = "rabbit37",
-               .description = "RabbitMQ to 3.7: Client Identifiers of each node for itself",
-               .has_registry = false,
-               .has_database = true,
-               .healing = HealingPolicy::rabbit_autoheal,
-               .shares_retained = false,
-               .detects_low = seconds{45},
-               .detects_high = seconds{75},
-               .converges_within = seconds{70},
-               .assumptions = rabbit_assumptions},
-    ModelRules{.name = "rabbit38",
-               .description = "RabbitMQ 3.8 to 3.11: most of the nodes agree upon who has a client",
-               .agrees_on_owners = true,
-               .minority_refuses = true,
-               .has_database = true,
-               .healing = HealingPolicy::rabbit_autoheal,
-               .shares_retained = false,
-               .detects_low = seconds{45},
-               .detects_high = seconds{75},
-               .converges_within = seconds{70},
-               .assumptions = agreed_assumptions},
-    ModelRules{.name = "rabbit312",
-               .description =
-                   "RabbitMQ from 3.12 with classic queues: a CONNECT tells every node that "
-                   "it sees to close others",
-               .asks_everybody = true,
-               .refuses_if_owner_is_away = true,
-               .has_database = true,
-               .healing = HealingPolicy::rabbit_autoheal,
-               .shares_retained = false,
-               .detects_low = seconds{45},
-               .detects_high = seconds{75},
-               .converges_within = seconds{70},
-               .assumptions = rabbit_assumptions},
-    ModelRules{.name = "rabbit312_pause_minority",
-               .description = "the same, and a node that does not see most of the others pauses",
-               .asks_everybody = true,
-               .refuses_if_owner_is_away = true,
-               .minority_refuses = true,
-               .has_database = true,
-               .healing = HealingPolicy::rabbit_pause_minority,
-               .shares_retained = false,
-               .detects_low = seconds{45},
-               .detects_high = seconds{75},
-               .converges_within = seconds{70},
-               .assumptions = rabbit_assumptions},
-    ModelRules{.name = "rabbit312_ignore",
-               .description = "the same, and an operator has to heal",
-               .asks_everybody = true,
-               .refuses_if_owner_is_away = true,
-               .has_database = true,
-               .healing = HealingPolicy::rabbit_ignore,
-               .shares_retained = false,
-               .detects_low = seconds{45},
-               .detects_high = seconds{75},
-               .converges_within = seconds{70},
-               .assumptions = rabbit_assumptions},
-    ModelRules{.name = "vernemq",
-               .description = "VerneMQ: while a member is down nobody may register, publish or "
-                              "subscribe",
-               .keeps_newest = true,
-               .merges_sessions = true,
-               .needs_all_members = true,
-               .keeps_rows = true,
-               .compares_every = seconds{5},
-               .kept_messages_max = 1'000,
-               .detects_low = seconds{3},
-               .detects_high = seconds{6},
-               .converges_within = seconds{15},
-               .assumptions = vernemq_assumptions},
-    ModelRules{.name = "vernemq_allow_all",
-               .description = "the same with all four switches on: both sides serve",
-               .keeps_newest = true,
-               .merges_sessions = true,
-               .needs_all_members = true,
-               .may_register = true,
-               .may_publish = true,
-               .may_subscribe = true,
-               .keeps_rows = true,
-               .compares_every = seconds{5},
-               .kept_messages_max = 1'000,
-               .detects_low = seconds{3},
-               .detects_high = seconds{6},
-               .converges_within = seconds{15},
-               .assumptions = vernemq_assumptions},
-    ModelRules{.name = "rmqtt_raft",
-               .description = "RMQTT with Raft: most of the nodes agree upon who has a client",
-               .agrees_on_owners = true,
-               .minority_refuses = true,
-               .compares_every = seconds{5},
-               .detects_low = seconds{3},
-               .detects_high = seconds{5},
-               .converges_within = seconds{15},
-               .assumptions = agreed_assumptions},
-    ModelRules{.name = "hivemq",
-               .description = "HiveMQ: no master; what the sides of a partition have is united",
-               .keeps_newest = true,
-               .merges_sessions = true,
-               .compares_every = seconds{5},
-               .detects_low = seconds{3},
-               .detects_high = seconds{5},
-               .converges_within = seconds{15},
-               .assumptions = hivemq_assumptions},
-    ModelRules{.name = "forward_only",
-               .description =
-                   "Publications are flooded; clients, sessions and Shared Subscriptions "
-                   "are each node's own",
-               .has_registry = false,
-               .floods = true,
-               .detects_low = seconds{3},
-               .detects_high = seconds{5},
-               .converges_within = seconds{5},
-               .assumptions = forward_assumptions},
-};
+/// `base` with what `change` does to it.
+template <class Change>
+constexpr ModelRules changed(ModelRules base, Change change) {
+    change(base);
+    return base;
+}
+
+/// Erlang's distribution and a database that every node has a copy of: what EMQX and RabbitMQ stand
+/// on.
+constexpr ModelRules database{.has_database = true,
+                              .detects_low = seconds{45},
+                              .detects_high = seconds{75},
+                              .converges_within = seconds{70}};
+
+constexpr auto emqx4 = changed(database, [](ModelRules& rules) {
+    rules.name = "emqx4";
+    rules.description = "EMQX 4: a full mesh with copies of all tables; ekka heals by starting the "
+                        "losers again";
+    rules.locks_clients = true;
+    rules.healing = HealingPolicy::emqx4;
+    rules.assumptions = database_assumptions;
+});
+constexpr auto emqx4_original = changed(emqx4, [](ModelRules& rules) {
+    rules.name = "emqx4_original";
+    rules.description = "EMQX 4 with ekka before 0.8.1.14: one attempt to heal, two sides at most";
+    rules.healing = HealingPolicy::emqx4_original;
+});
+constexpr auto emqx5 = changed(emqx4, [](ModelRules& rules) {
+    rules.name = "emqx5";
+    rules.description = "EMQX 5 of cores only: Mria keeps the largest clique";
+    rules.healing = HealingPolicy::mria;
+});
+
+constexpr auto rabbit37 = changed(database, [](ModelRules& rules) {
+    rules.name = "rabbit37";
+    rules.description = "RabbitMQ to 3.7: Client Identifiers of each node for itself";
+    rules.has_registry = false;
+    rules.healing = HealingPolicy::rabbit_autoheal;
+    rules.shares_retained = false;
+    rules.assumptions = rabbit_assumptions;
+});
+constexpr auto rabbit38 = changed(rabbit37, [](ModelRules& rules) {
+    rules.name = "rabbit38";
+    rules.description = "RabbitMQ 3.8 to 3.11: most of the nodes agree upon who has a client";
+    rules.has_registry = true;
+    rules.agrees_on_owners = true;
+    rules.minority_refuses = true;
+    rules.assumptions = agreed_assumptions;
+});
+constexpr auto rabbit312 = changed(rabbit37, [](ModelRules& rules) {
+    rules.name = "rabbit312";
+    rules.description =
+        "RabbitMQ from 3.12 with classic queues: a CONNECT tells every node that it "
+        "sees to close others";
+    rules.has_registry = true;
+    rules.asks_everybody = true;
+    rules.refuses_if_owner_is_away = true;
+});
+constexpr auto rabbit312_pause_minority = changed(rabbit312, [](ModelRules& rules) {
+    rules.name = "rabbit312_pause_minority";
+    rules.description = "the same, and a node that does not see most of the others pauses";
+    rules.minority_refuses = true;
+    rules.healing = HealingPolicy::rabbit_pause_minority;
+});
+constexpr auto rabbit312_ignore = changed(rabbit312, [](ModelRules& rules) {
+    rules.name = "rabbit312_ignore";
+    rules.description = "the same, and an operator has to heal";
+    rules.healing = HealingPolicy::rabbit_ignore;
+});
+
+/// Tables that are united when links return.
+constexpr ModelRules united{.keeps_newest = true,
+                            .merges_sessions = true,
+                            .compares_every = seconds{5},
+                            .detects_low = seconds{3},
+                            .detects_high = seconds{5},
+                            .converges_within = seconds{15}};
+
+constexpr auto vernemq = changed(united, [](ModelRules& rules) {
+    rules.name = "vernemq";
+    rules.description = "VerneMQ: while a member is down nobody may register, publish or subscribe";
+    rules.needs_all_members = true;
+    rules.keeps_rows = true;
+    rules.kept_messages_max = 1'000;
+    rules.detects_high = seconds{6};
+    rules.assumptions = vernemq_assumptions;
+});
+constexpr auto vernemq_allow_all = changed(vernemq, [](ModelRules& rules) {
+    rules.name = "vernemq_allow_all";
+    rules.description = "the same with all four switches on: both sides serve";
+    rules.may_register = true;
+    rules.may_publish = true;
+    rules.may_subscribe = true;
+});
+constexpr auto hivemq = changed(united, [](ModelRules& rules) {
+    rules.name = "hivemq";
+    rules.description = "HiveMQ: no master; what the sides of a partition have is united";
+    rules.assumptions = hivemq_assumptions;
+});
+constexpr auto rmqtt_raft = changed(united, [](ModelRules& rules) {
+    rules.name = "rmqtt_raft";
+    rules.description = "RMQTT with Raft: most of the nodes agree upon who has a client";
+    rules.agrees_on_owners = true;
+    rules.minority_refuses = true;
+    rules.keeps_newest = false;
+    rules.merges_sessions = false;
+    rules.assumptions = agreed_assumptions;
+});
+constexpr ModelRules forward_only{
+    .name = "forward_only",
+    .description = "Publications are flooded; clients, sessions and Shared Subscriptions are each "
+                   "node's own",
+    .has_registry = false,
+    .floods = true,
+    .shares_retained = false,
+    .detects_low = seconds{3},
+    .detects_high = seconds{5},
+    .converges_within = seconds{5},
+    .assumptions = forward_assumptions};
+
+constexpr std::array models{emqx4,
+                            emqx4_original,
+                            emqx5,
+                            rabbit37,
+                            rabbit38,
+                            rabbit312,
+                            rabbit312_pause_minority,
+                            rabbit312_ignore,
+                            vernemq,
+                            vernemq_allow_all,
+                            rmqtt_raft,
+                            hivemq,
+                            forward_only};
 
 }  // namespace
 
