@@ -217,10 +217,11 @@ void Broker::Core::restore_forwards(std::vector<std::string>& unusable) {
 void Broker::Core::restore_retained() {
     for (auto& one : found_->retained) {
         if (options_.defects.any()) spoil_recovered(one);
-        const auto& [version, message] = one;
-        retained_.store(message, version, context_.now);
-        last_version_.at_us = std::max(last_version_.at_us, version.at_us);
-        for_each_peer([&](ShardIndex peer) { peers_.send(peer, PeerRetained{message, version}); });
+        retained_.store(one.message, one.version, context_.now);
+        last_version_.at_us = std::max(last_version_.at_us, one.version.at_us);
+        for_each_peer([&](ShardIndex peer) {
+            peers_.send(peer, PeerRetained{one.message, one.version});
+        });
     }
     sweep_retained();
 }

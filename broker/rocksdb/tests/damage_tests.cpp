@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
 
+#include <algorithm>
 #include <random>
 
 #include "broker/rocksdb/tests/store_rig.hpp"
