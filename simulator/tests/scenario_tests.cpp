@@ -191,6 +191,40 @@ TEST(Scenario, knows_the_rules_of_its_clients_and_their_faults) {
                 ElementsAre(HasSubstr("hex: pairs of hexadecimal digits")));
 }
 
+TEST(Scenario, has_a_cluster_whose_model_is_known_and_time_for_it_to_heal) {
+    const auto with = [](const std::string& more) {
+        return problems_of("nodes { name: \"b\" } " + more);
+    };
+    EXPECT_THAT(with("cluster { model: \"emqx4\" }"), IsEmpty());
+    EXPECT_THAT(with("cluster {}"), ElementsAre(HasSubstr("cluster.model: is missing")));
+    EXPECT_THAT(with("cluster { model: \"emqx6\" }"),
+                ElementsAre(HasSubstr("'emqx6' is no model; did you mean 'emqx4'?")));
+    EXPECT_THAT(problems_of("cluster { model: \"emqx4\" }"),
+                ElementsAre(HasSubstr("cluster: takes at least two nodes")));
+    EXPECT_THAT(with("cluster { model: \"emqx4\" } settle_ms: 500"),
+                ElementsAre(HasSubstr("settle_ms: 500 is too short for emqx4")));
+    EXPECT_THAT(with("cluster { model: \"emqx4\" } invariants: \"Q1\""),
+                ElementsAre(HasSubstr("'Q1' is no invariant of clusters")));
+    EXPECT_THAT(with("invariants: \"C1\""), ElementsAre(HasSubstr("'C1' is no invariant")));
+    EXPECT_THAT(with("cluster { model: \"emqx4\" } nodes { name: \"d\" storage {} }"),
+                ElementsAre(HasSubstr("storage: is not for nodes of a cluster")));
+}
+
+TEST(Scenario, parts_nodes_of_a_cluster_that_are_there) {
+    const auto with = [](const std::string& partition) {
+        return problems_of(
+            "nodes { name: \"b\" } nodes { name: \"c\" } cluster { model: \"emqx4\" } "
+            "steps { at_ms: 1 partition { " +
+            partition + " } }");
+    };
+    EXPECT_THAT(with("side: \"b\""), IsEmpty());
+    EXPECT_THAT(with(""), ElementsAre(HasSubstr("partition.side: is missing")));
+    EXPECT_THAT(with("side: \"x\""), ElementsAre(HasSubstr("side: no node is called 'x'")));
+    EXPECT_THAT(with("side: \"b\" from: \"b\""), ElementsAre(HasSubstr("'b' is on both sides")));
+    EXPECT_THAT(problems_of("steps { at_ms: 1 partition { side: \"broker\" from: \"x\" } }"),
+                testing::Contains(HasSubstr("takes a cluster")));
+}
+
 TEST(Scenario, has_visitors_and_rules_for_what_a_workload_does_with_them) {
     const auto with = [](const std::string& more) {
         return problems_of("workload { clients: \"subscriber\" topics: \"t/%c\" filters: \"t/+\" "
