@@ -162,6 +162,7 @@ std::optional<rocksdb_driver::StoreFigures> Node::store_figures() const {
 
 void Node::start() {
     CHECK(threads_.empty());
+    spdlog::default_logger();  // made before the threads that use it, not by the first of them
     const SignalsBlocked blocked;
     running_ = shards_.size();
     const auto start = std::make_shared<Start>(options_.shard_count);
