@@ -50,9 +50,29 @@ struct DiskLoss {
     std::optional<DiskFault::Kind> lie;  // how, if anything is broken
 };
 
-class Disk final : private EventHandler {
+/// Where the shards of a node keep their records: see Storage, whose driver this is.
+class RecordStore {
 public:
     using Records = std::map<std::string, Buffer, std::less<>>;
+
+    virtual void put(unsigned shard, std::string_view key, Bytes value) = 0;
+    virtual void erase(unsigned shard, std::string_view key) = 0;
+    virtual void commit(unsigned shard, BatchNumber number) = 0;
+    /// The process that wrote is gone, and with it what was not stored.
+    virtual DiskLoss crash() = 0;
+    /// The process waits until all that it has written is stored.
+    virtual void finish() = 0;
+    /// What is stored: to be asked when no process writes.
+    [[nodiscard]] virtual const Records& records(unsigned shard) const = 0;
+    /// The record is taken out of the way of the next process.
+    virtual void set_aside(unsigned shard, const std::string& key) = 0;
+
+protected:
+    ~RecordStore() = default;
+};
+
+class Disk final : public RecordStore, private EventHandler {
+public:
     /// A batch is stored, or is known not to be.
     using OnOutcome = std::function<void(unsigned shard, BatchNumber number, StorageOutcome)>;
     using FaultNumber = std::uint32_t;
@@ -63,21 +83,19 @@ public:
     Disk(const Disk&) = delete;
     Disk& operator=(const Disk&) = delete;
 
-    // What a shard does: see Storage.
-
-    void put(unsigned shard, std::string_view key, Bytes value);
-    void erase(unsigned shard, std::string_view key);
-    void commit(unsigned shard, BatchNumber number);
-
-    /// The process that wrote is gone, and with it what was not synced.
-    DiskLoss crash();
-    /// The process waits until all that it has written is stored, which takes no time here.
-    void finish();
-
-    /// What is stored: to be asked when no process writes.
-    [[nodiscard]] const Records& records(unsigned shard) const { return shards_[shard].stored; }
-    /// The record is taken out of the way of the next process.
-    void set_aside(unsigned shard, const std::string& key) { shards_[shard].stored.erase(key); }
+    // RecordStore
+    void put(unsigned shard, std::string_view key, Bytes value) override;
+    void erase(unsigned shard, std::string_view key) override;
+    void commit(unsigned shard, BatchNumber number) override;
+    DiskLoss crash() override;
+    /// Takes no time here.
+    void finish() override;
+    [[nodiscard]] const Records& records(unsigned shard) const override {
+        return shards_[shard].stored;
+    }
+    void set_aside(unsigned shard, const std::string& key) override {
+        shards_[shard].stored.erase(key);
+    }
 
     /// Until end() of that number, which no other fault of the disk has. Of two of a kind, and of
     /// two lies, the later one counts.

@@ -124,6 +124,13 @@ void Links::abort(ConnectionNumber connection, Direction to) {
     launch(connection, to, {.kind = Piece::Kind::reset, .due = {}, .bytes = {}});
 }
 
+void Links::lose(ConnectionNumber connection) {
+    auto& outgoing = pipe(connection, Direction::to_client);
+    outgoing.black_holed = true;
+    outgoing.underway.clear();
+    tell_end(connection, Direction::to_broker, Ending::reset);
+}
+
 Buffer Links::take(ConnectionNumber connection, Direction from) {
     auto& incoming = pipe(connection, from);
     Buffer taken = std::exchange(incoming.ready, {});

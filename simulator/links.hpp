@@ -95,6 +95,8 @@ public:
     void close(ConnectionNumber connection, Direction to);
     /// Reset. This end hears nothing more.
     void abort(ConnectionNumber connection, Direction to);
+    /// The node's end learns that the connection is lost; the client's is not told.
+    void lose(ConnectionNumber connection);
     /// What has arrived in direction `from`; frees its room in the link.
     Buffer take(ConnectionNumber connection, Direction from);
     /// While off, this end does not look: an orderly end is not noticed. On at first.

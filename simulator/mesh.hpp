@@ -67,6 +67,9 @@ public:
     void cut(cluster::NodeIndex from, cluster::NodeIndex to);
     void mend(cluster::NodeIndex from, cluster::NodeIndex to);
 
+    [[nodiscard]] bool is_cut(cluster::NodeIndex from, cluster::NodeIndex to) const {
+        return ways_[from.raw() * nodes_.size() + to.raw()].cuts > 0;
+    }
     [[nodiscard]] std::size_t size() const { return nodes_.size(); }
     /// Messages sent so far.
     [[nodiscard]] std::uint64_t messages() const { return messages_; }

@@ -83,6 +83,7 @@ Node::Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions optio
             [this](unsigned shard, BatchNumber number, StorageOutcome outcome) {
                 on_stored(shard, number, outcome);
             });
+    store_ = disk_ ? disk_.get() : options_.store;
     const std::uint64_t pair_count = std::uint64_t{peer_count()} * peer_count();
     for (std::uint64_t pair = 0; pair < pair_count; ++pair) {
         channels_.push_back({.underway = {},
@@ -97,7 +98,7 @@ void Node::start() {
     CHECK(!is_up());
     ++incarnation_;
     make_shards();
-    if (disk_) recover();
+    if (store_ != nullptr) recover();
     for (unsigned index = 0; is_up() && index < options_.shard_count; ++index) finish_turn(index);
     if (!options_.cluster || !is_up()) return;
     gateway_ = std::make_unique<Gateway>(*this);
@@ -119,10 +120,10 @@ void Node::recover() {
     for (unsigned index = 0; index < options_.shard_count; ++index) {
         auto& broker = shards_[index]->broker();
         std::vector<std::string> unusable;
-        for (const auto& [key, value] : disk_->records(index))
+        for (const auto& [key, value] : store_->records(index))
             if (!broker.on_record(key, value)) unusable.push_back(key);
         std::ranges::move(broker.on_recovered(core_now()), std::back_inserter(unusable));
-        for (const auto& key : unusable) disk_->set_aside(index, key);
+        for (const auto& key : unusable) store_->set_aside(index, key);
         unusable_records_ += unusable.size();
         unusable_records_ever_ += unusable.size();
     }
@@ -141,8 +142,8 @@ void Node::crash(bool is_silent) {
     put_off_.clear();
     gateway_.reset();
     drop_shards(is_silent);
-    if (disk_) {
-        const auto loss = disk_->crash();
+    if (store_ != nullptr) {
+        const auto loss = store_->crash();
         if (options_.on_loss) options_.on_loss(loss);
     }
     links_.set_unaware(*this, false);
@@ -170,7 +171,7 @@ void Node::stop() {
         finish_turn(index);
         if (!is_up()) return;  // by a fault of its own
     }
-    if (disk_) disk_->finish();
+    if (store_ != nullptr) store_->finish();
     crash(false);
 }
 
@@ -328,11 +329,15 @@ void Node::on_written(ConnectionNumber connection, std::size_t size_bytes) {
     finish_turn(shard);
 }
 
-void Node::on_ended(ConnectionNumber connection, Ending) {
+void Node::on_ended(ConnectionNumber connection, Ending ending) {
+    if (is_put_off([this, connection, ending] { on_ended(connection, ending); })) return;
     const auto found = attachments_.find(connection);
     if (found == attachments_.end()) return;
-    const auto& attachment = found->second;
-    CHECK(!attachment.is_moving);
+    auto& attachment = found->second;
+    if (attachment.is_moving) {
+        attachment.is_over = true;
+        return;
+    }
     const auto [shard, id] = std::pair{attachment.shard, attachment.id};
     attachments_.erase(found);
     shards_[shard]->leave(id);
@@ -438,6 +443,10 @@ void Node::answer_next_question() {
 void Node::attach(ConnectionNumber number, unsigned shard) {
     const auto found = attachments_.find(number);
     if (found == attachments_.end()) return;  // all were disconnected while it was on its way
+    if (found->second.is_over) {
+        attachments_.erase(found);
+        return;
+    }
     auto& attachment = found->second;
     attachment.shard = shard;
     attachment.is_moving = false;

@@ -76,6 +76,8 @@ struct NodeOptions {
     unsigned accept_backlog = 5;
     /// Without it a crash takes all that the node knows.
     std::optional<DiskOptions> storage{};
+    /// In place of a disk of its own; outlives the node. Null: none.
+    RecordStore* store = nullptr;
     /// Nothing: the node stands alone.
     std::optional<ClusterPlace> cluster{};
     /// Called, when there, before the cluster makes this node disconnect all clients and take no
@@ -112,6 +114,8 @@ public:
     void pause();
     /// Without effect when it runs, which it does after a crash.
     void go_on();
+    /// What a store that is not its own disk has to say (Broker::on_stored). It is up.
+    void on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome);
     /// The operator's settings have changed; every shard obeys the new ones.
     void reload(std::shared_ptr<const access::NodeRules> rules);
 
@@ -180,6 +184,7 @@ private:
         ConnectionId id;
         bool is_moving = false;   // between two shards
         bool is_stalled = false;  // the core takes nothing until Network::resume
+        bool is_over = false;     // it ended while nobody could look, and no shard knows yet
         Buffer unconsumed;
     };
 
@@ -255,7 +260,6 @@ private:
     /// From that to what the wall clock shows.
     [[nodiscard]] Duration wall_offset() const;
     void recover();
-    void on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome);
     /// Shards, and the gateway.
     [[nodiscard]] unsigned peer_count() const {
         return options_.shard_count + (options_.cluster ? 1 : 0);
@@ -284,6 +288,7 @@ private:
     std::size_t wanted_bytes_max_ = 0;
     std::size_t unwritten_bytes_max_ = 0;
     std::unique_ptr<Disk> disk_;
+    RecordStore* store_ = nullptr;  // the disk, or what is there in its place; null: nothing
     std::size_t unusable_records_ = 0;
     std::size_t unusable_records_ever_ = 0;
     Counters counters_before_;  // of processes that are gone

@@ -38,7 +38,7 @@ public:
                    .random = *this,
                    .authentication = this,
                    .events = node.options_.publishes_presence ? this : nullptr,
-                   .storage = node.disk_ ? this : nullptr,
+                   .storage = node.store_ != nullptr ? this : nullptr,
                    .registry = node.options_.cluster ? this : nullptr}} {}
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
@@ -159,9 +159,9 @@ public:
     std::uint64_t next() override { return random_.next(); }
 
     // Storage
-    void put(std::string_view key, Bytes value) override { node_.disk_->put(index_, key, value); }
-    void erase(std::string_view key) override { node_.disk_->erase(index_, key); }
-    void commit(BatchNumber number) override { node_.disk_->commit(index_, number); }
+    void put(std::string_view key, Bytes value) override { node_.store_->put(index_, key, value); }
+    void erase(std::string_view key) override { node_.store_->erase(index_, key); }
+    void commit(BatchNumber number) override { node_.store_->commit(index_, number); }
 
     // Events
     void on_connected(const ClientEvent& client) override { note_presence(client, "connected"); }

@@ -98,7 +98,9 @@ private:
                                                              *run_options.outside));
                 continue;
             }
-            NodeOptions options = node_options(node);
+            // One broker has the settings of its first node, wherever it runs.
+            const bool is_one_broker = judged_as(scenario_) == JudgedAs::one_broker;
+            NodeOptions options = node_options(is_one_broker ? scenario_.nodes(0) : node);
             options.defects = defects;
             if (run_options.shard_count) options.shard_count = *run_options.shard_count;
             const auto index = world_.add_node(name, options);
@@ -425,7 +427,7 @@ private:
         for (const auto& checker : all_checkers()) {
             const bool is_wanted =
                 wanted.empty() || std::ranges::find(wanted, checker.id) != wanted.end();
-            if (!is_wanted || !is_judged_by(checker, world_.trace())) continue;
+            if (!is_wanted || !is_judged_by(checker, judged_as(world_.trace()))) continue;
             outcome_.invariants.push_back({&checker, checker.check(world_.trace(), history)});
         }
         if (scenario_.sometimes().empty()) return;

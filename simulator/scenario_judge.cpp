@@ -8,6 +8,7 @@
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/defect_choice.hpp"
 #include "simulator/scenario_judge.hpp"
+#include "simulator/set_up.hpp"
 #include "simulator/sometimes.hpp"
 #include "simulator/text_format.hpp"
 
@@ -272,8 +273,7 @@ void ScenarioJudge::judge_names() {
     // Those that are asked of what the scenario has: a cluster, or nodes that stand alone.
     std::vector<std::string> invariants;
     for (const auto& checker : all_checkers())
-        if (scenario_.has_cluster() ? checker.judges_clusters : checker.judges_nodes)
-            invariants.emplace_back(checker.id);
+        if (is_judged_by(checker, judged_as(scenario_))) invariants.emplace_back(checker.id);
     const std::string judged = scenario_.has_cluster() ? "invariant of clusters" : "invariant";
     const auto check = [&](const Place& place, const std::string& field, const std::string& name,
                            const std::vector<std::string>& known, std::string_view kind,

@@ -11,6 +11,7 @@
 #include "reports/sweep.hpp"
 #include "simulator/digest.hpp"
 #include "simulator/results.hpp"
+#include "simulator/set_up.hpp"
 #include "simulator/text_format.hpp"
 #include "simulator/worker_processes.hpp"
 
@@ -40,7 +41,7 @@ std::optional<std::pair<Number, Number>> parse_pair(std::string_view text,
 }
 
 bool is_checked(const scenario::Scenario& scenario, const Checker& checker) {
-    if (!(scenario.has_cluster() ? checker.judges_clusters : checker.judges_nodes)) return false;
+    if (!is_judged_by(checker, judged_as(scenario))) return false;
     const auto& wanted = scenario.invariants();
     return wanted.empty() || std::ranges::find(wanted, checker.id) != wanted.end();
 }

@@ -185,6 +185,12 @@ MeshOptions mesh_options(const scenario::Cluster& cluster, const cluster::ModelR
     return options;
 }
 
+JudgedAs judged_as(const scenario::Scenario& scenario) {
+    if (!scenario.has_cluster()) return JudgedAs::nodes;
+    const auto* const rules = cluster::find_model(scenario.cluster().model());
+    return rules != nullptr && rules->is_one_broker ? JudgedAs::one_broker : JudgedAs::cluster;
+}
+
 AckPolicy ack_policy(const scenario::Acknowledgements& policy) {
     AckPolicy result;
     result.delay_low = milliseconds(policy.delay_ms_low());

@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "simulator/checkers/checkers.hpp"
 #include "simulator/scenario.pb.h"
 #include "simulator/world.hpp"
 
@@ -22,6 +23,8 @@ namespace touchstone::simulator {
 /// What is left out is the model's, or the mesh's default.
 [[nodiscard]] MeshOptions mesh_options(const scenario::Cluster& cluster,
                                        const cluster::ModelRules& rules);
+/// Of a scenario whose model, if it has a cluster, may be unknown.
+[[nodiscard]] JudgedAs judged_as(const scenario::Scenario& scenario);
 [[nodiscard]] DiskFault disk_fault(const scenario::DiskFault& fault);
 [[nodiscard]] AckPolicy ack_policy(const scenario::Acknowledgements& policy);
 [[nodiscard]] Publication publication(const scenario::Publication& publication);

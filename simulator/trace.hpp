@@ -206,7 +206,10 @@ struct TracedCluster {
     bool floods = false;             // ModelRules
     bool needs_all_members = false;  // ModelRules
     bool minority_refuses = false;   // ModelRules
-    Duration notices_within{};       // that a node is gone: its failure detector at its slowest
+    /// All nodes are one broker, which is this actor: what is said of a node's process holds for
+    /// all of them together. Nothing: each is one of its own.
+    std::optional<Actor> one_broker;
+    Duration notices_within{};  // that a node is gone: its failure detector at its slowest
     /// From the last fault until what the model promises holds again, its failure detector
     /// included.
     Duration converges_within{};
@@ -225,6 +228,7 @@ struct TracedMember {
     std::vector<std::string> own_routes;  // the same of what its own sessions really have
     std::vector<std::string> own_sessions;
     std::vector<std::string> own_retained;   // of its first shard
+    std::string records;                     // of the broker that the nodes are together: a digest
     std::uint64_t dropped_publications = 0;  // for nodes that were down
 };
 

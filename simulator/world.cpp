@@ -58,7 +58,7 @@ TracedNode traced_node(const NodeOptions& options) {
             .connect_timeout = settings.connect_timeout,
             .retry_interval = settings.retry_interval,
             .accept_interval = options.accept_interval,
-            .has_storage = options.storage.has_value(),
+            .has_storage = options.storage || options.store != nullptr,
             .durable_within = options.storage
                                   ? 2 * (options.storage->sync_high + options.peer_delay_high)
                                   : Duration{}};
@@ -75,8 +75,21 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
     trace_.nodes.back().actor = actor;
     NodeOptions placed = options;
     placed.on_death = [this, entity] { on_death(nodes_[entity]); };
-    if (mesh_ != nullptr) place_in_cluster(placed, entity, actor);
     placed.on_loss = [this, entity](const DiskLoss& loss) { on_loss(nodes_[entity], loss); };
+    if (rules_ != nullptr && rules_->is_one_broker) {
+        auto replica = make_replica(options, entity);
+        placed.store = replica.get();
+        nodes_.push_back({.node = std::make_unique<Node>(engine_, links_, entity, placed),
+                          .actor = actor,
+                          .replica = std::move(replica)});
+        auto& one = nodes_.back();
+        one.replica->set_core(*one.node);
+        one.acceptor = one.replica.get();
+        mesh_->add(*one.replica);
+        if (nodes_.size() == node_count_) begin_replicas(placed);
+        return NodeIndex{static_cast<std::uint32_t>(entity)};
+    }
+    if (mesh_ != nullptr) place_in_cluster(placed, entity, actor);
     nodes_.push_back({std::make_unique<Node>(engine_, links_, entity, std::move(placed)), actor});
     nodes_.back().acceptor = nodes_.back().node.get();
     if (mesh_ != nullptr) mesh_->add(*nodes_.back().node);
@@ -159,7 +172,9 @@ void World::add_path(ClientIndex client, const LinkModel& link) {
 LinkIndex World::add_link(const LinkModel& link, NodeIndex node) {
     const auto& placed = nodes_[node.raw()];
     link_models_.push_back(link);
-    return links_.add_link(link, *placed.acceptor, placed.actor);
+    const auto index = links_.add_link(link, *placed.acceptor, placed.actor);
+    if (placed.replica) placed.replica->add_link(index);
+    return index;
 }
 
 void World::add_to_pool(ClientIndex client, const std::string& pool) {
@@ -327,13 +342,13 @@ void World::finish() {
             end.sessions.push_back(std::move(session));
         }
         for (const auto& one : node.publications_underway()) {
-            end.underway.push_back({.node = placed.actor,
+            end.underway.push_back({.node = broker_of(placed),
                                     .shard = one.to,
                                     .group = one.group,
                                     .payload = std::string{as_text(one.message->payload())}});
         }
         const Gauges gauges = node.gauges();
-        end.memory.push_back({.node = placed.actor,
+        end.memory.push_back({.node = broker_of(placed),
                               .wanted_bytes_max = node.wanted_bytes_max(),
                               .intake_bytes = gauges.intake_bytes,
                               .unwritten_bytes_max = node.unwritten_bytes_max(),
@@ -341,7 +356,7 @@ void World::finish() {
                               .unusable_records = node.unusable_records_ever()});
         if (!node.is_up()) continue;
         const Counters counters = node.counters();
-        end.balances.push_back({.node = placed.actor,
+        end.balances.push_back({.node = broker_of(placed),
                                 .matched = counters.of(Counter::messages_matched),
                                 .completed = counters.of(Counter::publish_sent_qos_0) +
                                              counters.of(Counter::messages_acknowledged) +

@@ -14,6 +14,7 @@
 #include "simulator/mesh.hpp"
 #include "simulator/node.hpp"
 #include "simulator/outside.hpp"
+#include "simulator/replica.hpp"
 
 namespace touchstone::simulator {
 
@@ -58,8 +59,9 @@ public:
     NodeIndex add_outside_node(std::string name, TracedNode promises, Outside& outside);
     ClientIndex add_client(std::string name, ClientOptions options, NodeIndex node,
                            const LinkModel& link);
-    /// All nodes, which are added after this, are a cluster of the model, which is known. They take
-    /// clients from the moment on at which the last of `node_count` is there.
+    /// All nodes, which are added after this, are a cluster of the model, which is known. If they
+    /// are one broker together, they have the same options. They take clients from the moment on at
+    /// which the last of `node_count` is there.
     void make_cluster(const cluster::ModelRules& rules, unsigned node_count,
                       const MeshOptions& mesh);
     /// Another node that the client goes to when it loses its connection, or gets none; after the
@@ -178,6 +180,8 @@ private:
     struct PlacedNode {
         std::unique_ptr<Node> node;  // null: it is outside
         Actor actor;
+        /// Whose broker the node is while it leads; null: the node is a broker of its own.
+        std::unique_ptr<Replica> replica{};
         Acceptor* acceptor = nullptr;
         unsigned pauses = 0;  // that are on
         unsigned sleeps = 0;
@@ -227,6 +231,23 @@ private:
     void note_reach(NodeIndex from, NodeIndex to, bool is_cut);
     void set_parted(const Fault& fault, bool on);
     void place_in_cluster(NodeOptions& options, std::size_t entity, Actor actor);
+    // Of nodes that are one broker together.
+    std::unique_ptr<Replica> make_replica(const NodeOptions& options, std::size_t entity);
+    void begin_replicas(const NodeOptions& options);
+    void note_replica(const PlacedNode& placed);
+    /// What the sessions of the node really have.
+    void note_own(const Node& node, TracedMember& traced) const;
+    /// The broker's process is gone, or there is one.
+    void note_broker(bool is_up);
+
+    // A node's process, or its part of the broker.
+    [[nodiscard]] static bool is_up(const PlacedNode& placed) {
+        return placed.replica ? placed.replica->is_up() : placed.node->is_up();
+    }
+    /// As whom the trace knows the process that serves clients.
+    [[nodiscard]] Actor broker_of(const PlacedNode& placed) const {
+        return trace_.cluster.one_broker.value_or(placed.actor);
+    }
 
     Engine engine_;
     Trace trace_;

@@ -1,5 +1,7 @@
 // The world's part that makes a cluster of its nodes, cuts it, and looks at what they agree about.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -63,6 +65,36 @@ void World::place_in_cluster(NodeOptions& options, std::size_t entity, Actor act
     };
 }
 
+std::unique_ptr<Replica> World::make_replica(const NodeOptions& options, std::size_t entity) {
+    return std::make_unique<Replica>(
+        engine_, links_, entity,
+        Replica::Options{.mesh = mesh_.get(),
+                         .self = cluster::NodeIndex{static_cast<std::uint32_t>(entity)},
+                         .node_count = node_count_,
+                         .shard_count = options.shard_count,
+                         .defects = options.defects,
+                         .on_core = [this](bool is_up) { note_broker(is_up); }});
+}
+
+void World::begin_replicas(const NodeOptions& options) {
+    auto broker = traced_node(options);
+    broker.actor = trace_.add_actor("the broker");
+    // A batch may take as long as a lease, and what it brings about another one.
+    broker.durable_within = 2 * (cluster::ReplicatedStore::lease_time + options.peer_delay_high);
+    trace_.nodes.push_back(broker);
+    trace_.cluster.one_broker = broker.actor;
+    std::vector<Replica*> all;
+    for (const auto& placed : nodes_) all.push_back(placed.replica.get());
+    for (auto* const one : all) one->set_all(all);
+    for (auto* const one : all) one->start();
+    mesh_->begin();
+}
+
+void World::note_broker(bool is_up) {
+    trace_.add({now(), is_up ? TraceEntry::Kind::node_started : TraceEntry::Kind::node_crashed,
+                Direction::to_broker, *trace_.cluster.one_broker, ConnectionNumber{}, 0});
+}
+
 void World::add_failover(ClientIndex client, NodeIndex node, const LinkModel& link) {
     host(client).add_failover(add_link(link, node));
 }
@@ -81,6 +113,8 @@ void World::set_parted(const Fault& fault, bool on) {
         on ? mesh_->cut(from, to) : mesh_->mend(from, to);
         note_reach(NodeIndex{from.raw()}, NodeIndex{to.raw()}, on);
     }
+    for (const auto& placed : nodes_)
+        if (placed.replica) placed.replica->review_ways();
 }
 
 World::FaultNumber World::begin_partition(const std::vector<NodeIndex>& side,
@@ -107,10 +141,54 @@ World::FaultNumber World::begin_partition(const std::vector<NodeIndex>& side,
                  (is_one_way ? "to " : "from ") + names(others));
 }
 
+void World::note_own(const Node& node, TracedMember& traced) const {
+    const auto& name = trace_.name_of(traced.node);
+    std::set<std::string> filters;
+    for (const auto& [client_id, texts] : node.subscriptions()) {
+        traced.own_sessions.push_back(row(client_id, name));
+        filters.insert(texts.begin(), texts.end());
+    }
+    for (const auto& filter : filters) traced.own_routes.push_back(row(filter, name));
+    std::set<std::string> topics;
+    for (const auto& message : trace_.messages)
+        if (message.retain) topics.insert(message.topic);
+    for (const auto& topic : topics)
+        if (const auto message = node.retained(0, topic))
+            traced.own_retained.push_back(topic + " = " + label_of(as_text(message->payload())));
+}
+
+void World::note_replica(const PlacedNode& placed) {
+    const auto& replica = *placed.replica;
+    TracedMember traced{.node = placed.actor,
+                        .is_up = replica.is_up(),
+                        .is_serving = replica.is_serving(),
+                        .health = "down",
+                        .running = {},
+                        .routes = {},
+                        .sessions = {},
+                        .retained = {},
+                        .own_routes = {},
+                        .own_sessions = {},
+                        .own_retained = {},
+                        .records = {}};
+    if (traced.is_up) {
+        traced.health = traced.is_serving ? "healthy" : "without a leader";
+        traced.records = fmt::format("{:016x}", replica.digest());
+        for (const auto index : replica.running())
+            traced.running.push_back(nodes_[index.raw()].actor);
+    }
+    if (const auto* const broker = replica.broker()) note_own(*broker, traced);
+    trace_.agreement.members.push_back(std::move(traced));
+}
+
 void World::note_agreement() {
     auto& agreement = trace_.agreement;
     agreement = {.at = now(), .entry = trace_.entries.size(), .members = {}};
     for (const auto& placed : nodes_) {
+        if (placed.replica) {
+            note_replica(placed);
+            continue;
+        }
         const auto& node = *placed.node;
         TracedMember traced{.node = placed.actor,
                             .is_up = node.is_up(),
@@ -122,7 +200,8 @@ void World::note_agreement() {
                             .retained = {},
                             .own_routes = {},
                             .own_sessions = {},
-                            .own_retained = {}};
+                            .own_retained = {},
+                            .records = {}};
         if (const auto* const member = node.member()) {
             const auto name_of = [&](cluster::NodeIndex index) -> const std::string& {
                 return trace_.name_of(nodes_[index.raw()].actor);
@@ -148,20 +227,7 @@ void World::note_agreement() {
             }
             traced.dropped_publications = member->dropped_publications();
         }
-        const auto& name = trace_.name_of(placed.actor);
-        std::set<std::string> filters;
-        for (const auto& [client_id, texts] : node.subscriptions()) {
-            traced.own_sessions.push_back(row(client_id, name));
-            filters.insert(texts.begin(), texts.end());
-        }
-        for (const auto& filter : filters) traced.own_routes.push_back(row(filter, name));
-        std::set<std::string> topics;
-        for (const auto& message : trace_.messages)
-            if (message.retain) topics.insert(message.topic);
-        for (const auto& topic : topics)
-            if (const auto message = node.retained(0, topic))
-                traced.own_retained.push_back(topic + " = " +
-                                              label_of(as_text(message->payload())));
+        note_own(node, traced);
         std::ranges::sort(traced.routes);
         agreement.members.push_back(std::move(traced));
     }

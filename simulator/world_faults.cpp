@@ -171,9 +171,9 @@ World::FaultNumber World::begin_crash(NodeIndex node, bool is_silent) {
                               trace_.name_of(placed.actor), is_silent ? "silent" : "");
     trace_.add({now(), TraceEntry::Kind::node_crashed, Direction::to_broker, placed.actor,
                 ConnectionNumber{}, number});
-    if (!placed.node->is_up()) return number;  // it is down already
+    if (!is_up(placed)) return number;  // it is down already
     note_reach(node, node, true);
-    placed.node->crash(is_silent);
+    placed.replica ? placed.replica->end(is_silent) : placed.node->crash(is_silent);
     end_pauses(node);
     return number;
 }
@@ -181,11 +181,11 @@ World::FaultNumber World::begin_crash(NodeIndex node, bool is_silent) {
 World::FaultNumber World::begin_pause(NodeIndex node, bool sleeps) {
     const auto& placed = nodes_[node.raw()];
     const auto kind = sleeps ? Fault::Kind::asleep : Fault::Kind::paused;
-    const bool is_up = placed.node->is_up();
-    const auto number = begin({.kind = kind, .subject = node.raw(), .is_on = is_up}, "pause",
+    const bool can_pause = is_up(placed);
+    const auto number = begin({.kind = kind, .subject = node.raw(), .is_on = can_pause}, "pause",
                               trace_.name_of(placed.actor), sleeps ? "the machine sleeps" : "");
     // Without a process there is nothing to pause.
-    if (!is_up) trace_.faults[number].ended_at = now();
+    if (!can_pause) trace_.faults[number].ended_at = now();
     return number;
 }
 
@@ -206,18 +206,19 @@ void World::set_paused(const Fault& fault, bool on) {
         if (!on && --placed.sleeps == 0) clock.wake(now());
         placed.node->on_clock_changed(clock);
     }
-    if (on && placed.pauses++ == 0) placed.node->pause();
-    if (!on && --placed.pauses == 0) placed.node->go_on();
+    if (on && placed.pauses++ == 0) placed.replica ? placed.replica->pause() : placed.node->pause();
+    if (!on && --placed.pauses == 0)
+        placed.replica ? placed.replica->go_on() : placed.node->go_on();
 }
 
 void World::on_death(PlacedNode& placed) {
     for (const auto kind : {TraceEntry::Kind::died, TraceEntry::Kind::node_crashed}) {
-        trace_.add({now(), kind, Direction::to_broker, placed.actor, ConnectionNumber{}, 0});
+        trace_.add({now(), kind, Direction::to_broker, broker_of(placed), ConnectionNumber{}, 0});
     }
 }
 
 void World::on_loss(const PlacedNode& placed, const DiskLoss& loss) {
-    trace_.losses.push_back({.node = placed.actor,
+    trace_.losses.push_back({.node = broker_of(placed),
                              .at = now(),
                              .unsynced_since = std::min(now(), loss.unsynced_since),
                              .broken_since = loss.broken_since,
@@ -239,9 +240,9 @@ World::FaultNumber World::begin_stop(NodeIndex node) {
                               trace_.name_of(placed.actor), "");
     trace_.add({now(), TraceEntry::Kind::node_stopped, Direction::to_broker, placed.actor,
                 ConnectionNumber{}, number});
-    if (!placed.node->is_up()) return number;  // it is down already
+    if (!is_up(placed)) return number;  // it is down already
     note_reach(node, node, true);
-    placed.node->stop();
+    placed.replica ? placed.replica->end(false) : placed.node->stop();
     return number;
 }
 
@@ -333,11 +334,11 @@ void World::set_on(const Fault& fault, bool on) {
         case Fault::Kind::down: {
             if (on) return;  // begin_crash and begin_stop bring it down themselves
             auto& placed = nodes_[fault.subject];
-            if (placed.node->is_up()) return;
+            if (is_up(placed)) return;
             trace_.add({now(), TraceEntry::Kind::node_started, Direction::to_broker, placed.actor,
                         ConnectionNumber{}, 0});
             note_reach(NodeIndex{fault.subject}, NodeIndex{fault.subject}, false);
-            return placed.node->start();
+            return placed.replica ? placed.replica->start() : placed.node->start();
         }
     }
     UNREACHABLE();

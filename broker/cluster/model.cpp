@@ -50,6 +50,16 @@ constexpr auto hivemq_assumptions = std::to_array<std::string_view>({
     "nodes compare their tables every 5 s if something has changed",
 });
 
+constexpr auto strict_assumptions = std::to_array<std::string_view>({
+    "one log for all clients, not one for each range of Client Identifiers",
+    "the node that leads runs the broker; to the others a client's connection is a part of its way "
+    "there, which takes no time of its own",
+    "a new leader begins with the records of the log, as a broker does after a crash: all clients "
+    "connect again, and what was not acknowledged is open",
+    "elections take 1 to 2 s without a leader; a lease of 0.8 s bounds how long the old one goes "
+    "on, and clocks of nodes run alike but for a tenth",
+    "a node's part of the log is on its disk at once, and outlives every crash",
+});
 /// `base` with what `change` does to it.
 template <class Change>
 constexpr ModelRules changed(ModelRules base, Change change) {
@@ -170,6 +180,17 @@ constexpr ModelRules forward_only{
     .converges_within = seconds{5},
     .assumptions = forward_assumptions};
 
+constexpr ModelRules strict_cp{
+    .name = "strict_cp",
+    .description = "A reference: one broker on an agreed log; who does not reach most of the nodes "
+                   "refuses",
+    .is_one_broker = true,
+    .minority_refuses = true,
+    .detects_low = seconds{1},
+    .detects_high = seconds{2},
+    .converges_within = seconds{8},
+    .assumptions = strict_assumptions};
+
 constexpr std::array models{emqx4,
                             emqx4_original,
                             emqx5,
@@ -182,7 +203,8 @@ constexpr std::array models{emqx4,
                             vernemq_allow_all,
                             rmqtt_raft,
                             hivemq,
-                            forward_only};
+                            forward_only,
+                            strict_cp};
 
 }  // namespace
 

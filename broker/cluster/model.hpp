@@ -17,6 +17,11 @@ struct ModelRules {
     std::string_view name;
     std::string_view description;  // one line
 
+    /// Whoever leads a group that most of the nodes belong to runs one broker, with the agreed
+    /// records as its storage (ReplicatedStore); the others pass their clients on to it. What
+    /// follows means nothing then, but for minority_refuses and the times.
+    bool is_one_broker = false;
+
     // Who has the session of a client.
     bool has_registry = true;       // otherwise every node lets in whomever it does not know
     bool agrees_on_owners = false;  // most of the nodes agree upon who has a client (Raft)

@@ -46,6 +46,8 @@ void Raft::start(RaftSaved saved, Instant now) {
     adopt_members();
     is_waiting_for_leader_ = options_.defects.boot_needs_leader && hard_state_.term > 0;
     if (commit_ > 0) port_.restore(log_.snapshot());
+    // A leader may rely on what this node has promised it before.
+    if (hard_state_.term > 0) leader_heard_at_ = now;
     wait_for_leader(now);
 }
 
@@ -180,8 +182,10 @@ bool Raft::follow(NodeIndex leader, RaftTerm term, Instant now) {
 }
 
 bool Raft::has_live_leader(Instant now) const {
-    if (!options_.checks_quorum || !leader_) return false;
-    return role_ == RaftRole::leader || now < leader_heard_at_ + options_.election_timeout_low;
+    if (!options_.checks_quorum) return false;
+    if (role_ == RaftRole::leader) return true;
+    return leader_heard_at_ != Instant::min() &&
+           now < leader_heard_at_ + options_.election_timeout_low;
 }
 
 bool Raft::may_stand_for_election() const {

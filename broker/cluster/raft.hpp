@@ -84,7 +84,8 @@ struct RaftOptions {
     /// A node asks whether it could win before it makes everybody's term go up (§9.6).
     bool asks_before_vote = true;
     /// A leader that has heard no majority for election_timeout_high steps down, and nobody votes
-    /// within election_timeout_low of a leader's sign of life (§6.2, §4.2.3).
+    /// within election_timeout_low of a leader's sign of life (§6.2, §4.2.3), which may be the last
+    /// thing that it had heard before it began anew.
     bool checks_quorum = true;
     /// Above 0.
     std::size_t entries_per_message_max = 64;
@@ -216,7 +217,7 @@ private:
 
     RaftRole role_ = RaftRole::follower;
     std::optional<NodeIndex> leader_;
-    Instant leader_heard_at_{};
+    Instant leader_heard_at_ = Instant::min();
     Instant deadline_ = never;  // of the election; a leader's is that of its next heartbeat
     bool is_waiting_for_leader_ = false;
     RaftIndex commit_ = 0;

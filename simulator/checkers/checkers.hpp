@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,8 +31,19 @@ struct Checker {
     bool judges_nodes = true;  // that are none of a cluster
 };
 
-[[nodiscard]] inline bool is_judged_by(const Checker& checker, const Trace& trace) {
-    return trace.cluster.model.empty() ? checker.judges_nodes : checker.judges_clusters;
+/// What is there to be judged.
+enum class JudgedAs : std::uint8_t {
+    nodes,
+    cluster,
+    one_broker,  // that the nodes of a cluster are together: it promises what either does
+};
+[[nodiscard]] constexpr bool is_judged_by(const Checker& checker, JudgedAs what) {
+    return (what != JudgedAs::cluster && checker.judges_nodes) ||
+           (what != JudgedAs::nodes && checker.judges_clusters);
+}
+[[nodiscard]] inline JudgedAs judged_as(const Trace& trace) {
+    if (trace.cluster.model.empty()) return JudgedAs::nodes;
+    return trace.cluster.one_broker ? JudgedAs::one_broker : JudgedAs::cluster;
 }
 
 /// In the order in which reports list them.

@@ -67,13 +67,13 @@ bool is_judged(const Trace& trace) {
 }  // namespace
 
 Failures check_registry_convergence(const Trace& trace, const History&) {
-    if (!is_judged(trace) || !trace.cluster.has_registry) return {};
+    if (!is_judged(trace) || !trace.cluster.has_registry || trace.cluster.one_broker) return {};
     return compare(trace, &TracedMember::sessions, all_of(trace, &TracedMember::own_sessions),
                    "sessions in the table");
 }
 
 Failures check_route_convergence(const Trace& trace, const History&) {
-    if (!is_judged(trace) || trace.cluster.floods) return {};
+    if (!is_judged(trace) || trace.cluster.floods || trace.cluster.one_broker) return {};
     return compare(trace, &TracedMember::routes, all_of(trace, &TracedMember::own_routes),
                    "routes");
 }
@@ -128,6 +128,12 @@ Failures check_silent_divergence(const Trace& trace, const History&) {
                              only_one.empty() ? "nothing" : only_one,
                              only_other.empty() ? "nothing" : only_other)});
         };
+        if (member.records != first->records)
+            failures.push_back({trace.agreement.entry,
+                                fmt::format("all nodes say that they are healthy, but the records "
+                                            "of {} and {} differ: {} and {}",
+                                            trace.name_of(first->node), trace.name_of(member.node),
+                                            first->records, member.records)});
         if (!trace.cluster.floods) differs(&TracedMember::routes, "routes");
         if (trace.cluster.has_registry) differs(&TracedMember::sessions, "sessions in the tables");
         if (trace.cluster.shares_retained) differs(&TracedMember::retained, "Retained Messages");
@@ -152,23 +158,24 @@ Failures check_declared_availability(const Trace& trace, const History& history)
     if (!trace.cluster.minority_refuses) return failures;
     // A verdict may come that late, and a CONNECT may have been on its way then.
     const Duration excused = trace.cluster.notices_within + progress_time;
+    std::vector<Actor> nodes;
+    for (const auto& node : trace.nodes)
+        if (node.actor != trace.cluster.one_broker) nodes.push_back(node.actor);
     std::map<std::pair<Actor, Actor>, unsigned> cuts;
     std::map<Actor, Instant> minority_since;
     std::size_t next = 0;
     const auto review = [&](Instant at) {
-        for (const auto& node : trace.nodes) {
-            const auto is_reached = [&](const TracedNode& other) {
-                if (other.actor == node.actor) return true;
-                return cuts[{node.actor, other.actor}] == 0 &&
-                       cuts[{other.actor, node.actor}] == 0 &&
-                       cuts[{other.actor, other.actor}] == 0;
+        for (const auto node : nodes) {
+            const auto is_reached = [&](Actor other) {
+                if (other == node) return true;
+                return cuts[{node, other}] == 0 && cuts[{other, node}] == 0 &&
+                       cuts[{other, other}] == 0;
             };
-            const auto reached =
-                static_cast<std::size_t>(std::ranges::count_if(trace.nodes, is_reached));
-            if (2 * reached > trace.nodes.size())
-                minority_since.erase(node.actor);
+            const auto reached = static_cast<std::size_t>(std::ranges::count_if(nodes, is_reached));
+            if (2 * reached > nodes.size())
+                minority_since.erase(node);
             else
-                minority_since.try_emplace(node.actor, at);
+                minority_since.try_emplace(node, at);
         }
     };
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
@@ -184,13 +191,13 @@ Failures check_declared_availability(const Trace& trace, const History& history)
             is_failure(packet->reason))
             continue;
         const auto& connection = history.of(packet->connection);
-        const auto since = minority_since.find(connection.node);
+        const auto since = minority_since.find(connection.entrance);
         if (since == minority_since.end() || entry.at < since->second + excused) continue;
         failures.push_back(
             {index,
              fmt::format(
                  "{} lets '{}' in, though it has not reached most of the nodes for {} ms",
-                 trace.name_of(connection.node), connection.client_id,
+                 trace.name_of(connection.entrance), connection.client_id,
                  std::chrono::duration_cast<std::chrono::milliseconds>(entry.at - since->second)
                      .count())});
     }

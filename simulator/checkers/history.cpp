@@ -16,9 +16,10 @@ constexpr std::uint32_t expires_never = 0xFFFF'FFFF;
 History::History(const Trace& trace) {
     for (const auto& one : trace.connections) {
         auto& connection = connections.emplace_back();
-        connection.node = one.node;
+        connection.node = trace.cluster.one_broker.value_or(one.node);
+        connection.entrance = one.node;
         connection.client = one.client;
-        connection.is_durable = settings_of(trace.nodes, one.node).has_storage;
+        connection.is_durable = settings_of(trace.nodes, connection.node).has_storage;
     }
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];

@@ -35,7 +35,8 @@ struct ConnectionHistory {
         by_peer,      // the broker was told
         with_process  // the broker's process went
     };
-    Actor node;
+    Actor node;      // or the broker that all nodes are together
+    Actor entrance;  // the node that the client came to
     Actor client;
     std::string client_id;  // empty until CONNECT arrived (or the server assigned one)
     std::optional<std::string> user_name;

@@ -22,7 +22,7 @@ void check_roaming(const Trace& trace, const History& history, Failures& failure
     for (const auto& connection : history.connections) {
         if (trace.name_of(connection.client) != roaming_probe) continue;
         ++attempts;
-        const auto& node = trace.name_of(connection.node);
+        const auto& node = trace.name_of(connection.entrance);
         if (!connection.is_accepted)
             failures.push_back(
                 {no_entry,
@@ -34,7 +34,7 @@ void check_roaming(const Trace& trace, const History& history, Failures& failure
                              "{}",
                              node)});
     }
-    if (attempts >= trace.nodes.size()) return;
+    if (attempts >= trace.agreement.members.size()) return;
     failures.push_back({no_entry, "the client that goes from node to node was stopped on its way"});
 }
 

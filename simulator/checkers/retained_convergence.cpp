@@ -93,7 +93,7 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
 }  // namespace
 
 Failures check_retained_convergence(const Trace& trace, const History& history) {
-    if (!trace.cluster.model.empty()) return check_retained_in_cluster(trace, history);
+    if (judged_as(trace) == JudgedAs::cluster) return check_retained_in_cluster(trace, history);
     Failures failures;
     const auto shown = [](const std::string& payload) {
         return payload.empty() ? std::string{"nothing"} : label_of(payload);
@@ -102,7 +102,7 @@ Failures check_retained_convergence(const Trace& trace, const History& history) 
     for (const auto& [topic, per_shard] : trace.end.retained) {
         const auto last = published.find(topic);
         const bool is_known = last != published.end() && last->second.is_known &&
-                              trace.nodes.size() == 1 &&
+                              (trace.nodes.size() == 1 || trace.cluster.one_broker) &&
                               last->second.at + progress_time <= history.end_of_run(trace);
         for (std::size_t shard = 0; shard < per_shard.size(); ++shard) {
             if (is_known && per_shard[shard] != last->second.payload) {

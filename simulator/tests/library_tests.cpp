@@ -254,6 +254,14 @@ TEST(Sweep, clusters_that_agree_upon_their_clients) {
     sweep("scenarios/sweep/cluster-agreed.textproto", 1, 200, 2);
 }
 
+TEST(Sweep, clusters_that_are_one_broker) {
+    sweep("scenarios/sweep/cluster-strict.textproto", 1, 200, 2);
+}
+
+TEST(Sweep, clusters_that_are_one_broker_of_one_shard) {
+    sweep("scenarios/sweep/cluster-strict.textproto", 1'001, 1'200, 1);
+}
+
 TEST(Sweep, clusters_that_serve_only_as_a_whole) {
     sweep("scenarios/sweep/cluster-ready.textproto", 1, 200, 1);
 }
