@@ -1,0 +1,134 @@
+// What was measured of a broker on a machine: what operations cost, what memory things take, how
+// fast a message passes when nothing is in its way. Files: calibration_file.hpp.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "planner/models/linear_fit.hpp"
+#include "planner/models/quantile_curve.hpp"
+#include "planner/models/scalability.hpp"
+
+namespace touchstone::planner {
+
+/// What a broker's processor time is spent on while messages flow. The order is that of the factors
+/// of the fit, and of files.
+enum class Operation : std::uint8_t {
+    publish_0,  // a message taken, with its acknowledgements
+    publish_1,
+    publish_2,
+    deliver_0,  // to each receiver
+    deliver_1,
+    deliver_2,
+    byte_in,  // of payloads
+    byte_out,
+    ping,
+    wake,  // a packet that finds its server idle
+};
+inline constexpr std::size_t operation_count = 10;
+inline constexpr std::array<std::string_view, operation_count> operation_names{
+    "publish_0", "publish_1", "publish_2", "deliver_0", "deliver_1",
+    "deliver_2", "byte_in",   "byte_out",  "ping",      "wake"};
+
+/// How often a second.
+using OperationRates = std::array<double, operation_count>;
+inline double& at(OperationRates& rates, Operation operation) {
+    return rates[static_cast<std::size_t>(operation)];
+}
+inline double at(const OperationRates& rates, Operation operation) {
+    return rates[static_cast<std::size_t>(operation)];
+}
+
+/// Packets that come in, each of which may find its server idle.
+[[nodiscard]] double packets_in(const OperationRates& rates);
+
+/// What takes memory.
+enum class Holding : std::uint8_t {
+    process,  // always 1
+    connection,
+    session,  // of a client that is away
+    subscription,
+    retained,
+    retained_byte,
+    queued,  // a message that waits for a client that is away
+    queued_byte,
+};
+inline constexpr std::size_t holding_count = 8;
+inline constexpr std::array<std::string_view, holding_count> holding_names{
+    "process",  "connection",    "session", "subscription",
+    "retained", "retained_byte", "queued",  "queued_byte"};
+using Holdings = std::array<double, holding_count>;
+inline double& at(Holdings& holdings, Holding holding) {
+    return holdings[static_cast<std::size_t>(holding)];
+}
+inline double at(const Holdings& holdings, Holding holding) {
+    return holdings[static_cast<std::size_t>(holding)];
+}
+
+struct Machine {
+    std::string processor;
+    std::uint32_t processors = 0;
+    std::string kernel;
+    std::uint64_t memory_bytes = 0;
+};
+
+/// A measured error of a prediction: (predicted - measured) / measured.
+struct PredictionError {
+    std::string quantity;
+    std::string workload;
+    double predicted = 0;
+    double measured = 0;
+    std::string unit;
+    bool was_disturbed = false;  // the machine kept the broker waiting
+
+    [[nodiscard]] double relative() const { return predicted / measured - 1; }
+};
+
+/// Latency of messages of a QoS from a publisher to a subscriber, on an otherwise quiet broker.
+struct BaseLatency {
+    unsigned qos = 0;
+    double rate_per_s = 0;
+    std::uint64_t samples = 0;
+    QuantileCurve seconds;
+};
+
+struct Calibration {
+    std::string broker;  // "touchstone 0.1.0"
+    std::string measured_at;
+    Machine machine;
+    std::uint32_t servers = 1;  // threads that do the work
+    bool shares_queue = false;
+    /// Most of the time that the broker's threads waited for a processor, in a measurement that
+    /// counts, as a share of it.
+    double disturbance_max = 0;
+
+    LinearFit cpu;  // seconds for each operation
+    Figure connect_s;
+    Figure disconnect_s;
+    Figure subscribe_s;
+    Figure tls_handshake_s;   // 0: not measured
+    LinearFit memory;         // bytes for each holding
+    Holdings memory_range{};  // most that was measured of each
+    std::vector<BaseLatency> latencies;
+    /// Waits are so much longer than those of the queue by itself: what the fit of latencies
+    /// against load gave.
+    Figure wait_factor{.value = 1};
+    double payload_bytes = 64;              // of the messages whose latency was measured
+    std::vector<ScalingPoint> scaling;      // messages a second by servers
+    std::vector<ScalingPoint> concurrency;  // by messages under way
+    std::vector<PredictionError> last_validation;
+    std::string validated_at;
+};
+
+/// CPU seconds that a second takes, of all servers together, at these rates: `wake` is filled in.
+[[nodiscard]] Figure processor_time(const Calibration& calibration, OperationRates rates,
+                                    std::uint32_t servers);
+/// The same without waking up: what counts when there is always something to do.
+[[nodiscard]] Figure work_of(const Calibration& calibration, OperationRates rates);
+
+[[nodiscard]] Figure memory_of(const Calibration& calibration, const Holdings& holdings);
+
+}  // namespace touchstone::planner
