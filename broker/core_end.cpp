@@ -169,6 +169,7 @@ void Broker::Core::publish_will(Client& client) {
     client.will_due_at = never;
     const auto will = client.session.take_will();
     if (!will || options_.defects.has(Defect::will_never_published)) return;
+    if (is_failure(readiness_.publish) && options_.defects.has(Defect::will_lost_not_ready)) return;
     if (is_server_topic(client, will->topic) ||
         (!is_allowed(client, access::Action::publish, will->topic) &&
          !options_.defects.has(Defect::retain_after_revoke))) {

@@ -205,7 +205,8 @@ void Broker::Core::store_session(Client& client) {
     if (!ledger_) return;
     auto& session = client.session;
     const auto& terms = session.terms();
-    const bool is_durable = session.is_durable() || terms.session_expiry_s != 0;
+    const bool is_durable = !options_.defects.has(Defect::ram_only_session) &&
+                            (session.is_durable() || terms.session_expiry_s != 0);
     if (!is_durable && session.will() == nullptr) return;
     session.set_stored(session.stored_as() != 0 ? session.stored_as() : ledger_->next_number(),
                        is_durable);

@@ -40,7 +40,11 @@ std::map<std::string, std::vector<std::string>> Node::subscriptions() const {
 void Node::begin_cluster() {
     CHECK(gateway_ != nullptr);
     has_begun_ = true;
-    gateway_->member().on_start(cluster::HealingStart::formed, core_now());
+    const bool discovers = options_.cluster->rules->discovers;
+    is_serving_ = !discovers;
+    if (discovers && options_.on_serving) options_.on_serving(false);
+    gateway_->member().on_start(
+        discovers ? cluster::HealingStart::discovering : cluster::HealingStart::formed, core_now());
     gateway_->arm_timer();
 }
 

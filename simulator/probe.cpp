@@ -20,7 +20,8 @@ constexpr Duration journey_time = std::chrono::milliseconds{100};
 ClusterProbe::ClusterProbe(World& world, const std::vector<NodeIndex>& nodes,
                            const std::string& id_prefix)
     : world_{world},
-      owner_{world.engine().add_handler(*this)} {
+      owner_{world.engine().add_handler(*this)},
+      nodes_{nodes} {
     for (const auto node : nodes) {
         ClientOptions options;
         const auto name = std::string{probe_prefix} + world.name_of(node);
@@ -45,12 +46,18 @@ Duration ClusterProbe::lasts(std::size_t node_count) {
            static_cast<std::int64_t>(node_count + 1) * (visit_time + journey_time);
 }
 
+bool ClusterProbe::is_there(std::size_t place) const {
+    return world_.is_up(nodes_[place]);
+}
+
 void ClusterProbe::begin() {
-    for (const auto client : clients_) world_.connect(client);
+    for (std::size_t place = 0; place < clients_.size(); ++place)
+        if (is_there(place)) world_.connect(clients_[place]);
     auto& engine = world_.engine();
     engine.schedule_in(subscribing_time, {owner_, publish, 0, 0});
     auto at = subscribing_time + delivery_time;
     for (std::uint32_t place = 0; place < clients_.size(); ++place) {
+        if (!is_there(place)) continue;
         engine.schedule_in(at, {owner_, arrive, place, 0});
         engine.schedule_in(at + visit_time, {owner_, leave, place, 0});
         at += visit_time + journey_time;
@@ -61,6 +68,7 @@ void ClusterProbe::on_event(const Event& event) {
     switch (static_cast<EventKind>(event.kind)) {
         case publish:
             for (std::size_t place = 0; place < clients_.size(); ++place) {
+                if (!is_there(place)) continue;
                 for (const auto qos : {QoS::at_least_once, QoS::exactly_once}) {
                     const auto number = std::to_string(place);
                     world_.publish(clients_[place],

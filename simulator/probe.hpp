@@ -24,9 +24,12 @@ public:
 private:
     enum EventKind : std::uint16_t { publish, arrive, leave };
     void on_event(const Event& event) override;
+    /// A node that is gone for good is not asked.
+    [[nodiscard]] bool is_there(std::size_t place) const;
 
     World& world_;
     std::uint16_t owner_;
+    std::vector<NodeIndex> nodes_;
     std::vector<ClientIndex> clients_;  // by node
     ClientIndex roaming_;
 };

@@ -86,7 +86,7 @@ private:
             if (choice.is_in_nodes) CHECK(turn_on(defects, choice.name));
         }
         if (scenario_.has_cluster()) {
-            const auto& rules = *cluster::find_model(scenario_.cluster().model());
+            const auto rules = cluster_rules(scenario_.cluster());
             world_.make_cluster(rules, static_cast<unsigned>(scenario_.nodes_size()),
                                 mesh_options(scenario_.cluster(), rules));
         }
@@ -279,6 +279,7 @@ private:
             case Step::kCrash: {
                 const auto fault =
                     world_.begin_crash(node_of(what.crash().node()), what.crash().silent());
+                if (what.crash().for_good()) return world_.make_lasting(fault);
                 if (what.crash().restart_after_ms() == 0) return world_.end_fault(fault);
                 return lasting(fault, what.crash().restart_after_ms());
             }
@@ -308,6 +309,7 @@ private:
             case Step::kPartition: return part(what.partition());
             case Step::kStop: {
                 const auto fault = world_.begin_stop(node_of(what.stop().node()));
+                if (what.stop().for_good()) return world_.make_lasting(fault);
                 if (what.stop().restart_after_ms() == 0) return world_.end_fault(fault);
                 return lasting(fault, what.stop().restart_after_ms());
             }
@@ -423,11 +425,8 @@ private:
 
     void judge_invariants() {
         const History history{world_.trace()};
-        const auto& wanted = scenario_.invariants();
         for (const auto& checker : all_checkers()) {
-            const bool is_wanted =
-                wanted.empty() || std::ranges::find(wanted, checker.id) != wanted.end();
-            if (!is_wanted || !is_judged_by(checker, judged_as(world_.trace()))) continue;
+            if (!is_asked(checker, judged_as(world_.trace()), scenario_.invariants())) continue;
             outcome_.invariants.push_back({&checker, checker.check(world_.trace(), history)});
         }
         if (scenario_.sometimes().empty()) return;

@@ -42,6 +42,7 @@ private:
     void add_name(const Place& place, const std::string& name, std::vector<std::string>& list);
     void judge_client(int index);
     void judge_cluster();
+    void check_return(const Place& place, bool is_for_good, std::uint32_t restart_after_ms);
     void judge_partition(const Place& place, const scenario::Partition& partition);
     void judge_link(const Place& place, const scenario::Link& link);
     void judge_change_path(const Place& place, const scenario::ChangePath& change);

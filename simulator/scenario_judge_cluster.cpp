@@ -52,6 +52,17 @@ void ScenarioJudge::judge_cluster() {
                     cluster.has_detect_ms_low() ? cluster.detect_ms_low() : 0, "detect_ms_high",
                     cluster.detect_ms_high());
     }
+    const auto takes = [&](bool is_said, const char* field, bool is_right, std::string_view what) {
+        if (is_said && !is_right)
+            complain(place, field, fmt::format("is for models {}; {} is none", what, rules->name));
+    };
+    takes(cluster.has_autoclean_ms(), "autoclean_ms", rules->has_database, "with a database");
+    takes(cluster.discovers(), "discovers", rules->has_database, "with a database");
+    takes(cluster.locks_most_of_all(), "locks_most_of_all", rules->locks_clients,
+          "that lock clients");
+    takes(cluster.has_kept_messages_max(), "kept_messages_max", rules->kept_messages_max > 0,
+          "that keep publications for others");
+    check_range(place, "kept_messages_max", 1, 1'000'000);
     if (scenario_.settle_ms() == 0) return;
     const auto needed = rules->converges_within + mesh_options(cluster, *rules).detects_high +
                         ClusterProbe::lasts(static_cast<std::size_t>(scenario_.nodes_size()));

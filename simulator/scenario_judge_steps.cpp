@@ -105,6 +105,12 @@ void ScenarioJudge::judge_subscription(const Place& place,
     check_range(place, "retain_handling", 0, 2);
 }
 
+void ScenarioJudge::check_return(const Place& place, bool is_for_good,
+                                 std::uint32_t restart_after_ms) {
+    if (is_for_good && restart_after_ms != 0)
+        complain(place, "restart_after_ms", "is said of a node that goes for good; leave one out");
+}
+
 void ScenarioJudge::judge_step(int index) {
     using Step = scenario::Step;
     const auto& step = scenario_.steps(index);
@@ -198,6 +204,10 @@ void ScenarioJudge::judge_step(int index) {
         case Step::kChangePath: return judge_change_path(place, step.change_path());
         case Step::kSetLink: return judge_link(place.in("model"), step.set_link().model());
         case Step::kDisk: return judge_disk(place, step.disk());
+        case Step::kCrash:
+            return check_return(place, step.crash().for_good(), step.crash().restart_after_ms());
+        case Step::kStop:
+            return check_return(place, step.stop().for_good(), step.stop().restart_after_ms());
         case Step::kPartition: return judge_partition(place, step.partition());
         case Step::kSetClock: return judge_set_clock(place, step.set_clock());
         case Step::kAccessRules:
@@ -210,8 +220,6 @@ void ScenarioJudge::judge_step(int index) {
         case Step::kCut:
         case Step::kHalfOpen:
         case Step::kStopReading:
-        case Step::kCrash:
-        case Step::kStop:
         case Step::kPause:
         case Step::kSnapshot:
         case Step::kCrashClient:

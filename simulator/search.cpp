@@ -41,9 +41,7 @@ std::optional<std::pair<Number, Number>> parse_pair(std::string_view text,
 }
 
 bool is_checked(const scenario::Scenario& scenario, const Checker& checker) {
-    if (!is_judged_by(checker, judged_as(scenario))) return false;
-    const auto& wanted = scenario.invariants();
-    return wanted.empty() || std::ranges::find(wanted, checker.id) != wanted.end();
+    return is_asked(checker, judged_as(scenario), scenario.invariants());
 }
 
 results::ScenarioTally empty_tally(const LoadedScenario& loaded) {

@@ -174,6 +174,16 @@ std::string node_name(const scenario::Node& node) {
     return node.name().empty() ? "broker" : node.name();
 }
 
+cluster::ModelRules cluster_rules(const scenario::Cluster& cluster) {
+    auto rules = *cluster::find_model(cluster.model());
+    if (cluster.has_autoclean_ms()) rules.autoclean = milliseconds(cluster.autoclean_ms());
+    if (cluster.has_kept_messages_max()) rules.kept_messages_max = cluster.kept_messages_max();
+    rules.discovers = cluster.discovers();
+    rules.locks_most_of_all = cluster.locks_most_of_all();
+    rules.minority_refuses = rules.minority_refuses || rules.locks_most_of_all;
+    return rules;
+}
+
 MeshOptions mesh_options(const scenario::Cluster& cluster, const cluster::ModelRules& rules) {
     MeshOptions options{.detects_low = rules.detects_low, .detects_high = rules.detects_high};
     if (cluster.has_delay_us_low()) options.delay_low = microseconds(cluster.delay_us_low());

@@ -21,6 +21,8 @@ namespace touchstone::simulator {
 /// What it is called; default: "broker".
 [[nodiscard]] std::string node_name(const scenario::Node& node);
 /// What is left out is the model's, or the mesh's default.
+/// The rules of its model, which is known, with what the scenario says.
+[[nodiscard]] cluster::ModelRules cluster_rules(const scenario::Cluster& cluster);
 [[nodiscard]] MeshOptions mesh_options(const scenario::Cluster& cluster,
                                        const cluster::ModelRules& rules);
 /// Of a scenario whose model, if it has a cluster, may be unknown.

@@ -200,12 +200,14 @@ struct TracedBalance {
 
 /// A cluster of the run. All of its nodes are in it.
 struct TracedCluster {
-    std::string model;               // empty: there is none
-    bool has_registry = false;       // ModelRules
-    bool shares_retained = false;    // ModelRules
-    bool floods = false;             // ModelRules
-    bool needs_all_members = false;  // ModelRules
-    bool minority_refuses = false;   // ModelRules
+    std::string model;                  // empty: there is none
+    bool has_registry = false;          // ModelRules
+    bool shares_retained = false;       // ModelRules
+    bool floods = false;                // ModelRules
+    bool needs_all_members = false;     // ModelRules
+    bool minority_refuses = false;      // ModelRules
+    bool may_register = false;          // ModelRules
+    std::size_t kept_messages_max = 0;  // ModelRules
     /// All nodes are one broker, which is this actor: what is said of a node's process holds for
     /// all of them together. Nothing: each is one of its own.
     std::optional<Actor> one_broker;
@@ -230,6 +232,7 @@ struct TracedMember {
     std::vector<std::string> own_retained;   // of its first shard
     std::string records;                     // of the broker that the nodes are together: a digest
     std::uint64_t dropped_publications = 0;  // for nodes that were down
+    std::size_t kept_messages_most = 0;      // for one node at a time
 };
 
 /// All members at the instant from which on they are to agree.

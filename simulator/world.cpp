@@ -76,7 +76,7 @@ NodeIndex World::add_node(std::string name, const NodeOptions& options) {
     NodeOptions placed = options;
     placed.on_death = [this, entity] { on_death(nodes_[entity]); };
     placed.on_loss = [this, entity](const DiskLoss& loss) { on_loss(nodes_[entity], loss); };
-    if (rules_ != nullptr && rules_->is_one_broker) {
+    if (mesh_ != nullptr && rules_.is_one_broker) {
         auto replica = make_replica(options, entity);
         placed.store = replica.get();
         nodes_.push_back({.node = std::make_unique<Node>(engine_, links_, entity, placed),

@@ -149,6 +149,8 @@ public:
     /// The node has a disk.
     FaultNumber begin_disk_fault(NodeIndex node, const DiskFault& fault);
     void end_fault(FaultNumber fault);
+    /// The settling does not end it.
+    void make_lasting(FaultNumber fault) { faults_[fault].is_lasting = true; }
     /// Ends what is still on and notes that from here on nothing is disturbed.
     void settle();
 
@@ -159,6 +161,7 @@ public:
     [[nodiscard]] const Trace& trace() const { return trace_; }
     [[nodiscard]] std::size_t node_count() const { return nodes_.size(); }
     [[nodiscard]] std::size_t client_count() const { return hosts_.size(); }
+    [[nodiscard]] bool is_up(NodeIndex node) const { return is_up(nodes_[node.raw()]); }
     [[nodiscard]] Node& node(NodeIndex node) { return *nodes_[node.raw()].node; }
     [[nodiscard]] const Client& client(ClientIndex client) const;
     [[nodiscard]] const std::string& name_of(ClientIndex client) const;
@@ -207,6 +210,7 @@ private:
         FaultNumber number = 0;  // of a disk
         std::vector<std::pair<cluster::NodeIndex, cluster::NodeIndex>> ways{};  // that are cut
         bool is_on = true;
+        bool is_lasting = false;
     };
 
     [[nodiscard]] Host& host(ClientIndex client) { return *hosts_[client.raw()]; }
@@ -252,9 +256,9 @@ private:
     Engine engine_;
     Trace trace_;
     Links links_;
-    Outside* outside_ = nullptr;  // null: all is virtual
-    std::unique_ptr<Mesh> mesh_;  // null: the nodes know nothing of each other
-    const cluster::ModelRules* rules_ = nullptr;
+    Outside* outside_ = nullptr;          // null: all is virtual
+    std::unique_ptr<Mesh> mesh_;          // null: the nodes know nothing of each other
+    cluster::ModelRules rules_;           // of the cluster
     unsigned node_count_ = 0;             // of the cluster
     std::vector<LinkModel> link_models_;  // by LinkIndex, as they are without a fault
     std::vector<PlacedNode> nodes_;

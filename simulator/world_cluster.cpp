@@ -35,7 +35,7 @@ void World::make_cluster(const cluster::ModelRules& rules, unsigned node_count,
                          const MeshOptions& mesh) {
     CHECK(nodes_.empty());
     CHECK(node_count >= 1);
-    rules_ = &rules;
+    rules_ = rules;
     node_count_ = node_count;
     mesh_ = std::make_unique<Mesh>(engine_, mesh);
     trace_.cluster = {.model = std::string{rules.name},
@@ -44,13 +44,15 @@ void World::make_cluster(const cluster::ModelRules& rules, unsigned node_count,
                       .floods = rules.floods,
                       .needs_all_members = rules.needs_all_members,
                       .minority_refuses = rules.minority_refuses,
+                      .may_register = rules.may_register,
+                      .kept_messages_max = rules.kept_messages_max,
                       .notices_within = mesh.detects_high,
                       .converges_within = rules.converges_within + mesh.detects_high};
 }
 
 void World::place_in_cluster(NodeOptions& options, std::size_t entity, Actor actor) {
     options.cluster = ClusterPlace{.mesh = mesh_.get(),
-                                   .rules = rules_,
+                                   .rules = &rules_,
                                    .self = cluster::NodeIndex{static_cast<std::uint32_t>(entity)},
                                    .node_count = node_count_};
     options.on_serving = [this, actor](bool is_serving) {
@@ -226,6 +228,7 @@ void World::note_agreement() {
                                           label_of(as_text(written.message->payload())));
             }
             traced.dropped_publications = member->dropped_publications();
+            traced.kept_messages_most = member->kept_messages_most();
         }
         note_own(node, traced);
         std::ranges::sort(traced.routes);

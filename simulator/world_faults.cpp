@@ -260,7 +260,8 @@ void World::end_fault(FaultNumber number) {
 }
 
 void World::settle() {
-    for (FaultNumber number = 0; number < faults_.size(); ++number) end_fault(number);
+    for (FaultNumber number = 0; number < faults_.size(); ++number)
+        if (!faults_[number].is_lasting) end_fault(number);
     trace_.add({now(), TraceEntry::Kind::settle_began, Direction::to_broker, Actor{},
                 ConnectionNumber{}, 0});
 }

@@ -18,6 +18,7 @@ namespace touchstone {
     X(alloc_by_announced_len,                                                                      \
       "room is made for what a Remaining Length announces, before any limit")                      \
     X(assert_on_dollar, "a topic that begins with $ and is not $SYS ends the process")             \
+    X(autocluster_two_seeds, "clusters that formed apart from each other stay apart")              \
     X(client_id_pattern_acl, "wildcards in a Client Identifier are wildcards in access rules")     \
     X(cluster_no_uniqueness, "a node of a cluster lets in clients that another node has")          \
     X(congested_tail_reorder,                                                                      \
@@ -31,11 +32,16 @@ namespace touchstone {
     X(exclusive_teardown_race,                                                                     \
       "the queue of a client that left goes away when the client is there again")                  \
     X(expiry_index_corrupt, "a session that left twice is on the list of expiries twice")          \
+    X(forward_buffer_drop_after_ack, "what a full buffer between nodes drops is not counted")      \
     X(halfopen_first_loss, "the first message written to a dead connection counts as delivered")   \
     X(heal_asymmetric_unsupported,                                                                 \
       "a node that is linked to both sides of a partition is left alone")                          \
     X(heal_disabled, "nodes that lost each other do not report it when their links are back")      \
+    X(heal_loser_state_dropped, "Retained Messages are not among the tables that a node copies")   \
+    X(heal_needs_all_nodes, "a cluster is not healed while a member is unreachable")               \
+    X(heal_reconnect_no_wipe, "a member that was removed returns with the tables that it has")     \
     X(heal_single_shot, "a cluster is healed once and never again")                                \
+    X(heal_two_phase_rpc, "a node is shut down and started again by two calls")                    \
     X(heal_two_sides_only, "a cluster that fell into more than two parts is not healed")           \
     X(index_add_before_remove,                                                                     \
       "a newer connection is entered before the older one is removed, by its name")                \
@@ -48,14 +54,20 @@ namespace touchstone {
     X(leak_on_bad_property,                                                                        \
       "what was decoded of a CONNECT stays in memory when its Will is malformed")                  \
     X(live_bypasses_backlog, "a new message overtakes the session's queue")                        \
+    X(lock_over_reachable, "a client is locked at most of the nodes that are reached, not of all") \
+    X(merge_union_resurrects,                                                                      \
+      "routes of both sides are united, those that were given up included")                        \
+    X(metadata_merge_crash, "two nodes with a session of one client end the exchange of tables")   \
     X(migration_batch_lost,                                                                        \
       "what is in flight of a longer queue is lost when the session changes hands")                \
+    X(migration_owner_ambiguous, "of two sessions of one client that meet, neither gives way")     \
     X(new_before_retransmit, "after a resume queued messages go before the resends")               \
     X(no_conn_epoch, "the end of a connection that was taken over closes the newer one")           \
     X(no_takeover, "a second connection of a client leaves the first alone")                       \
     X(offline_queue_batch_reversed,                                                                \
       "what waited for a client is sent in batches that are turned round")                         \
     X(overflow_silent, "messages that a full queue drops are not counted")                         \
+    X(overlap_prevention_cascade, "who loses a node makes all others drop their links to it")      \
     X(pause_minority_missed, "losses of several nodes at one instant do not pause a minority")     \
     X(persist_only_on_growth, "what only takes messages away is stored when one is added")         \
     X(pid_alloc_restart_on_resume, "after a resume Packet Identifiers are given out from 1 again") \
@@ -64,6 +76,9 @@ namespace touchstone {
     X(pid_no_in_use_check, "Packet Identifiers are given out while in use")                        \
     X(prop_len_unchecked, "Properties longer than their packet end the process")                   \
     X(puback_missing, "QoS 1 publications are never acknowledged")                                 \
+    X(purge_after_rejoin, "routes of a node that was down are removed when it is back")            \
+    X(purge_never, "routes of a node that left stay")                                              \
+    X(purge_on_nodedown, "routes of a node that was not reached are not known when it is again")   \
     X(qos2_ack_on_store_error, "PUBREC and PUBCOMP are sent although nothing could be stored")     \
     X(qos2_delete_before_forward,                                                                  \
       "a QoS 2 message for another shard is erased before it is stored there")                     \
@@ -83,12 +98,18 @@ namespace touchstone {
     X(qos_not_lowered, "delivered with the QoS of the publication")                                \
     X(quota_carried_over, "a new connection begins with the send quota that was left")             \
     X(quota_inc_on_unknown_ack, "a PUBACK that belongs to nothing raises the send quota")          \
+    X(ram_only_session, "sessions are not stored")                                                 \
+    X(ready_requires_all, "nobody is let in while a member is down, although it is allowed")       \
     X(recvmax_overrun_unchecked, "clients may exceed the server's Receive Maximum")                \
     X(recvmax_overwritten_on_takeover,                                                             \
       "a resumed session keeps the Receive Maximum of its former connection")                      \
     X(redeliver_unordered, "resends go in another order than the first transmission")              \
+    X(register_crash_on_nodedown, "who comes back while its session's node is down is not let in") \
+    X(registry_ghost_after_heal, "sessions of a node that was parted stay in the tables")          \
     X(registry_node_local,                                                                         \
       "the nodes of a cluster do not tell each other which clients they have")                     \
+    X(registry_third_party_cleanup,                                                                \
+      "sessions of a node that was not reached are removed for good")                              \
     X(reject_keeps_state, "a refused connection stays open")                                       \
     X(reject_tears_incumbent,                                                                      \
       "refusing a client ends the connection of the one that has its name")                        \
@@ -121,14 +142,20 @@ namespace touchstone {
     X(share_no_redispatch, "shared messages go with the session that did not acknowledge them")    \
     X(share_picks_offline, "shared messages go to members that are away, too")                     \
     X(share_redispatch_on_takeover, "a takeover sends shared messages to another member as well")  \
+    X(share_remote_missing_after_restart,                                                          \
+      "a node that starts again knows no members of other nodes")                                  \
     X(share_sub_needs_subscribe,                                                                   \
       "a resumed member of a Shared Subscription gets nothing before SUBSCRIBE")                   \
     X(snapshot_dangling_ref,                                                                       \
       "a message goes with the first session that has it, though others refer to it")              \
     X(snapshot_no_fsync, "what is written counts as stored before it is synced")                   \
     X(snapshot_without_inflight, "messages in flight are not stored")                              \
+    X(stale_target_buffer,                                                                         \
+      "what was kept for a node goes, late, to wherever its subscribers are now")                  \
     X(sub_list_race, "a message that meets an UNSUBSCRIBE of its topic ends the process")          \
+    X(suback_waits_for_dead, "SUBACK waits for nodes that are down")                               \
     X(subopts_unchecked, "a SUBSCRIBE that ends before its options ends the process")              \
+    X(sweeper_crash_on_churn, "clients that leave end the clean-up after a node that is gone")     \
     X(takeover_gap_drop, "messages that arrive during a takeover are lost")                        \
     X(takeover_ignores_sei0, "a session that ends with its connection is taken over")              \
     X(takeover_lazy_map_cleanup,                                                                   \
@@ -138,12 +165,16 @@ namespace touchstone {
     X(takeover_wedge, "a takeover that follows another one too soon is never finished")            \
     X(topic_len_underflow, "a Topic Name longer than its packet ends the process")                 \
     X(unbounded_inflight, "a queue has no limit")                                                  \
-    X(unbounded_write_buffer, "what a connection does not take is kept without limit")             \
+    X(unbounded_write_buffer,                                                                      \
+      "what a connection, or another node, does not take is kept without limit")                   \
+    X(uncertainty_window,                                                                          \
+      "what is sent to a node before it is called down is lost and not counted")                   \
     X(varint4_rejected, "a Remaining Length of four bytes is refused")                             \
     X(will_delay_not_capped,                                                                       \
       "a Will Delay Interval longer than the session loses the Will Message")                      \
     X(will_dropped_delay_sei0, "a takeover drops a delayed Will Message though the session ends")  \
     X(will_keyed_by_client, "a newer connection's Will Message replaces the one of the older")     \
+    X(will_lost_not_ready, "Will Messages are lost while a member is down")                        \
     X(will_lost_on_crash, "a crash loses the Will Messages of all who were connected")             \
     X(will_never_published, "Will Messages are lost")                                              \
     X(will_on_normal_disconnect, "DISCONNECT does not drop the Will Message")                      \

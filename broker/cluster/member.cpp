@@ -20,13 +20,14 @@ Member::Member(const MemberOptions& options, MemberPort& port)
         agreed_ = std::make_unique<AgreedRegistry>(
             AgreedRegistry::Options{.self = options.self, .nodes = options.nodes},
             static_cast<AgreedRegistry::Port&>(*this), port.agreement_disk());
+    if (rules_.kept_messages_max > 0) last_publication_.epoch = port.random();
     if (!rules_.has_database) return;
     healing_ = make_healing({.policy = rules_.healing,
                              .self = options.self,
                              .nodes = options.nodes,
                              .replicants = {},
                              .defects = healing_defects(options.defects, rules_.healing),
-                             .autoclean = std::nullopt},
+                             .autoclean = rules_.autoclean},
                             *this);
 }
 
@@ -54,7 +55,11 @@ void Member::on_shard(ShardIndex from, PeerMessage message, Instant now) {
         publish(*shared);
     } else if (const auto* const added = std::get_if<PeerAddRoute>(&message)) {
         set_local_route({added->filter, added->share_name}, from, Route{});
-        port_.tell(from, PeerRouteAdded{added->sequence});
+        const bool is_whole = running_.size() + 1 == options_.nodes.size();
+        if (!is_whole && has(Defect::suback_waits_for_dead))
+            withheld_.emplace_back(from, added->sequence);
+        else
+            port_.tell(from, PeerRouteAdded{added->sequence});
     } else if (const auto* const removed = std::get_if<PeerRemoveRoute>(&message)) {
         set_local_route({removed->filter, removed->share_name}, from, std::nullopt);
     } else if (const auto* const size = std::get_if<PeerGroupSize>(&message)) {
@@ -154,9 +159,8 @@ void Member::on_peer_up(NodeIndex peer, Instant now) {
         take_agreed(now);
     }
     review_readiness();
-    if (!is_up(peer)) return;
-    for (auto& message : std::exchange(kept_messages_[peer], {}))
-        port_.send(peer, std::move(message));
+    if (is_up(peer)) send_kept(peer, now);
+    answer_withheld();
 }
 
 void Member::on_peer_down(NodeIndex peer, Instant now) {
@@ -168,9 +172,10 @@ void Member::on_peer_down(NodeIndex peer, Instant now) {
         after_healing();
     } else {
         running_.erase(peer);
-        if (!rules_.keeps_rows) remove_rows_of(peer);
+        if (!rules_.keeps_rows) purge(peer);
         written_.erase(peer);  // it may count anew
     }
+    if (options_.defects.any()) spoil_loss(peer, now);
     review_readiness();
     lose_claims_of(peer, now);
 }
@@ -202,8 +207,6 @@ void Member::on_message(NodeIndex from, NodeMessage message, Instant now) {
                 take(from, content, now);
             else
                 kept_writes_.emplace_back(from, std::move(content));
-        } else if constexpr (std::is_same_v<Content, NodeSharedPublication>) {
-            on(from, content);
         } else {
             on(from, content, now);
         }
@@ -221,6 +224,8 @@ void Member::on_tick(Instant now) {
         take_agreed(now);
     }
     evict_disowned(now);
+    purge_late(now);
+    sweep(now);
     if (compares_at_ <= now) {
         compares_at_ = never;
         for (const auto peer : running_) port_.send(peer, own_tables());
@@ -250,6 +255,8 @@ Instant Member::next_tick() const {
     if (agreed_) next = std::min(next, agreed_->next_tick());
     if (!disowned_.empty()) next = std::min(next, disowned_.front().at);
     if (!holds_.empty()) next = std::min(next, holds_.front().until);
+    if (!late_purges_.empty()) next = std::min(next, late_purges_.front().first);
+    if (sweep_) next = std::min(next, sweep_->next_row_at);
     for (const auto& [number, claim] : claims_) next = std::min(next, claim.gives_up_at);
     return next;
 }
@@ -273,7 +280,9 @@ void Member::review_readiness() {
     if (!rules_.needs_all_members) return;
     is_ready_ = running_.size() + 1 == options_.nodes.size();
     const auto allowed = [&](bool may) {
-        return is_ready_ || may ? ReasonCode::success : ReasonCode::implementation_specific_error;
+        return is_ready_ || (may && !has(Defect::ready_requires_all))
+                   ? ReasonCode::success
+                   : ReasonCode::implementation_specific_error;
     };
     tell_all_shards(PeerReadiness{.publish = allowed(rules_.may_publish),
                                   .subscribe = allowed(rules_.may_subscribe)});
@@ -285,6 +294,7 @@ void Member::write_to_all(RowWrite row) {
 }
 
 void Member::apply(NodeIndex from, const TableWrite& write, Instant now) {
+    if (is_replicator_dead_) return;
     auto& last = written_[from];
     if (write.number <= last) return;  // it is in the tables that were copied
     last = write.number;
@@ -301,10 +311,24 @@ void Member::remove_route(const RouteKey& key, NodeIndex node) {
     tell_shards_of(key);
 }
 
-void Member::remove_rows_of(NodeIndex node) {
+void Member::purge(NodeIndex node) {
     written_.erase(node);  // it may count anew
-    for (const auto& key : routes_.keys_of(node)) remove_route(key, node);
+    if (!has(Defect::purge_never) && !has(Defect::merge_union_resurrects)) remove_routes_of(node);
+    // Who has which client is remembered where its session is waited for.
+    if (agreed_ || rules_.refuses_if_owner_is_away || has(Defect::registry_ghost_after_heal) ||
+        has(Defect::sweeper_crash_on_churn))
+        return;
+    remove_sessions_of(node);
+}
+
+void Member::remove_rows_of(NodeIndex node) {
+    written_.erase(node);
+    remove_routes_of(node);
     if (!agreed_) remove_sessions_of(node);
+}
+
+void Member::remove_routes_of(NodeIndex node) {
+    for (const auto& key : routes_.keys_of(node)) remove_route(key, node);
 }
 
 void Member::remove_sessions_of(NodeIndex node) {
@@ -323,13 +347,16 @@ void Member::apply(NodeIndex from, const RouteRemoved& removed, Instant) {
 }
 
 void Member::apply(NodeIndex from, const SessionWritten& written, Instant) {
-    sessions_[written.client_id][from] = written.stamp;
+    auto& nodes = sessions_[written.client_id];
+    nodes[from] = written.stamp;
+    if (nodes.size() > 1 && has(Defect::metadata_merge_crash)) is_replicator_dead_ = true;
     if (rules_.keeps_newest) judge_double(written.client_id, from);
 }
 
 void Member::apply(NodeIndex from, const SessionRemoved& removed, Instant) {
     const auto found = sessions_.find(removed.client_id);
     if (found == sessions_.end()) return;
+    disturb_sweep();
     found->second.erase(from);
     if (found->second.empty()) sessions_.erase(found);
 }
@@ -379,31 +406,39 @@ Tables Member::own_tables() const {
 
 void Member::take(NodeIndex from, const Tables& tables, Instant now) {
     if (tables.number == 0) {
+        if (is_replicator_dead_) return;
         const auto own = tables.written.find(from);
         const auto number = own == tables.written.end() ? 0 : own->second;
         if (number < written_[from]) return;  // copied ones are newer
         // Row by row: a route that stays is not gone for a moment.
         std::set<RouteKey> keys;
         for (const auto& row : tables.routes) keys.insert(row.key);
-        for (const auto& key : routes_.keys_of(from))
-            if (!keys.contains(key)) remove_route(key, from);
-        if (!agreed_) remove_sessions_of(from);
-        for (const auto& row : tables.routes) set_route(row.key, from, row.route);
-        for (const auto& row : tables.sessions) sessions_[row.client_id][from] = row.stamp;
+        if (!has(Defect::merge_union_resurrects))
+            for (const auto& key : routes_.keys_of(from))
+                if (!keys.contains(key)) remove_route(key, from);
+        if (!agreed_ && !has(Defect::registry_ghost_after_heal)) remove_sessions_of(from);
+        if (!has(Defect::purge_on_nodedown))
+            for (const auto& row : tables.routes) set_route(row.key, from, row.route);
+        for (const auto& row : tables.sessions)
+            if (!is_cleaned(from, row.stamp)) sessions_[row.client_id][from] = row.stamp;
         for (const auto& row : tables.retained) learn(row, now);
         written_[from] = number;
         if (!rules_.keeps_newest) return;
-        for (const auto& row : tables.sessions) judge_double(row.client_id, from);
+        for (const auto& row : tables.sessions)
+            if (!is_cleaned(from, row.stamp)) judge_double(row.client_id, from);
         return;
     }
     if (has_tables_ || tables.number != last_copy_) return;  // of an attempt that was given up
     for (const auto node : options_.nodes)
         if (node != options_.self) remove_rows_of(node);
+    const bool omits_shared = has(Defect::share_remote_missing_after_restart);
     for (const auto& row : tables.routes)
-        if (row.node != options_.self) set_route(row.key, row.node, row.route);
+        if (row.node != options_.self && (!omits_shared || row.key.share_name.empty()))
+            set_route(row.key, row.node, row.route);
     for (const auto& row : tables.sessions)
         if (row.stamp.node != options_.self) sessions_[row.client_id][row.stamp.node] = row.stamp;
-    for (const auto& row : tables.retained) learn(row, now);
+    if (!has(Defect::heal_loser_state_dropped))
+        for (const auto& row : tables.retained) learn(row, now);
     for (const auto& [node, number] : tables.written)
         if (node != options_.self) written_[node] = number;
     has_tables_ = true;
@@ -470,11 +505,7 @@ void Member::copy_tables(NodeIndex source) {
 }
 
 void Member::forget(NodeIndex peer) {
-    if (rules_.refuses_if_owner_is_away)  // who has which client is remembered
-        for (const auto& key : routes_.keys_of(peer)) remove_route(key, peer);
-    else
-        remove_rows_of(peer);
-    written_.erase(peer);
+    purge(peer);
     std::erase_if(kept_writes_, [peer](const auto& write) { return write.first == peer; });
 }
 

@@ -109,6 +109,8 @@ public:
     [[nodiscard]] const Retained& retained() const { return retained_; }
     /// Publications that went nowhere because their node was down.
     [[nodiscard]] std::uint64_t dropped_publications() const { return dropped_publications_; }
+    /// The most that were ever kept for one other node.
+    [[nodiscard]] std::size_t kept_messages_most() const { return kept_messages_most_; }
 
 private:
     /// A client that wants to be let in.
@@ -170,7 +172,10 @@ private:
     void remove_route(const RouteKey& key, NodeIndex node);
     void tell_shards_of(const RouteKey& key);
     void tell_all_shards(const PeerMessage& message);
+    /// What goes with a node that is called down.
+    void purge(NodeIndex node);
     void remove_rows_of(NodeIndex node);
+    void remove_routes_of(NodeIndex node);
     void remove_sessions_of(NodeIndex node);
     void apply(NodeIndex from, const RouteWritten& written, Instant now);
     void apply(NodeIndex from, const RouteRemoved& removed, Instant now);
@@ -186,10 +191,15 @@ private:
 
     // member_messages.cpp: the way of messages
     void on(NodeIndex from, NodePublication& publication, Instant now);
-    void on(NodeIndex from, NodeSharedPublication& publication);
+    void on(NodeIndex from, NodeSharedPublication& publication, Instant now);
     void publish(const PeerPublication& publication, Instant now);
     void publish(const PeerSharedPublication& publication);
-    void forward(NodeIndex to, NodeMessage message);
+    template <class Publication>
+    void forward(NodeIndex to, Publication publication);
+    /// Of publications that are confirmed: whether it has come before.
+    [[nodiscard]] bool is_repetition(NodeIndex from, const PublicationNumber& number);
+    void on(NodeIndex from, const PublicationsTaken& taken, Instant now);
+    void send_kept(NodeIndex to, Instant now);
     void deliver_here(const MessageRef& message, RetainVersion version);
     void deliver_to_group(const MessageRef& message, const RouteKey& key, const std::string& group);
     void note_early(const MessageRef& message);
@@ -211,6 +221,7 @@ private:
     void add_early(Claim& claim) const;
     void lose_claims_of(NodeIndex peer, Instant now);
     [[nodiscard]] std::vector<NodeIndex> lock_nodes(std::string_view client_id) const;
+    [[nodiscard]] bool locks_most_of_all() const;
     [[nodiscard]] bool grant(NodeIndex to, std::uint64_t claim, const std::string& client_id,
                              Instant now);
     void judge_double(const std::string& client_id, NodeIndex other);
@@ -232,6 +243,19 @@ private:
     void note_owner(const std::string& client_id);
     void evict_disowned(Instant now);
     void ask_for_reset(Instant now);
+
+    // member_defects.cpp: what published brokers do wrong
+    void spoil_loss(NodeIndex peer, Instant now);
+    void on(NodeIndex from, const LinkLost& lost, Instant now);
+    void on(NodeIndex from, const LinkDropped& dropped, Instant now);
+    void purge_late(Instant now);
+    void sweep(Instant now);
+    /// Rows of the table of sessions went while it may be swept.
+    void disturb_sweep() { sweep_.reset(); }
+    void publish_anew(NodeIndex to, Instant now);
+    [[nodiscard]] bool is_cleaned(NodeIndex from, const RowStamp& stamp) const;
+    void answer_withheld();
+    [[nodiscard]] bool has(Defect defect) const { return options_.defects.has(defect); }
 
     // AgreedRegistry::Port
     void send(NodeIndex to, NodeMessage message) override { port_.send(to, std::move(message)); }
@@ -271,7 +295,14 @@ private:
     std::deque<std::pair<NodeIndex, NodeMessage>> kept_writes_;
     std::map<NodeIndex, std::uint64_t> written_;  // by node: the last of its writes that is here
     Instant compares_at_ = never;                 // something has changed since the last time
-    std::map<NodeIndex, std::deque<NodeMessage>> kept_messages_;  // for nodes that are down
+    struct Kept {
+        std::uint64_t number = 0;
+        NodeMessage message;
+    };
+    std::map<NodeIndex, std::deque<Kept>> kept_messages_;  // not confirmed yet
+    std::size_t kept_messages_most_ = 0;
+    PublicationNumber last_publication_;
+    std::map<NodeIndex, PublicationNumber> taken_;  // by sender: its last publication
     std::uint64_t dropped_publications_ = 0;
 
     // Claims.
@@ -298,6 +329,17 @@ private:
     };
     std::map<std::pair<NodeIndex, std::uint64_t>, Offered> offered_;
     std::deque<Hold> holds_;
+
+    // Of defects.
+    struct Sweep {
+        NodeIndex node;
+        Instant next_row_at;
+    };
+    std::optional<Sweep> sweep_;
+    std::deque<std::pair<Instant, NodeIndex>> late_purges_;
+    std::map<NodeIndex, std::int64_t> cleaned_at_us_;
+    std::vector<std::pair<ShardIndex, std::uint64_t>> withheld_;  // answers to PeerAddRoute
+    bool is_replicator_dead_ = false;
 };
 
 }  // namespace touchstone::cluster

@@ -79,6 +79,7 @@ void Member::on_released(const std::string& client_id, Instant now) {
 void Member::remove_session(const std::string& client_id) {
     const auto found = sessions_.find(client_id);
     if (found == sessions_.end() || found->second.erase(options_.self) == 0) return;
+    disturb_sweep();
     if (found->second.empty()) sessions_.erase(found);
     write_to_all(SessionRemoved{client_id});
 }
@@ -88,8 +89,8 @@ void Member::begin(ClaimEntry claim, Instant now) {
     one.gives_up_at = now + claim_timeout;
     if (!rules_.has_registry || options_.defects.has(Defect::cluster_no_uniqueness))
         return finish(claim, ReasonCode::success, now);
-    if (!is_ready_ && !rules_.may_register)
-        return finish(claim, ReasonCode::server_unavailable, now);
+    const bool may_register = rules_.may_register && !has(Defect::ready_requires_all);
+    if (!is_ready_ && !may_register) return finish(claim, ReasonCode::server_unavailable, now);
     if (agreed_) {
         one.step = Claim::Step::agreeing;
         agreed_->ask_for({.kind = RegistryCommand::Kind::claim,
@@ -100,6 +101,8 @@ void Member::begin(ClaimEntry claim, Instant now) {
         return take_agreed(now);
     }
     one.step = Claim::Step::locking;
+    if (locks_most_of_all() && running_.size() + 1 <= options_.nodes.size() / 2)
+        return finish(claim, ReasonCode::server_unavailable, now);
     if (rules_.locks_clients)
         for (const auto node : lock_nodes(one.client_id)) {
             if (node != options_.self) {
@@ -141,6 +144,8 @@ ReasonCode Member::ask(ClaimEntry claim, std::map<NodeIndex, RowStamp> owners) {
     one.step = Claim::Step::asking;
     const bool has_session_away =
         std::ranges::any_of(owners, [&](const auto& owner) { return !is_up(owner.first); });
+    if (has_session_away && has(Defect::register_crash_on_nodedown))
+        return ReasonCode::unspecified_error;
     if (has_session_away && rules_.refuses_if_owner_is_away && !one.clean_start)
         return ReasonCode::server_busy;
     std::erase_if(owners, [&](const auto& owner) { return !is_up(owner.first); });
@@ -238,8 +243,12 @@ std::vector<NodeIndex> Member::lock_nodes(std::string_view client_id) const {
     // By a hash, so that every node begins with the same ones.
     const auto rank = [&](NodeIndex node) { return hash_of(client_id, node.raw()); };
     std::ranges::sort(up, {}, [&](NodeIndex node) { return std::pair{rank(node), node}; });
-    up.resize(up.size() / 2 + 1);
+    up.resize((locks_most_of_all() ? options_.nodes.size() : up.size()) / 2 + 1);
     return up;
+}
+
+bool Member::locks_most_of_all() const {
+    return rules_.locks_most_of_all && !has(Defect::lock_over_reachable);
 }
 
 bool Member::grant(NodeIndex to, std::uint64_t claim, const std::string& client_id, Instant now) {
@@ -388,6 +397,7 @@ void Member::judge_double(const std::string& client_id, NodeIndex other) {
     const auto& nodes = sessions_.find(client_id)->second;
     const auto own = nodes.find(options_.self);
     if (own == nodes.end() || nodes.at(other) < own->second) return;
+    if (has(Defect::migration_owner_ambiguous)) return;
     evictions_.emplace(
         ++last_eviction_,
         Eviction{.to = std::nullopt, .claim = 0, .newer = other, .client_id = client_id});

@@ -72,18 +72,48 @@ void Member::publish(const PeerSharedPublication& publication) {
     forward(to, NodeSharedPublication{publication.message, publication.group});
 }
 
-void Member::forward(NodeIndex to, NodeMessage message) {
-    if (is_up(to)) return port_.send(to, std::move(message));
-    auto& kept = kept_messages_[to];
-    if (kept.size() >= rules_.kept_messages_max) {
+template <class Publication>
+void Member::forward(NodeIndex to, Publication publication) {
+    if (rules_.kept_messages_max == 0) {
+        if (is_up(to)) return port_.send(to, std::move(publication));
         ++dropped_publications_;
         return;
     }
-    kept.push_back(std::move(message));
+    auto& kept = kept_messages_[to];
+    if (kept.size() >= rules_.kept_messages_max && !has(Defect::unbounded_write_buffer)) {
+        if (!has(Defect::forward_buffer_drop_after_ack)) ++dropped_publications_;
+        return;
+    }
+    ++last_publication_.number;
+    publication.number = last_publication_;
+    kept.push_back({last_publication_.number, publication});
+    kept_messages_most_ = std::max(kept_messages_most_, kept.size());
+    if (is_up(to)) port_.send(to, std::move(publication));
 }
 
-void Member::on(NodeIndex, NodePublication& publication, Instant now) {
+bool Member::is_repetition(NodeIndex from, const PublicationNumber& number) {
+    if (number.number == 0) return false;
+    port_.send(from, PublicationsTaken{number});
+    auto& last = taken_[from];
+    if (last.epoch == number.epoch && number.number <= last.number) return true;
+    last = number;
+    return false;
+}
+
+void Member::on(NodeIndex from, const PublicationsTaken& taken, Instant) {
+    if (taken.number.epoch != last_publication_.epoch) return;  // of this node before it began anew
+    auto& kept = kept_messages_[from];
+    while (!kept.empty() && kept.front().number <= taken.number.number) kept.pop_front();
+}
+
+void Member::send_kept(NodeIndex to, Instant now) {
+    if (has(Defect::stale_target_buffer)) return publish_anew(to, now);
+    for (const auto& one : kept_messages_[to]) port_.send(to, one.message);
+}
+
+void Member::on(NodeIndex from, NodePublication& publication, Instant now) {
     if (!has_tables_) return;  // nobody is served, and what is retained is in the tables
+    if (is_repetition(from, publication.number)) return;
     const auto& message = publication.message;
     if (message->retain()) note({message, publication.version}, now);
     deliver_here(message, publication.version);
@@ -109,7 +139,8 @@ void Member::deliver_here(const MessageRef& message, RetainVersion version) {
     for (const auto shard : to) port_.tell(shard, PeerPublication{message, version});
 }
 
-void Member::on(NodeIndex, NodeSharedPublication& publication) {
+void Member::on(NodeIndex from, NodeSharedPublication& publication, Instant) {
+    if (is_repetition(from, publication.number)) return;
     const auto split = wire::split_shared(publication.group);
     if (!split) return;
     deliver_to_group(publication.message,

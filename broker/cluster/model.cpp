@@ -33,7 +33,8 @@ constexpr auto agreed_assumptions = std::to_array<std::string_view>({
 constexpr auto vernemq_assumptions = std::to_array<std::string_view>({
     "who may not publish while a member is down gets a failure (MQTT 5.0) or is disconnected",
     "of two sessions of a client the older one by its node's clock becomes part of the newer one",
-    "1,000 messages are kept for a member that is down",
+    "1,000 messages are kept for a member until it has confirmed them, and sent again when it is "
+    "back",
     "a failure detector takes 3 to 6 s; nodes compare their tables every 5 s if something has "
     "changed",
 });
@@ -224,6 +225,10 @@ HealingDefects healing_defects(const Defects& defects, HealingPolicy policy) {
     turn_on(result.heal_disabled, Defect::heal_disabled);
     turn_on(result.heal_two_sides_only, Defect::heal_two_sides_only);
     turn_on(result.heal_single_shot, Defect::heal_single_shot);
+    turn_on(result.heal_needs_all_nodes, Defect::heal_needs_all_nodes);
+    turn_on(result.heal_two_phase_rpc, Defect::heal_two_phase_rpc);
+    turn_on(result.heal_reconnect_no_wipe, Defect::heal_reconnect_no_wipe);
+    turn_on(result.autocluster_two_seeds, Defect::autocluster_two_seeds);
     turn_on(result.heal_asymmetric_unsupported, Defect::heal_asymmetric_unsupported);
     turn_on(result.pause_minority_missed, Defect::pause_minority_missed);
     return result;

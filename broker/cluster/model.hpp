@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -52,7 +53,8 @@ struct ModelRules {
     /// do not.
     Duration compares_every = Duration::max();
 
-    // The way of messages to a node that is down: kept up to so many, then sent.
+    /// Publications that are kept for another node until it has confirmed them; they are sent
+    /// again when it is back. 0: none is, and what does not arrive is lost.
     std::size_t kept_messages_max = 0;
 
     // The failure detector: from the last that was heard to the verdict, uniform.
@@ -61,6 +63,11 @@ struct ModelRules {
     /// After the last fault, until everything that the model promises holds again. Without the time
     /// that its failure detector takes.
     Duration converges_within{};
+
+    // What a scenario says of its nodes, whatever their model.
+    std::optional<Duration> autoclean;  // HealingOptions::autoclean
+    bool discovers = false;             // the nodes begin as HealingStart::discovering
+    bool locks_most_of_all = false;     // of `locks_clients`: most of all nodes, up or not
 
     std::span<const std::string_view> assumptions;
 };

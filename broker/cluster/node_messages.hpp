@@ -54,15 +54,28 @@ struct TableWrite {
     RowWrite row;
 };
 
+/// Tells publications of a node to another one apart, where the model keeps them until they are
+/// confirmed; 0: it does not.
+struct PublicationNumber {
+    std::uint64_t epoch = 0;  // drawn when the sender's process began
+    std::uint64_t number = 0;
+};
+
 /// For the ordinary subscriptions of the receiver, and for its Retained Messages if RETAIN is set.
 struct NodePublication {
     MessageRef message;
     RetainVersion version;
+    PublicationNumber number{};
 };
 /// For one member of a Shared Subscription at the receiver.
 struct NodeSharedPublication {
     MessageRef message;
     std::string group;  // as PeerSharedPublication::group
+    PublicationNumber number{};
+};
+/// The receiver's publications up to this one have come to the sender.
+struct PublicationsTaken {
+    PublicationNumber number;
 };
 
 // A client is let in. Claims are numbered by the node that it connects to.
@@ -134,9 +147,18 @@ struct Tables {
     std::map<NodeIndex, std::uint64_t> written;  // by node: the last of its writes that is in them
 };
 
-using NodeMessage = std::variant<TableWrite, NodePublication, NodeSharedPublication, LockRequest,
-                                 LockReply, LockRelease, SessionRequest, SessionOffer,
-                                 SessionEviction, SessionEvicted, SessionMerged, TablesRequest,
-                                 Tables, RegistryProposal, RaftMessage, HealingMessage>;
+// What nodes say that want no overlapping partitions (Defect::overlap_prevention_cascade).
+/// The sender does not reach the node, so the receiver is not to reach it either.
+struct LinkLost {
+    NodeIndex node;
+};
+/// The sender takes the receiver for one that it does not reach.
+struct LinkDropped {};
+
+using NodeMessage =
+    std::variant<TableWrite, NodePublication, NodeSharedPublication, LockRequest, LockReply,
+                 LockRelease, SessionRequest, SessionOffer, SessionEviction, SessionEvicted,
+                 SessionMerged, TablesRequest, Tables, RegistryProposal, RaftMessage,
+                 HealingMessage, PublicationsTaken, LinkLost, LinkDropped>;
 
 }  // namespace touchstone::cluster

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "simulator/checkers/client_backlog.hpp"
+#include "simulator/checkers/cluster_messages.hpp"
 #include "simulator/checkers/flows.hpp"
 #include "simulator/checkers/missing.hpp"
 
@@ -88,6 +89,8 @@ void check_handing_over(const Trace& trace, const History& history, Failures& fa
 }  // namespace
 
 Failures check_at_least_once(const Trace& trace, const History& history) {
+    if (judged_as(trace) == JudgedAs::cluster)
+        return check_at_least_once_in_cluster(trace, history);
     Failures failures;
     for (const auto& missing : history.missing) {
         if (came_first_with_dup(trace, missing.accepted)) continue;

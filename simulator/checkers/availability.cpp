@@ -11,7 +11,9 @@ namespace touchstone::simulator {
 
 Failures check_availability(const Trace& trace, const History& history) {
     if (judged_as(trace) == JudgedAs::cluster) return check_declared_availability(trace, history);
-    auto failures = check_declared_availability(trace, history);
+    Failures failures;
+    if (judged_as(trace) == JudgedAs::one_broker)
+        failures = check_declared_availability(trace, history);
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto* packet = sent_by_broker(trace, trace.entries[index]);
         if (packet == nullptr || packet->type != wire::PacketType::connack) continue;

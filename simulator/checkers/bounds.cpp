@@ -8,6 +8,7 @@
 #include <map>
 
 #include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/cluster_messages.hpp"
 #include "simulator/checkers/flows.hpp"
 
 namespace touchstone::simulator {
@@ -139,6 +140,7 @@ void check_unlimited(const Trace& trace, Failures& failures) {
 }  // namespace
 
 Failures check_bounds(const Trace& trace, const History& history) {
+    if (judged_as(trace) == JudgedAs::cluster) return check_bounds_of_cluster(trace);
     Failures failures;
     check_queues(trace, history, failures);
     check_silence(trace, history, failures);

@@ -3,6 +3,7 @@
 // which are those of the catalogue of published defects (scenarios/README.md lists them).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -21,13 +22,20 @@ struct Failure {
 };
 using Failures = std::vector<Failure>;
 
+/// Whether a checker is asked of a cluster, too.
+enum class InClusters : std::uint8_t {
+    no,  // it asks for what one process alone promises
+    /// Few models promise it: a scenario has to name it.
+    if_named,
+    /// It looks at connections one by one, or at what the members of a cluster agree about.
+    yes,
+};
+
 struct Checker {
     std::string_view id;
     std::string_view title;
     Failures (*check)(const Trace& trace, const History& history);
-    /// Whether it is asked of a cluster, too: it looks at connections one by one, or at what the
-    /// members of a cluster agree about. The others ask for what one process alone promises.
-    bool judges_clusters = false;
+    InClusters in_clusters = InClusters::no;
     bool judges_nodes = true;  // that are none of a cluster
 };
 
@@ -39,7 +47,14 @@ enum class JudgedAs : std::uint8_t {
 };
 [[nodiscard]] constexpr bool is_judged_by(const Checker& checker, JudgedAs what) {
     return (what != JudgedAs::cluster && checker.judges_nodes) ||
-           (what != JudgedAs::nodes && checker.judges_clusters);
+           (what != JudgedAs::nodes && checker.in_clusters != InClusters::no);
+}
+/// Whether a scenario that names these invariants, or none, asks for it.
+template <class Names>
+[[nodiscard]] bool is_asked(const Checker& checker, JudgedAs what, const Names& named) {
+    if (!is_judged_by(checker, what)) return false;
+    if (named.empty()) return what != JudgedAs::cluster || checker.in_clusters == InClusters::yes;
+    return std::ranges::find(named, checker.id) != named.end();
 }
 [[nodiscard]] inline JudgedAs judged_as(const Trace& trace) {
     if (trace.cluster.model.empty()) return JudgedAs::nodes;

@@ -1,5 +1,5 @@
-// C1 to C6, and what S1 and R1 mean across nodes: what the members of a cluster have, once enough
-// time has passed since the last fault for its model to have put everything in order.
+// C1 to C4, C6, and what S1 and R1 mean across nodes: what the members of a cluster have, once
+// enough time has passed since the last fault for its model to have put everything in order.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -149,57 +149,6 @@ Failures check_heal_liveness(const Trace& trace, const History&) {
         failures.push_back(
             {trace.agreement.entry, fmt::format("{} is up and takes no clients; it says: {}",
                                                 trace.name_of(member.node), member.health)});
-    }
-    return failures;
-}
-
-Failures check_declared_availability(const Trace& trace, const History& history) {
-    Failures failures;
-    if (!trace.cluster.minority_refuses) return failures;
-    // A verdict may come that late, and a CONNECT may have been on its way then.
-    const Duration excused = trace.cluster.notices_within + progress_time;
-    std::vector<Actor> nodes;
-    for (const auto& node : trace.nodes)
-        if (node.actor != trace.cluster.one_broker) nodes.push_back(node.actor);
-    std::map<std::pair<Actor, Actor>, unsigned> cuts;
-    std::map<Actor, Instant> minority_since;
-    std::size_t next = 0;
-    const auto review = [&](Instant at) {
-        for (const auto node : nodes) {
-            const auto is_reached = [&](Actor other) {
-                if (other == node) return true;
-                return cuts[{node, other}] == 0 && cuts[{other, node}] == 0 &&
-                       cuts[{other, other}] == 0;
-            };
-            const auto reached = static_cast<std::size_t>(std::ranges::count_if(nodes, is_reached));
-            if (2 * reached > nodes.size())
-                minority_since.erase(node);
-            else
-                minority_since.try_emplace(node, at);
-        }
-    };
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto& entry = trace.entries[index];
-        for (; next < trace.reach.size() && trace.reach[next].at <= entry.at; ++next) {
-            const auto& one = trace.reach[next];
-            auto& count = cuts[{one.from, one.to}];
-            one.is_cut ? ++count : --count;
-            review(one.at);
-        }
-        const auto* packet = sent_by_broker(trace, entry);
-        if (packet == nullptr || packet->type != wire::PacketType::connack ||
-            is_failure(packet->reason))
-            continue;
-        const auto& connection = history.of(packet->connection);
-        const auto since = minority_since.find(connection.entrance);
-        if (since == minority_since.end() || entry.at < since->second + excused) continue;
-        failures.push_back(
-            {index,
-             fmt::format(
-                 "{} lets '{}' in, though it has not reached most of the nodes for {} ms",
-                 trace.name_of(connection.entrance), connection.client_id,
-                 std::chrono::duration_cast<std::chrono::milliseconds>(entry.at - since->second)
-                     .count())});
     }
     return failures;
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -34,7 +35,9 @@ void check_roaming(const Trace& trace, const History& history, Failures& failure
                              "{}",
                              node)});
     }
-    if (attempts >= trace.agreement.members.size()) return;
+    const auto nodes =
+        std::ranges::count_if(trace.agreement.members, [](const auto& one) { return one.is_up; });
+    if (attempts >= static_cast<std::size_t>(nodes)) return;
     failures.push_back({no_entry, "the client that goes from node to node was stopped on its way"});
 }
 
@@ -44,8 +47,15 @@ Failures check_probe(const Trace& trace, const History& history) {
     Failures failures;
     if (trace.agreement.at == never) return failures;
     std::set<Actor> probes;
-    for (std::uint32_t index = 0; index < trace.actors.size(); ++index)
-        if (trace.actors[index].starts_with(probe_prefix)) probes.insert(Actor{index});
+    for (std::uint32_t index = 0; index < trace.actors.size(); ++index) {
+        const std::string_view name = trace.actors[index];
+        if (!name.starts_with(probe_prefix)) continue;
+        const auto is_its = [&](const TracedMember& member) {
+            return trace.name_of(member.node) == name.substr(probe_prefix.size());
+        };
+        const auto member = std::ranges::find_if(trace.agreement.members, is_its);
+        if (member == trace.agreement.members.end() || member->is_up) probes.insert(Actor{index});
+    }
     if (probes.empty()) return failures;
 
     std::map<std::pair<Actor, std::uint32_t>, std::size_t> deliveries;  // to whom, message

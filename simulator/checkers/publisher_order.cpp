@@ -11,6 +11,7 @@
 
 #include "simulator/checkers/access_rules.hpp"
 #include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/cluster_messages.hpp"
 #include "simulator/checkers/flows.hpp"
 
 namespace touchstone::simulator {
@@ -53,6 +54,8 @@ bool may_be_repetition(const Trace& trace, const History& history, const TracedP
 }  // namespace
 
 Failures check_publisher_order(const Trace& trace, const History& history) {
+    if (judged_as(trace) == JudgedAs::cluster)
+        return check_publisher_order_in_cluster(trace, history);
     struct Last {
         std::uint64_t sequence = 0;
         std::uint32_t message = no_message;

@@ -11,6 +11,7 @@
 #include "broker/wire/topics.hpp"
 #include "simulator/checkers/access_rules.hpp"
 #include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/cluster_messages.hpp"
 #include "simulator/checkers/flows.hpp"
 
 namespace touchstone::simulator {
@@ -150,6 +151,7 @@ private:
 }  // namespace
 
 Failures check_will_once(const Trace& trace, const History& history) {
+    if (judged_as(trace) == JudgedAs::cluster) return check_will_once_in_cluster(trace, history);
     FlowTracker tracker;
     Progress order;
     // message → session → entries of first transmissions

@@ -203,11 +203,34 @@ TEST(Scenario, has_a_cluster_whose_model_is_known_and_time_for_it_to_heal) {
                 ElementsAre(HasSubstr("cluster: takes at least two nodes")));
     EXPECT_THAT(with("cluster { model: \"emqx4\" } settle_ms: 500"),
                 ElementsAre(HasSubstr("settle_ms: 500 is too short for emqx4")));
-    EXPECT_THAT(with("cluster { model: \"emqx4\" } invariants: \"Q1\""),
-                ElementsAre(HasSubstr("'Q1' is no invariant of clusters")));
+    EXPECT_THAT(with("cluster { model: \"emqx4\" } invariants: \"Q2\""),
+                ElementsAre(HasSubstr("'Q2' is no invariant of clusters")));
     EXPECT_THAT(with("invariants: \"C1\""), ElementsAre(HasSubstr("'C1' is no invariant")));
     EXPECT_THAT(with("cluster { model: \"emqx4\" } nodes { name: \"d\" storage {} }"),
                 ElementsAre(HasSubstr("storage: is not for nodes of a cluster")));
+}
+
+TEST(Scenario, says_of_a_cluster_what_its_model_can_do) {
+    const auto with = [](const std::string& more) {
+        return problems_of("nodes { name: \"b\" } cluster { " + more + " }");
+    };
+    EXPECT_THAT(with("model: \"emqx4\" autoclean_ms: 1 discovers: true locks_most_of_all: true"),
+                IsEmpty());
+    EXPECT_THAT(with("model: \"hivemq\" autoclean_ms: 1 discovers: true locks_most_of_all: true"),
+                ElementsAre(HasSubstr("autoclean_ms: is for models with a database; hivemq is"),
+                            HasSubstr("discovers: is for models with a database"),
+                            HasSubstr("locks_most_of_all: is for models that lock clients")));
+    EXPECT_THAT(with("model: \"vernemq\" kept_messages_max: 1"), IsEmpty());
+    EXPECT_THAT(with("model: \"vernemq\" kept_messages_max: 0"),
+                ElementsAre(HasSubstr("kept_messages_max: 0 is not in 1..1000000")));
+    EXPECT_THAT(with("model: \"emqx4\" kept_messages_max: 1"),
+                ElementsAre(HasSubstr("is for models that keep publications for others")));
+}
+
+TEST(Scenario, has_a_node_come_back_or_not) {
+    EXPECT_THAT(problems_of("steps { at_ms: 1 crash { for_good: true } }"), IsEmpty());
+    EXPECT_THAT(problems_of("steps { at_ms: 1 stop { for_good: true restart_after_ms: 1 } }"),
+                ElementsAre(HasSubstr("is said of a node that goes for good")));
 }
 
 TEST(Scenario, parts_nodes_of_a_cluster_that_are_there) {

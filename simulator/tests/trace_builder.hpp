@@ -106,6 +106,10 @@ public:
     /// SUBSCRIBE and the SUBACK that grants what was asked for.
     void subscribe(ConnectionNumber number, std::string_view filter, QoS qos = QoS::exactly_once) {
         ask_for(number, filter, qos);
+        grant(number, qos);
+    }
+    /// SUBACK.
+    void grant(ConnectionNumber number, QoS qos = QoS::exactly_once) {
         Buffer suback;
         const std::array codes{static_cast<std::byte>(qos)};
         wire::encode_suback(suback, {.packet_id = id(request_id), .reasons = codes},

@@ -270,6 +270,48 @@ TEST(member, counts_what_it_cannot_send) {
     EXPECT_EQ(cluster.member(0).dropped_publications(), 1U);
 }
 
+/// Of a link that neither end has noticed to be cut: what is on its way is gone.
+TEST(member, sends_again_what_was_not_confirmed) {
+    Cluster cluster{"vernemq_allow_all", 2};
+    cluster.subscribe(1, "a");
+    cluster.settle();
+    cluster.publish(0, "a", "1");
+    cluster.settle();
+    cluster.publish(0, "a", "2");
+    cluster.mail.clear();  // lost
+    cluster.part(0, 1);
+    cluster.publish(0, "a", "3");
+    EXPECT_EQ(cluster.member(0).dropped_publications(), 0U);
+    cluster.link(0, 1);
+    cluster.settle();
+    EXPECT_THAT(cluster[1].delivered(), ElementsAre("1", "2", "3"));
+    EXPECT_EQ(cluster.member(0).kept_messages_most(), 2U);
+}
+
+TEST(member, takes_a_publication_once_although_its_confirmation_was_lost) {
+    Cluster cluster{"vernemq_allow_all", 2};
+    cluster.subscribe(1, "a");
+    cluster.settle();
+    cluster.publish(0, "a", "1");
+    cluster.deliver(0, 1);
+    cluster.mail.clear();
+    cluster.part(0, 1);
+    cluster.link(0, 1);
+    cluster.settle();
+    EXPECT_THAT(cluster[1].delivered(), ElementsAre("1"));
+}
+
+TEST(member, counts_what_does_not_fit_into_what_is_kept) {
+    Cluster cluster{"vernemq_allow_all", 2};
+    cluster.subscribe(1, "a");
+    cluster.settle();
+    cluster.part(0, 1);
+    const auto room = find_model("vernemq_allow_all")->kept_messages_max;
+    for (std::size_t i = 0; i < room + 3; ++i) cluster.publish(0, "a", std::to_string(i));
+    EXPECT_EQ(cluster.member(0).dropped_publications(), 3U);
+    EXPECT_EQ(cluster.member(0).kept_messages_most(), room);
+}
+
 TEST(member, floods_every_node_where_the_model_does) {
     Cluster cluster{"forward_only"};
     EXPECT_THAT(cluster[0].routes_told(), ElementsAre("#"));

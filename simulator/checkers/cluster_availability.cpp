@@ -1,0 +1,184 @@
+// C5 of clusters: a node lets clients in when its model says so, and only then. Which nodes are
+// reached is taken from the faults; whoever has to notice one has the time to.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "simulator/checkers/checkers.hpp"
+#include "simulator/checkers/flows.hpp"
+
+namespace touchstone::simulator {
+
+namespace {
+
+/// Which nodes a node reaches, entry by entry.
+class Reached {
+public:
+    explicit Reached(const Trace& trace) : trace_{trace} {
+        for (const auto& node : trace.nodes)
+            if (node.actor != trace.cluster.one_broker) nodes_.push_back(node.actor);
+        for (const auto& one : trace.reach) changes_.insert(one.at);
+        for (const auto& one : trace.faults) {
+            if (one.kind != "pause") continue;
+            changes_.insert(one.began_at);
+            changes_.insert(one.ended_at);
+            pauses_.push_back(&one);
+        }
+        for (const auto& entry : trace.entries) {
+            const bool is_change = entry.kind == TraceEntry::Kind::node_started ||
+                                   entry.kind == TraceEntry::Kind::node_stopped ||
+                                   entry.kind == TraceEntry::Kind::node_crashed;
+            if (is_change) changes_.insert(entry.at);
+        }
+    }
+
+    void step(Instant at) {
+        for (; next_ < trace_.reach.size() && trace_.reach[next_].at <= at; ++next_) {
+            const auto& one = trace_.reach[next_];
+            auto& count = cuts_[{one.from, one.to}];
+            one.is_cut ? ++count : --count;
+            review(one.at);
+        }
+    }
+    /// Since when it does not reach most of the nodes; nothing: it does.
+    [[nodiscard]] const Instant* minority_since(Actor node) const {
+        const auto found = minority_since_.find(node);
+        return found == minority_since_.end() ? nullptr : &found->second;
+    }
+    /// Whether it reaches all nodes, and all run.
+    [[nodiscard]] bool reaches_all(Actor node, Instant at) {
+        return count_of(node) == nodes_.size() &&
+               std::ranges::none_of(pauses_, [at](const TracedFault* one) {
+                   return one->began_at <= at && at < one->ended_at;
+               });
+    }
+    /// Whether nothing has happened to any node or link for that long.
+    [[nodiscard]] bool is_quiet(Instant at, Duration span) const {
+        const auto next = changes_.upper_bound(at);
+        return next == changes_.begin() || *std::prev(next) + span < at;
+    }
+
+private:
+    [[nodiscard]] std::size_t count_of(Actor node) {
+        const auto is_reached = [&](Actor other) {
+            if (other == node) return true;
+            return cuts_[{node, other}] == 0 && cuts_[{other, node}] == 0 &&
+                   cuts_[{other, other}] == 0;
+        };
+        return static_cast<std::size_t>(std::ranges::count_if(nodes_, is_reached));
+    }
+    void review(Instant at) {
+        for (const auto node : nodes_) {
+            if (2 * count_of(node) > nodes_.size())
+                minority_since_.erase(node);
+            else
+                minority_since_.try_emplace(node, at);
+        }
+    }
+
+    const Trace& trace_;
+    std::vector<Actor> nodes_;
+    std::set<Instant> changes_;
+    std::vector<const TracedFault*> pauses_;
+    std::map<std::pair<Actor, Actor>, unsigned> cuts_;
+    std::map<Actor, Instant> minority_since_;
+    std::size_t next_ = 0;
+};
+
+/// For reasons that lie in the server, as of nodes that stand alone (availability.cpp).
+bool is_refusal_of_server(ReasonCode reason) {
+    return reason == ReasonCode::unspecified_error ||
+           reason == ReasonCode::implementation_specific_error ||
+           reason == ReasonCode::server_unavailable;
+}
+
+/// What a node that serves has taken, it answers.
+void check_answers(const Trace& trace, const History& history, Failures& failures) {
+    const Duration span = trace.cluster.notices_within + progress_time;
+    std::map<std::pair<ConnectionNumber, std::uint16_t>, std::size_t> waiting;
+    const auto judge = [&](ConnectionNumber number, std::size_t asked, Instant until) {
+        const auto& connection = history.of(number);
+        if (!connection.is_accepted) return;
+        const auto since =
+            std::max(trace.entries[asked].at, trace.entries[connection.connack_entry].at);
+        if (history.active(trace, connection.node, since, until) < span) return;
+        if (!history.lives_on(trace, number, since, span)) return;
+        failures.push_back(
+            {asked,
+             fmt::format(
+                 "a SUBSCRIBE of '{}' has had no answer of {} for {} "
+                 "ms",
+                 connection.client_id, trace.name_of(connection.node),
+                 std::chrono::duration_cast<std::chrono::milliseconds>(until - since).count())});
+    };
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        if (const auto* packet = taken_by_broker(trace, entry)) {
+            if (packet->type == wire::PacketType::subscribe)
+                waiting[{packet->connection, packet->packet_id}] = index;
+        } else if (const auto* answer = sent_by_broker(trace, entry)) {
+            if (answer->type != wire::PacketType::suback) continue;
+            const auto found = waiting.find({answer->connection, answer->packet_id});
+            if (found == waiting.end()) continue;
+            judge(answer->connection, found->second, entry.at);
+            waiting.erase(found);
+        }
+    }
+    for (const auto& [key, asked] : waiting) {
+        const auto& connection = history.of(key.first);
+        const auto end = connection.end_entry == no_entry ? History::end_of_run(trace)
+                                                          : trace.entries[connection.end_entry].at;
+        judge(key.first, asked, end);
+    }
+}
+
+}  // namespace
+
+Failures check_declared_availability(const Trace& trace, const History& history) {
+    Failures failures;
+    const auto& cluster = trace.cluster;
+    // A verdict may come that late, and a CONNECT may have been on its way then.
+    const Duration excused = cluster.notices_within + progress_time;
+    // Who is asked about a client and does not answer any more is waited for before; and whether
+    // most of the nodes are reached shows only when they are one cluster again.
+    const Duration settled =
+        cluster.minority_refuses ? cluster.converges_within : excused + progress_time;
+    Reached reached{trace};
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        reached.step(entry.at);
+        const auto* packet = sent_by_broker(trace, entry);
+        if (packet == nullptr || packet->type != wire::PacketType::connack) continue;
+        const auto& connection = history.of(packet->connection);
+        const auto* const since = reached.minority_since(connection.entrance);
+        if (!is_failure(packet->reason)) {
+            if (!cluster.minority_refuses || since == nullptr || entry.at < *since + excused)
+                continue;
+            failures.push_back(
+                {index,
+                 fmt::format(
+                     "{} lets '{}' in, though it has not reached most of the nodes for {} ms",
+                     trace.name_of(connection.entrance), connection.client_id,
+                     std::chrono::duration_cast<std::chrono::milliseconds>(entry.at - *since)
+                         .count())});
+            continue;
+        }
+        const bool may_refuse = (cluster.minority_refuses && since != nullptr) ||
+                                (cluster.needs_all_members && !cluster.may_register &&
+                                 !reached.reaches_all(connection.entrance, entry.at)) ||
+                                !reached.is_quiet(entry.at, settled);
+        if (may_refuse || !is_refusal_of_server(packet->reason)) continue;
+        failures.push_back(
+            {index, fmt::format("{} does not let '{}' in ({}), though its model has no reason to",
+                                trace.name_of(connection.entrance), connection.client_id,
+                                name_of(packet->reason))});
+    }
+    check_answers(trace, history, failures);
+    return failures;
+}
+
+}  // namespace touchstone::simulator

@@ -1,0 +1,169 @@
+// O1, Q1, L1, B1 and C5 of clusters, on traces made by hand.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "simulator/checkers/checkers.hpp"
+#include "simulator/tests/trace_builder.hpp"
+
+namespace touchstone::simulator {
+namespace {
+
+using std::chrono::seconds;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+/// A publisher at one node, and a client at another one that has been subscribed for long.
+class TwoNodes {
+public:
+    TwoNodes() {
+        builder.join_cluster();
+        auto& trace = builder.trace();
+        trace.cluster.notices_within = seconds{1};
+        first = builder.node();
+        publisher = builder.connect("p");
+        builder.go_to_other_node("second");
+        second = builder.node();
+        subscriber = builder.connect("s");
+        builder.subscribe(subscriber, "#");
+        builder.pass(seconds{10});
+        trace.agreement.at = Instant{seconds{100}};
+        trace.agreement.members = {{.node = first, .is_up = true}, {.node = second, .is_up = true}};
+    }
+    void publish(const std::string& payload, std::uint16_t packet_id) {
+        builder.publish(publisher, "t", payload, {.packet_id = packet_id});
+        builder.to_client(publisher, wire::PacketType::puback, packet_id);
+    }
+    void deliver(const std::string& payload, std::uint16_t packet_id) {
+        builder.deliver(subscriber, "t", payload, {.packet_id = packet_id});
+    }
+    /// From now on, until it is over.
+    void part(Duration span) {
+        auto& trace = builder.trace();
+        const auto now = trace.entries.back().at;
+        trace.faults.push_back({"partition", "broker", "from second", now, now + span});
+    }
+    Failures of(Failures (*check)(const Trace&, const History&)) {
+        const Trace& trace = builder.finished();
+        return check(trace, History{trace});
+    }
+
+    TraceBuilder builder;
+    Actor first;
+    Actor second;
+    ConnectionNumber publisher;
+    ConnectionNumber subscriber;
+};
+
+TEST(cluster_messages, have_to_reach_who_has_subscribed_at_another_node) {
+    for (const bool arrives : {false, true}) {
+        for (const std::uint64_t dropped : {0U, 1U}) {
+            TwoNodes nodes;
+            nodes.publish("1", 1);
+            if (arrives) nodes.deliver("1", 1);
+            nodes.builder.trace().agreement.members[0].dropped_publications = dropped;
+            EXPECT_THAT(nodes.of(check_at_least_once), SizeIs(arrives || dropped == 1 ? 0 : 1));
+        }
+    }
+}
+
+TEST(cluster_messages, are_not_owed_to_who_subscribed_while_the_nodes_were_parted) {
+    for (const bool is_parted : {false, true}) {
+        TwoNodes nodes;
+        if (is_parted) nodes.part(seconds{60});
+        const auto late = nodes.builder.connect("late");
+        nodes.builder.subscribe(late, "t");
+        nodes.builder.pass(seconds{10});
+        nodes.publish("1", 1);
+        nodes.deliver("1", 1);
+        EXPECT_THAT(nodes.of(check_at_least_once), SizeIs(is_parted ? 0 : 1));
+    }
+}
+
+TEST(cluster_messages, are_not_owed_to_a_session_that_is_over) {
+    TwoNodes nodes;
+    nodes.publish("1", 1);
+    nodes.builder.closed_by_broker(nodes.subscriber);
+    nodes.builder.go_to_other_node("third");
+    nodes.builder.connect("s", {.session_present = false});
+    EXPECT_THAT(nodes.of(check_at_least_once), IsEmpty());
+}
+
+TEST(cluster_messages, come_in_the_order_of_their_publisher_at_whatever_node) {
+    for (const bool is_late : {false, true}) {
+        TwoNodes nodes;
+        nodes.publish("1", 1);
+        nodes.publish("2", 2);
+        if (!is_late) nodes.deliver("1", 1);
+        nodes.builder.go_to_other_node("third");
+        nodes.subscriber = nodes.builder.connect("s", {.session_present = true});
+        nodes.deliver("2", 2);
+        if (is_late) nodes.deliver("1", 3);
+        EXPECT_THAT(nodes.of(check_publisher_order), SizeIs(is_late ? 1 : 0));
+    }
+}
+
+TEST(cluster_messages, have_wills_among_them) {
+    for (const unsigned times : {0U, 1U, 2U}) {
+        TwoNodes nodes;
+        const auto dying = nodes.builder.connect("d", {.will_payload = "w"});
+        auto& message = nodes.builder.trace().messages.back();
+        message.qos = QoS::at_least_once;
+        nodes.builder.lost_by_client(dying);
+        for (unsigned i = 0; i < times; ++i)
+            nodes.builder.deliver(nodes.subscriber, "will", "w",
+                                  {.packet_id = static_cast<std::uint16_t>(i + 1)});
+        EXPECT_THAT(nodes.of(check_will_once), SizeIs(times == 1 ? 0 : 1));
+    }
+}
+
+TEST(cluster_messages, have_no_will_of_who_is_there) {
+    TwoNodes nodes;
+    nodes.builder.connect("d", {.will_payload = "w"});
+    nodes.builder.deliver(nodes.subscriber, "will", "w", {.packet_id = 1});
+    EXPECT_THAT(nodes.of(check_will_once), SizeIs(1));
+}
+
+TEST(cluster_messages, are_kept_for_a_node_up_to_a_bound) {
+    for (const std::size_t kept : {10U, 11U}) {
+        TwoNodes nodes;
+        nodes.builder.trace().cluster.kept_messages_max = 10;
+        nodes.builder.trace().agreement.members[1].kept_messages_most = kept;
+        EXPECT_THAT(nodes.of(check_bounds), SizeIs(kept > 10 ? 1 : 0));
+    }
+}
+
+TEST(cluster_availability, finds_who_is_refused_without_a_reason) {
+    for (const bool is_parted : {false, true}) {
+        for (const bool is_late : {false, true}) {
+            for (const bool needs_all : {false, true}) {
+                TwoNodes nodes;
+                auto& trace = nodes.builder.trace();
+                trace.cluster.needs_all_members = needs_all;
+                if (is_parted)
+                    trace.reach.push_back(
+                        {trace.entries.back().at, nodes.first, nodes.second, true});
+                if (is_late) nodes.builder.pass(seconds{60});
+                nodes.builder.connect("c", {.reason = ReasonCode::server_unavailable});
+                const bool has_reason = is_parted && (needs_all || !is_late);
+                EXPECT_THAT(nodes.of(check_availability), SizeIs(has_reason ? 0 : 1));
+            }
+        }
+    }
+}
+
+TEST(cluster_availability, finds_a_subscribe_that_is_not_answered_in_time) {
+    for (const auto waits : {1, 60}) {
+        for (const bool is_answered : {false, true}) {
+            TwoNodes nodes;
+            nodes.builder.ask_for(nodes.subscriber, "more");
+            nodes.builder.pass(seconds{waits});
+            if (is_answered) nodes.builder.grant(nodes.subscriber);
+            nodes.builder.note_client(TraceEntry::Kind::published, nodes.publisher);
+            EXPECT_THAT(nodes.of(check_availability), SizeIs(waits == 60 ? 1 : 0));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace touchstone::simulator
