@@ -16,6 +16,7 @@
 #include "broker/base/exit_code.hpp"
 #include "broker/rocksdb/ctl_command.hpp"
 #include "conformance/command.hpp"
+#include "load/command.hpp"
 #include "reports/command.hpp"
 #include "simulator/command.hpp"
 
@@ -34,6 +35,7 @@ constexpr auto subcommands = std::to_array<Subcommand>({
     {"conform", "judge a broker by the statements of MQTT 3.1.1 and 5.0",
      touchstone::conformance::conform_command},
     {"simulate", "run a scenario in virtual time", touchstone::simulator::simulate_command},
+    {"load", "put real load on a broker", touchstone::load::load_command},
     {"report", "merge results into one page, side by side", touchstone::reports::report_command},
 });
 

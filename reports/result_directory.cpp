@@ -18,6 +18,7 @@
 #include "reports/html.hpp"
 #include "reports/junit.hpp"
 #include "reports/ladder.hpp"
+#include "reports/load_page.hpp"
 #include "reports/markdown.hpp"
 #include "reports/merge.hpp"
 #include "reports/pcapng.hpp"
@@ -145,6 +146,7 @@ std::optional<Problem> remove_earlier(const std::filesystem::path& folder,
 
 std::string page_of(const results::Run& run) {
     if (run.has_sweep()) return sweep_page(run);
+    if (run.has_load_report()) return load_page(run);
     if (is_fleet(run)) return fleet_page(run);
     if (run.has_comparison()) return comparison_page(run);
     return html_report(merge_runs(run.name(), {run}));

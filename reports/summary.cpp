@@ -86,6 +86,7 @@ std::string_view kind_text(results::Run::Kind kind) {
     switch (kind) {
         case results::Run::conformance: return "conformance";
         case results::Run::simulation: return "simulation";
+        case results::Run::load: return "load";
         default: return "run";
     }
 }
