@@ -16,7 +16,7 @@
 #include "broker/base/exit_code.hpp"
 #include "broker/rocksdb/ctl_command.hpp"
 #include "conformance/command.hpp"
-#include "load/command.hpp"
+#include "load/command/command.hpp"
 #include "reports/command.hpp"
 #include "simulator/command.hpp"
 

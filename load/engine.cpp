@@ -34,7 +34,7 @@ TablePlan plan_threads(const Workload& workload, bool is_loopback) {
         if (is_loopback) threads = std::max(1U, threads / 2);
     }
     return plan_tables(workload.clients(), threads,
-                       workload.open_files_max.value_or(open_files_max()));
+                       workload.open_files_max ? *workload.open_files_max : open_files_max());
 }
 
 std::vector<std::string> source_names(const Workload& workload, const Address& target) {
@@ -79,10 +79,9 @@ private:
             if (!source) throw CannotRun{"--source: " + problem};
             shared_->sources.push_back(*source);
         }
-        const bool has_tls =
-            workload_.target.has_tls || std::ranges::any_of(workload_.groups, &Group::has_tls);
         try {
-            if (has_tls) shared_->tls = std::make_unique<TlsClient>(workload_.target);
+            if (workload_.target.has_tls)
+                shared_->tls = std::make_unique<TlsClient>(workload_.target);
         } catch (const TlsError& error) {
             throw CannotRun{error.what()};
         }
@@ -203,12 +202,15 @@ private:
     void conduct_publishing() {
         outcome_.ready = sum(&Progress::ready);
         const auto from = clock_now() + notice;
+        // Without a search for steadiness the seed decides all that is offered.
+        const bool is_fixed = workload_.warm_up_min == workload_.warm_up_max;
+        const auto fixed_to = from + workload_.warm_up_max + workload_.measure;
+        if (is_fixed) open_window(fixed_to - workload_.measure, fixed_to);
         shared_->publish_from = from;
-        if (!warm_up(from)) return;
+        if (!warm_up(from)) return close_window(clock_now());
         const auto window_from = clock_now() + notice;
-        const auto window_to = window_from + workload_.measure;
-        shared_->window_to = window_to;
-        shared_->window_from = window_from;
+        const auto window_to = is_fixed ? fixed_to : window_from + workload_.measure;
+        if (!is_fixed) open_window(window_from, window_to);
         outcome_.target_before = use_of_target();
         if (!go_through(Stage::measuring, window_to, [] { return false; })) {
             return close_window(clock_now());
@@ -217,12 +219,17 @@ private:
         drain();
     }
 
+    void open_window(Nanos from, Nanos to) {
+        shared_->window_to = to;
+        shared_->window_from = from;
+    }
+
     bool warm_up(Nanos from) {
         const auto least = from + workload_.warm_up_min;
         return go_through(Stage::warming_up, from + workload_.warm_up_max, [&] {
             if (clock_now() < least) return false;
             outcome_.was_steady = is_steady(paces(from - shared_->start, no_time));
-            return outcome_.was_steady;
+            return outcome_.was_steady && workload_.warm_up_min < workload_.warm_up_max;
         });
     }
 

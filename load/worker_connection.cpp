@@ -89,9 +89,7 @@ void Worker::on_socket(Client& client, unsigned events) {
 }
 
 void Worker::on_connected(Client& client) {
-    if (!shared_.tls || !(workload_.target.has_tls || group_of(client).has_tls)) {
-        return send_connect(client);
-    }
+    if (!shared_.tls) return send_connect(client);
     auto* const ticket = group_of(client).resumes_tls ? ticket_.get() : nullptr;
     talk_of(client).tls = std::make_unique<TlsStream>(*shared_.tls, client.socket, ticket);
     set_state(client, State::shaking_hands);

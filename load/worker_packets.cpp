@@ -83,6 +83,8 @@ void Worker::on_connack(Client& client, const wire::Connack& connack) {
     interval_times_.connect.add(now_ - client.since);
     client.attempts = 0;
     const auto& group = group_of(client);
+    if (group.resumes_tls && client.talk && client.talk->tls && !ticket_)
+        ticket_ = client.talk->tls->ticket();
     const auto maximum = connack.properties.integer(wire::PropertyId::receive_maximum);
     const bool publishes = group.publishing.process != Publishing::Process::silent;
     if (publishes) talk_of(client).receive_maximum = maximum.value_or(65'535);

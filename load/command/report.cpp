@@ -1,4 +1,4 @@
-#include "load/report.hpp"
+#include "load/command/report.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

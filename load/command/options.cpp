@@ -1,4 +1,4 @@
-#include "load/options.hpp"
+#include "load/command/options.hpp"
 
 #include <sys/random.h>
 #include <unistd.h>

@@ -1,11 +1,11 @@
-#include "load/run_command.hpp"
+#include "load/command/run_command.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "load/command/report.hpp"
+#include "load/command/session.hpp"
 #include "load/limiter.hpp"
-#include "load/report.hpp"
-#include "load/session.hpp"
 
 namespace touchstone::load {
 

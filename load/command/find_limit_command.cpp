@@ -1,13 +1,13 @@
-#include "load/find_limit_command.hpp"
+#include "load/command/find_limit_command.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "load/command/report.hpp"
+#include "load/command/run_command.hpp"
+#include "load/command/session.hpp"
 #include "load/limiter.hpp"
-#include "load/report.hpp"
-#include "load/run_command.hpp"
 #include "load/search.hpp"
-#include "load/session.hpp"
 
 namespace touchstone::load {
 

@@ -1,4 +1,4 @@
-#include "load/command.hpp"
+#include "load/command/command.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -8,10 +8,10 @@
 #include <iostream>
 
 #include "broker/base/edit_distance.hpp"
-#include "load/find_limit_command.hpp"
-#include "load/report.hpp"
-#include "load/run_command.hpp"
-#include "load/session.hpp"
+#include "load/command/find_limit_command.hpp"
+#include "load/command/report.hpp"
+#include "load/command/run_command.hpp"
+#include "load/command/session.hpp"
 
 namespace touchstone::load {
 

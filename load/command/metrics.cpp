@@ -1,4 +1,4 @@
-#include "load/metrics.hpp"
+#include "load/command/metrics.hpp"
 
 #include <fmt/format.h>
 #include <prometheus/collectable.h>

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "broker/base/exit_code.hpp"
+#include "load/command/options.hpp"
 #include "load/engine.hpp"
-#include "load/options.hpp"
 #include "reports/results.pb.h"
 
 namespace touchstone::load {

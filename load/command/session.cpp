@@ -1,4 +1,4 @@
-#include "load/session.hpp"
+#include "load/command/session.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <iostream>
 
-#include "load/metrics.hpp"
+#include "load/command/metrics.hpp"
 #include "load/socket.hpp"
 #include "reports/protobuf_text.hpp"
 #include "reports/result_directory.hpp"
