@@ -81,5 +81,6 @@ struct Client {
     Nanos last_sent = 0;
     std::unique_ptr<Talk> talk;
 };
+static_assert(sizeof(Client) == 40);
 
 }  // namespace touchstone::load
