@@ -74,8 +74,8 @@ struct Client {
     State state = State::away;
     std::uint8_t connection = 0;  // counts up, so that timers and events of an earlier one are told
     std::uint8_t attempts = 0;    // without success
-    bool awaits_pong = false;
-    bool has_given_up = false;
+    bool awaits_pong : 1 = false;
+    bool has_given_up : 1 = false;
     std::uint16_t next_packet_id = 1;
     Nanos since = 0;  // when the connection was due, or the PINGREQ was sent
     Nanos last_sent = 0;
