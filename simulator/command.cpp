@@ -20,6 +20,7 @@
 #include "simulator/defect_choice.hpp"
 #include "simulator/explore_command.hpp"
 #include "simulator/fleet/command.hpp"
+#include "simulator/kill_command.hpp"
 #include "simulator/library.hpp"
 #include "simulator/live/command.hpp"
 #include "simulator/replay_command.hpp"
@@ -50,6 +51,8 @@ Examples:
       a search that goes on from runs that met something new
   touchstone simulate shrink scenarios/sweep/session-faults.textproto --seed 17 --defect will_twice
       a failing seed as the few faults, messages and limits that it takes: a scenario of its own
+  touchstone simulate kill scenarios/persistence
+      every write of each run is a kill point: the node is killed at it, in seven ways, one run for each
   touchstone simulate scenarios/ordering/or-07.textproto --at 5200
       the state of every session at 5.2 s: window, queue, Packet Identifiers
   touchstone simulate replay out/simulate-or-07
@@ -84,30 +87,6 @@ struct Options : SimulateOptions {
 
 /// Of one sweep; a shard holds the verdicts of all its runs in memory.
 constexpr std::uint64_t seeds_max = 10'000'000;
-
-/// Files as they are, folders as the scenarios in them, in the order of their names.
-std::optional<std::string> expand(std::vector<std::string>& paths) {
-    namespace fs = std::filesystem;
-    std::vector<std::string> files;
-    for (const auto& path : paths) {
-        std::error_code failed;
-        if (!fs::is_directory(path, failed)) {
-            files.push_back(path);
-            continue;
-        }
-        std::vector<std::string> found;
-        for (auto one = fs::recursive_directory_iterator{path, failed};
-             !failed && one != fs::recursive_directory_iterator{}; one.increment(failed)) {
-            if (one->path().extension() == ".textproto") found.push_back(one->path().string());
-        }
-        if (failed) return fmt::format("{}: {}", path, failed.message());
-        if (found.empty()) return fmt::format("{}: no *.textproto in this folder", path);
-        std::ranges::sort(found);
-        files.insert(files.end(), found.begin(), found.end());
-    }
-    paths = std::move(files);
-    return std::nullopt;
-}
 
 int list(const std::vector<std::string>& paths) {
     fmt::print("invariants\n");
@@ -221,6 +200,7 @@ int simulate_command(int argument_count, char** arguments) {
         int (*run)(int argument_count, char** arguments);
     } subcommands[] = {{"explore", explore_command},
                        {"shrink", shrink_command},
+                       {"kill", kill_command},
                        {"replay", replay_command},
                        {"diff", diff_command}};
     for (const auto& [name, run] : subcommands) {
@@ -290,7 +270,7 @@ int simulate_command(int argument_count, char** arguments) {
         const auto& folder = options.paths.front();
         return options.is_library ? check_library(folder) : print_index(folder);
     }
-    if (const auto problem = expand(options.paths)) return usage_error(*problem);
+    if (const auto problem = expand_folders(options.paths)) return usage_error(*problem);
     if (options.is_list) return list(options.paths);
     if (options.paths.empty()) {
         return usage_error("no scenario; name a file or a folder, e.g. "

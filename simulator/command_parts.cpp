@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <iostream>
 
 #include "broker/base/exit_code.hpp"
@@ -50,6 +51,29 @@ std::string shell_word(const std::string& text) {
     std::string quoted = "'";
     for (const char c : text) quoted += c == '\'' ? std::string{"'\\''"} : std::string{c};
     return quoted + "'";
+}
+
+std::optional<std::string> expand_folders(std::vector<std::string>& paths) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> files;
+    for (const auto& path : paths) {
+        std::error_code failed;
+        if (!fs::is_directory(path, failed)) {
+            files.push_back(path);
+            continue;
+        }
+        std::vector<std::string> found;
+        for (auto one = fs::recursive_directory_iterator{path, failed};
+             !failed && one != fs::recursive_directory_iterator{}; one.increment(failed)) {
+            if (one->path().extension() == ".textproto") found.push_back(one->path().string());
+        }
+        if (failed) return fmt::format("{}: {}", path, failed.message());
+        if (found.empty()) return fmt::format("{}: no *.textproto in this folder", path);
+        std::ranges::sort(found);
+        files.insert(files.end(), found.begin(), found.end());
+    }
+    paths = std::move(files);
+    return std::nullopt;
 }
 
 std::optional<LoadedScenario> load_to_run(const std::string& path,

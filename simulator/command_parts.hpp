@@ -30,6 +30,10 @@ int usage_error(std::string_view line);
 /// As a shell takes it for one word.
 [[nodiscard]] std::string shell_word(const std::string& text);
 
+/// Files stay as they are, folders become the scenarios in them, in the order of their names.
+/// Nothing, or what is wrong.
+[[nodiscard]] std::optional<std::string> expand_folders(std::vector<std::string>& paths);
+
 /// The scenario at `path`, which can be run with these values of --defect; else what is wrong has
 /// been said on standard error, and the exit code is that of a usage error.
 [[nodiscard]] std::optional<LoadedScenario> load_to_run(const std::string& path,

@@ -41,6 +41,8 @@ Disk::Disk(Engine& engine, std::uint64_t entity, unsigned shard_count, DiskOptio
              .under_way = {},
              .open = {},
              .number = std::nullopt,
+             .due_at = never,
+             .commits = 0,
              .syncs = engine.stream(Domain::node, entity << 16U | shard, Purpose::sync),
              .tears = engine.stream(Domain::node, entity << 16U | shard, Purpose::tear)});
     }
@@ -70,7 +72,8 @@ void Disk::commit(unsigned shard, BatchNumber number) {
     const Duration low = slow == nullptr ? options_.sync_low : slow->sync_low;
     const Duration high = slow == nullptr ? options_.sync_high : slow->sync_high;
     const Duration takes = one.syncs.between(low, high);
-    engine_.schedule_in(takes, {owner_, 0, shard, one.commits});
+    one.due_at = engine_.now() + takes;
+    engine_.schedule(one.due_at, {owner_, 0, shard, one.commits});
 }
 
 void Disk::finish() {

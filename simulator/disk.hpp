@@ -97,6 +97,15 @@ public:
         shards_[shard].stored.erase(key);
     }
 
+    /// Batches that the shard has ended, by all processes of the node; whether the last one is
+    /// under way.
+    [[nodiscard]] std::uint32_t ended(unsigned shard) const { return shards_[shard].commits; }
+    [[nodiscard]] bool is_under_way(unsigned shard) const {
+        return shards_[shard].number.has_value();
+    }
+    /// When the outcome of what is under way comes.
+    [[nodiscard]] Instant due_at(unsigned shard) const { return shards_[shard].due_at; }
+
     /// Until end() of that number, which no other fault of the disk has. Of two of a kind, and of
     /// two lies, the later one counts.
     void begin(FaultNumber number, const DiskFault& fault);
@@ -118,6 +127,7 @@ private:
         Batch under_way;
         Batch open;
         std::optional<BatchNumber> number;  // of what is under way
+        Instant due_at = never;             // its outcome
         std::uint32_t commits = 0;          // tells their events apart
         RandomStream syncs;
         RandomStream tears;

@@ -38,6 +38,7 @@ public:
         is_watching_ = options.watches_sessions;
         is_to_end_ = options.is_to_end;
         after_event_ = options.after_event;
+        if (options.kill) kill_.emplace(world_, *options.kill);
         watched_.resize(world_.client_count());
         if (options.look_at) {
             world_.engine().schedule(run_begin + *options.look_at, {owner_, look, 0, 0});
@@ -53,6 +54,7 @@ public:
         const Instant end = run_begin + milliseconds(scenario_.duration_ms());
         take_steps(end);
         if (!outcome_.was_ended) world_.run_until(end);
+        outcome_.was_killed = kill_ && kill_->has_happened();
         world_.finish();
         judge_invariants();
         if (!outcome_.was_ended) judge_expectations();
@@ -67,7 +69,7 @@ private:
     void take_steps(Instant end) {
         constexpr std::uint64_t events_between_questions = 256;
         auto& engine = world_.engine();
-        while (is_watching_ || is_to_end_ || after_event_) {
+        while (is_watching_ || is_to_end_ || after_event_ || kill_) {
             const bool asks = engine.executed_events() % events_between_questions == 0;
             if (is_to_end_ && asks && is_to_end_()) {
                 outcome_.was_ended = true;
@@ -75,6 +77,7 @@ private:
             }
             if (!engine.step(end)) return;
             if (is_watching_) note_changes();
+            if (kill_) kill_->after_event();
             if (after_event_) after_event_(world_);
         }
     }
@@ -480,6 +483,7 @@ private:
     bool is_watching_ = false;
     std::function<bool()> is_to_end_;
     std::function<void(World&)> after_event_;
+    std::optional<Kill> kill_;
     std::vector<StateRecord> watched_;  // by client: as it was after the last change
 };
 

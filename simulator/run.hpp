@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "simulator/checkers/checkers.hpp"
+#include "simulator/kill_point.hpp"
 #include "simulator/scenario.pb.h"
 #include "simulator/sometimes.hpp"
 #include "simulator/world.hpp"
@@ -40,6 +41,8 @@ struct RunOptions {
     std::function<bool()> is_to_end{};
     /// Called after every event, to look at the world: it changes nothing of the run.
     std::function<void(World&)> after_event{};
+    /// A crash besides those of the scenario; all of its parts are there.
+    std::optional<KillPoint> kill{};
 };
 
 /// All sessions and clients at an instant, as nodes and clients have them.
@@ -89,6 +92,7 @@ struct Outcome {
     std::vector<StateRecord> changes;
     static constexpr std::size_t changes_max = 4'000;
     bool was_ended = false;        // by is_to_end: the checkers judge what was, expectations nobody
+    bool was_killed = false;       // RunOptions::kill came to pass
     std::optional<LookedAt> look;  // when it was asked for and the run came so far
     std::vector<InvariantOutcome> invariants;  // those that were checked, in the order of all
     std::vector<Disappointment> disappointments;

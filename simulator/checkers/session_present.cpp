@@ -34,11 +34,13 @@ Expected expected(const Trace& trace, const History& history, const ConnectionHi
     return Expected::either;
 }
 
-/// Whether a CONNECT of the same client came between the two whose outcome nobody saw.
-bool has_unanswered_between(const History& history, const ConnectionHistory* previous,
-                            const ConnectionHistory& connection) {
+/// Whether a CONNECT of the same client came between the two whose outcome nobody saw, or which was
+/// refused while the disk lied: then a part of what it was to be may be there.
+bool has_unknown_between(const Trace& trace, const History& history,
+                         const ConnectionHistory* previous, const ConnectionHistory& connection) {
     return std::ranges::any_of(history.connections, [&](const ConnectionHistory& other) {
-        return other.is_unanswered() && other.node == connection.node &&
+        const bool is_unknown = other.is_unanswered() || history.is_broken(trace, other);
+        return is_unknown && other.node == connection.node &&
                other.client_id == connection.client_id &&
                other.connect_entry < connection.connect_entry &&
                (previous == nullptr || previous->connect_entry < other.connect_entry);
@@ -71,7 +73,7 @@ Failures check_session_present(const Trace& trace, const History& history) {
         known->second = packet->connection;
         if (truth == Expected::either) continue;
         if (packet->session_present == (truth == Expected::present)) continue;
-        if (!connection.clean_start && has_unanswered_between(history, previous, connection))
+        if (!connection.clean_start && has_unknown_between(trace, history, previous, connection))
             continue;
         failures.push_back(
             {index, fmt::format("'{}' was told Session Present {}, but there was {} session",
