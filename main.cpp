@@ -17,6 +17,7 @@
 #include "broker/rocksdb/ctl_command.hpp"
 #include "conformance/command.hpp"
 #include "load/command/command.hpp"
+#include "load/fleet/fleet_command.hpp"
 #include "reports/command.hpp"
 #include "simulator/command.hpp"
 
@@ -29,12 +30,19 @@ struct Subcommand {
     int (*run)(int argument_count, char** arguments);
 };
 
+/// A fleet with --live runs on real connections, for which the simulator has nothing.
+int simulate(int argument_count, char** arguments) {
+    if (touchstone::load::is_live_fleet(argument_count, arguments))
+        return touchstone::load::live_fleet_command(argument_count, arguments);
+    return touchstone::simulator::simulate_command(argument_count, arguments);
+}
+
 constexpr auto subcommands = std::to_array<Subcommand>({
     {"broker", "run the reference broker", touchstone::asio_driver::broker_command},
     {"ctl", "look after what a broker keeps", touchstone::rocksdb_driver::ctl_command},
     {"conform", "judge a broker by the statements of MQTT 3.1.1 and 5.0",
      touchstone::conformance::conform_command},
-    {"simulate", "run a scenario in virtual time", touchstone::simulator::simulate_command},
+    {"simulate", "run a scenario in virtual time", simulate},
     {"load", "put real load on a broker", touchstone::load::load_command},
     {"report", "merge results into one page, side by side", touchstone::reports::report_command},
 });

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "load/expectation.hpp"
+
 namespace touchstone::load {
 
 namespace {
@@ -23,10 +25,6 @@ constexpr Shortage shortages[] = {
      "the system had no memory for a socket, or no room for another epoll watch "
      "(fs.epoll.max_user_watches); use fewer connections"},
 };
-
-std::string milliseconds(Nanos time) {
-    return fmt::format("{:.3g} ms", static_cast<double>(time) / static_cast<double>(millisecond));
-}
 
 std::string percent(double share) {
     return fmt::format("{:.0f} %", share * 100);
@@ -104,7 +102,7 @@ private:
         }
         const auto what =
             fmt::format("{} were up to {} late (p99) before the target had a part in it",
-                        has_messages ? "messages" : "connections", milliseconds(late));
+                        has_messages ? "messages" : "connections", time_text(late));
         if (use_.busy > busy_max) {
             blame_generator(Limiter::cpu, fmt::format("{}; a thread was busy {} of the time", what,
                                                       percent(use_.busy)));
@@ -185,7 +183,7 @@ private:
                                 "waited {} of the time for one",
                                 outcome_.threads.size(), percent(use_.busy), percent(use_.waited));
         if (const auto late = outcome_.times.lag.quantile(0.99))
-            text += fmt::format("; it was late by {} at the 99th percentile", milliseconds(*late));
+            text += fmt::format("; it was late by {} at the 99th percentile", time_text(*late));
         if (outcome_.target_after)
             text += fmt::format("; the target used {}", percent(target_share()));
         limit_.words.push_back(text + ".");

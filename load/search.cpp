@@ -35,7 +35,7 @@ private:
             const auto step = measure_(rate, attempt);
             if (!step) return Judgement::ended;
             if (!step->is_valid) {
-                if (++invalid >= options_.confirmations) return Judgement::generator;
+                if (++invalid >= options_.invalid_max) return Judgement::generator;
             } else if (step->holds) {
                 if (++held >= options_.confirmations) return Judgement::holds;
             } else if (++failed >= options_.confirmations) {

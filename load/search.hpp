@@ -25,7 +25,9 @@ struct SearchOptions {
         0.05;  // of the answer: the lowest rate that failed is at most so much above it
     unsigned confirmations =
         2;  // measurements that a rate has to pass, and to fail before it is given up
-    unsigned steps_max = 40;
+    unsigned invalid_max =
+        3;  // measurements that the generator spoils before the rate is out of its reach
+    unsigned steps_max = 60;
 };
 
 struct SearchResult {

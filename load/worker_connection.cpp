@@ -269,8 +269,16 @@ void Worker::lose(Client& client, Count why, const std::string& words) {
 }
 
 void Worker::leave(Client& client) {
+    wire::Disconnect disconnect;
+    wire::PropertiesWriter properties;
+    const bool is_last = shared_.is_closing.load(std::memory_order_relaxed);
+    if (is_last && group_of(client).is_persistent && workload_.version == ProtocolVersion::v5) {
+        // Nobody comes back for this Session.
+        properties.put_integer(wire::PropertyId::session_expiry_interval, 0);
+        disconnect.properties = properties.view();
+    }
     packet_.clear();
-    wire::encode(packet_, wire::Disconnect{}, workload_.version);
+    wire::encode(packet_, disconnect, workload_.version);
     write(client, packet_);
     if (client.socket < 0) return;
     if (client.talk) {

@@ -12,6 +12,7 @@
 #include "load/command/report.hpp"
 #include "load/command/run_command.hpp"
 #include "load/command/session.hpp"
+#include "load/fleet/fleet_command.hpp"
 
 namespace touchstone::load {
 
@@ -27,6 +28,8 @@ constexpr auto subcommands = std::to_array<Subcommand>({
     {"hold", "idle connections with keepalives, then messages through a sample of them",
      hold_command},
     {"pubsub", "publish and subscribe, by shape, QoS, size and rate", pubsub_command},
+    {"fleet", "a fleet's devices (*.fleet) on real connections, beside their virtual run",
+     fleet_command},
     {"find-limit", "the highest rate with p99 below a bound and nothing lost", find_limit_command},
 });
 
@@ -40,6 +43,8 @@ Examples:
       open loop: messages are due at random instants whatever the broker does, and time counts from there
   touchstone load find-limit --target mqtt://127.0.0.1:1883 --shape pairs --p99 10ms
       the highest rate that holds
+  touchstone load fleet million/xmeter-1m --target mqtt://127.0.0.1:1883 --scale 0.01 --for 120
+      devices of a simulated fleet on real connections, and the virtual run beside them
 
 `touchstone load SUBCOMMAND --help` has the options.
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view examples = R"(
 Each rate is a run of its own: it holds when p99 is below the bound, nothing is lost, and the target took at least 98 % of what was
-offered. A rate counts when two measurements of at most three agree. Rates double from --rate on until one does not hold, then
+offered. A rate counts when two measurements agree; three that the generator spoils put it out of reach. Rates double from --rate on until one does not hold, then
 the gap is halved until it is --precision wide.
 
 Examples:
@@ -201,6 +201,7 @@ int find_limit_command(int argument_count, char** arguments) {
                                judge(search.shown_workload(), search.shown()));
     // What limited the search is not what limited the run that is shown.
     load.set_limiter(found.was_generator_limit ? "generator" : "target");
+    for (auto& words : *load.mutable_words()) words = "The run that is shown: " + words;
     load.mutable_words()->Add();
     for (int i = load.words_size() - 1; i > 0; --i) load.mutable_words()->SwapElements(i, i - 1);
     load.set_words(0, words_of(found, *bound));

@@ -60,8 +60,8 @@ std::string new_run_id() {
     return id;
 }
 
-void add_common_options(CLI::App& app, CommonOptions& options) {
-    app.add_option("--target", options.target_url, "mqtt://HOST[:1883] or mqtts://HOST[:8883]")
+void add_common_options(CLI::App& app, CommonOptions& options, const std::string& target) {
+    app.add_option(target, options.target_url, "mqtt://HOST[:1883] or mqtts://HOST[:8883]")
         ->required();
     app.add_option("--ca-file", options.ca_file, "PEM file of the authority, for mqtts://");
     app.add_flag("--insecure", options.is_insecure, "Take any certificate");

@@ -61,7 +61,9 @@ struct TrafficOptions {
     double drain_s = 10;
 };
 
-void add_common_options(CLI::App& app, CommonOptions& options);
+/// `target`: what the option of the target is called.
+void add_common_options(CLI::App& app, CommonOptions& options,
+                        const std::string& target = "--target");
 void add_traffic_options(CLI::App& app, TrafficOptions& options);
 
 /// A problem is one line with the remedy; nothing when all is well.

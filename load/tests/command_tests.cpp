@@ -64,7 +64,7 @@ std::vector<std::string> pubsub(const RunningNode& node, const std::vector<std::
 TEST(LoadCommand, explains_itself) {
     EXPECT_EQ(load({"--help"}).exit_code, 0);
     EXPECT_THAT(load({"--help"}).out, HasSubstr("Examples:"));
-    for (const auto* const name : {"connect", "hold", "pubsub", "find-limit"}) {
+    for (const auto* const name : {"connect", "hold", "pubsub", "find-limit", "fleet"}) {
         const auto help = load({name, "--help"});
         EXPECT_EQ(help.exit_code, 0) << name;
         EXPECT_THAT(help.out, HasSubstr("Examples:")) << name;
@@ -164,6 +164,48 @@ TEST(LoadCommand, finds_a_limit_and_shows_its_steps) {
     EXPECT_THAT(result.out,
                 HasSubstr("The highest rate with p99 below 10 s and nothing lost: 2000"));
     EXPECT_THAT(content(folder / "results" / "run.json"), HasSubstr("\"limit_per_s\""));
+}
+
+/// Twelve devices that report to one of three consoles, for a second.
+std::string small_fleet(const asio_driver::Folder& folder) {
+    const auto path = folder / "small.fleet";
+    std::ofstream{path} << R"(
+description: "Twelve devices, three consoles"
+seed: 3
+duration_s: 1
+classes {
+  name: "devices" count: 12 keep_alive_s: 60
+  publish { process: periodic every_ms: 100 payload_bytes: 32 qos: 1 }
+  fan_out { to: "consoles" receivers: 1 }
+  link { kind: lte }
+}
+classes { name: "consoles" count: 3 keep_alive_s: 60 subscriptions: 1 link { kind: ethernet } }
+)";
+    return path.string();
+}
+
+TEST(LoadCommand, runs_a_fleet_beside_its_virtual_run) {
+    RunningNode node{1};
+    const asio_driver::Folder folder;
+    const auto out = (folder / "results").string();
+    const auto result = load(
+        {"fleet", small_fleet(folder), "--target", url_of(node), "--threads", "1", "--out", out});
+    EXPECT_THAT(result.out, HasSubstr("simulated\n"));
+    EXPECT_THAT(result.out, HasSubstr("real\n"));
+    EXPECT_THAT(result.out, HasSubstr("Links (latency"));
+    EXPECT_EQ(result.out.find("simulated, "), std::string::npos) << "they agree";
+    const auto json = content(folder / "results" / "run.json");
+    EXPECT_THAT(json, HasSubstr("\"variant\": \"real\""));
+    EXPECT_THAT(json, HasSubstr("\"variant\": \"simulated\""));
+}
+
+TEST(LoadCommand, names_what_is_wrong_with_a_fleet) {
+    EXPECT_EQ(load({"fleet", "missing.fleet", "--target", "mqtt://127.0.0.1"}).exit_code, 2);
+    const asio_driver::Folder folder;
+    const auto result = load(
+        {"fleet", small_fleet(folder), "--target", "mqtt://127.0.0.1", "--variant", "none such"});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("--variant"));
 }
 
 }  // namespace

@@ -137,6 +137,10 @@ TEST(Engine, retained_messages_are_removed_and_persistent_sessions_used) {
     options.is_persistent = true;
     const auto workload = workload_for(node.port(), groups_of(options));
     expect_all_arrived(run(workload));
+    node.await([&] {
+        return node.sum([](const asio_driver::ShardFigures& of) { return of.gauges.sessions; }) ==
+               0;
+    });
     // A Retained Message of the run before would be a delivery that this one did not send.
     auto later = workload;
     later.groups[0].publishing = {};

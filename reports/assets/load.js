@@ -24,6 +24,7 @@
     if (unit === "us") return duration(+value.toPrecision(3));
     if (unit === "bytes") return bytes(value);
     if (unit === "percent") return `${+value.toPrecision(3)} %`;
+    if (unit === "1/s") return `${short(value)}/s`;
     return unit && unit !== "1" ? `${short(value)} ${unit}` : short(value);
   };
   const words = (name) => name.replaceAll("_", " ");
@@ -48,7 +49,7 @@
       s("svg", { viewBox: `0 -8 ${width + 14} ${height + 32}`, width: "100%", role: "img", "aria-label": title },
         yAxis.marks.map(([y, text]) => [
           s("line", { x1: left, x2: width, y1: py(y), y2: py(y), stroke: "var(--line)" }), label(left - 6, py(y) + 4, "end", text)]),
-        xAxis.marks.map(([x, text]) => label(px(x), height + 18, "middle", text)),
+        xAxis.marks.map(([x, text]) => label(px(x), height + 18, px(x) > width - 30 ? "end" : "middle", text)),
         lines.map(([name, points], i) => s("polyline", { fill: "none", stroke: toneOf(i), "stroke-width": 1.6,
           points: points.map(([x, y]) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(" ") }, s("title", {}, name))),
         (dots || []).map(([x, y, tone, text]) => s("circle", { cx: px(x), cy: py(y), r: 4, fill: `var(${tone})` }, s("title", {}, text)))),
@@ -74,7 +75,7 @@
       return h("div", { class: "tile" },
         h("header", {}, h("div", {}, h("div", { class: "kind" }, one.fidelity ? `tier ${one.fidelity}` : "real sockets"),
           h("div", { class: "name" }, nameOf(one))), chip(verdictOf(one))),
-        main && h("div", { class: "figure" }, h("strong", {}, withUnit(number(main.value), main.unit === "1/s" ? "/s" : main.unit)), words(main.name)),
+        main && h("div", { class: "figure" }, h("strong", {}, withUnit(number(main.value), main.unit)), words(main.name)),
         h("dl", { class: "facts" }, [
           p99 && [words(p99.name), withUnit(number(p99.value), p99.unit)],
           measureOf(one, "lost") && ["lost", short(number(measureOf(one, "lost").value))],
@@ -99,8 +100,8 @@
       table(["offered", "attempt", "sent", "received", "p50", "p99", "lost", "verdict"], steps.map((one) => h("tr", { class: "row" },
         [`${short(number(one.offered_per_s))}/s`, one.attempt || 1, `${short(number(one.sent_per_s))}/s`, `${short(number(one.received_per_s))}/s`,
           one.p50_us === undefined ? "–" : withUnit(number(one.p50_us), "us"), one.p99_us === undefined ? "–" : withUnit(number(one.p99_us), "us"),
-          short(number(one.lost)), one.is_valid ? one.holds ? "holds" : one.why_not : `generator: ${one.why_not}`,
-        ].map((text) => h("td", { class: "cell" }, String(text)))))));
+          short(number(one.lost)),
+        ].map((text) => h("td", { class: "cell" }, String(text))), h("td", { class: "text" }, one.holds ? "holds" : one.why_not)))));
   }
 
   // ---- quantiles ---------------------------------------------------------------------------------------------------
@@ -119,15 +120,6 @@
         [short(number(one.samples)), withUnit(number(one.mean_us), "us"), withUnit(number(one.max_us), "us")].map((text) => h("td", { class: "cell" }, text))))));
   }
 
-  // ---- figures -----------------------------------------------------------------------------------------------------
-
-  const measureNames = [...new Set(results.flatMap((one) => (one.measures || []).map((measure) => measure.name)))];
-  section("figures", "Figures", undefined, table(["figure", ...results.map(nameOf)],
-    measureNames.map((name) => h("tr", { class: "row" }, h("td", { class: "text" }, words(name)), results.map((one) => {
-      const measure = measureOf(one, name);
-      return h("td", { class: "cell" }, measure ? withUnit(number(measure.value), measure.unit) : "–");
-    })))));
-
   // ---- curves over time --------------------------------------------------------------------------------------------
 
   const curveNames = [...new Set(results.flatMap((one) => (one.curves || []).map((curve) => curve.name)))];
@@ -138,9 +130,18 @@
       const last = Math.max(...found.map(([, curve]) => Math.max(...curve.at_s, 1e-9)));
       const top = Math.max(...found.map(([, curve]) => Math.max(...(curve.values || [0]).map(number))), 1e-9);
       return chart(words(name), found.map(([label, curve]) => [label, curve.at_s.map((at, i) => [at, number((curve.values || [])[i])])]),
-        linear(last, (at) => duration(at * 1e6)), linear(top, (value) => withUnit(value, unit === "1/s" ? "/s" : unit)));
+        linear(last, (at) => duration(at * 1e6)), linear(top, (value) => withUnit(value, unit)));
     }));
   }
+
+  // ---- figures -----------------------------------------------------------------------------------------------------
+
+  const measureNames = [...new Set(results.flatMap((one) => (one.measures || []).map((measure) => measure.name)))];
+  section("figures", "Figures", undefined, table(["figure", ...results.map(nameOf)],
+    measureNames.map((name) => h("tr", { class: "row" }, h("td", { class: "text" }, words(name)), results.map((one) => {
+      const measure = measureOf(one, name);
+      return h("td", { class: "cell" }, measure ? withUnit(number(measure.value), measure.unit) : "–");
+    })))));
 
   // ---- groups ------------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ Examples:
       one of the variants that a file has
   touchstone simulate million/ramp-100m --tier T3
       devices that only ping as cohorts, four bytes each
+  touchstone simulate million/xmeter-1m --live mqtt://127.0.0.1:1883 --scale 0.01 --for 120
+      the same devices on real connections to a broker, and the virtual run beside them (touchstone load fleet --help)
 
 T2 simulates every device by itself, T3 those that only ping as cohorts; both have a cost model in place of the broker.
 
