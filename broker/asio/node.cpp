@@ -71,7 +71,7 @@ struct Node::Storing {
 
     static rocksdb_driver::DataDirectory& laid_out(rocksdb_driver::DataDirectory& directory,
                                                    unsigned shard_count) {
-        if (directory.layout().shard_count == 0) directory.set_layout({.shard_count = shard_count});
+        if (directory.is_new()) directory.set_layout({.shard_count = shard_count});
         return directory;
     }
 

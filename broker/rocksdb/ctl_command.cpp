@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <string>
 
 #include "broker/base/exit_code.hpp"
@@ -24,8 +25,10 @@ Examples:
       Reads everything, and says whether a broker could use it; changes nothing.
   touchstone ctl store export /var/lib/touchstone > saved.jsonl
       A line of JSON for each record: as it is stored, and what it says.
+  touchstone ctl store export --format protobuf /var/lib/touchstone > saved.pb
+      The same as length-delimited messages of broker/rocksdb/dump.proto, payloads included.
   touchstone ctl store import /var/lib/other < saved.jsonl
-      Into a directory that has no data; a broker with any number of shards can use it.
+      Either of them, into a directory that has no data; a broker with any number of shards can use it.
   touchstone ctl store compact /var/lib/touchstone
       Gives room back that erased records still take.
 No broker may use the directory meanwhile. Exit code 1: verify has found damage; 2: the directory
@@ -59,9 +62,9 @@ int compact(DataDirectory& directory) {
     return to_int(ExitCode::as_expected);
 }
 
-int export_all(DataDirectory& directory) {
+int export_all(DataDirectory& directory, DumpFormat format) {
     Database database{directory, nullptr, Database::Damage::refuse};
-    const auto count = export_records(database, std::cout);
+    const auto count = export_records(database, format, std::cout);
     std::cout.flush();
     if (!std::cout) throw StoreError{"export: the output cannot be written; see that it has room"};
     std::fprintf(stderr, "export: %llu records\n", static_cast<unsigned long long>(count));
@@ -94,8 +97,13 @@ int ctl_command(int argument_count, char** arguments) {
         return command;
     };
     const auto* const verifying = add("verify", "Whether a broker could use all of it");
-    const auto* const exporting = add("export", "All records as lines of JSON");
-    const auto* const importing = add("import", "Lines of JSON into a new directory");
+    auto* const exporting = add("export", "All records as lines of JSON, or as Protobuf");
+    DumpFormat format = DumpFormat::json;
+    exporting->add_option("--format", format, "json or protobuf; default: json")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, DumpFormat>{
+            {"json", DumpFormat::json}, {"protobuf", DumpFormat::protobuf}}))
+        ->option_text("FORMAT");
+    const auto* const importing = add("import", "What was exported, into a new directory");
     const auto* const compacting = add("compact", "Give room back");
     try {
         app.parse(argument_count, arguments);
@@ -117,7 +125,7 @@ int ctl_command(int argument_count, char** arguments) {
         if (*importing) return import_all(path);
         DataDirectory directory{path, DataDirectory::Missing::refuse};
         if (*verifying) return verify(directory);
-        return *exporting ? export_all(directory) : compact(directory);
+        return *exporting ? export_all(directory, format) : compact(directory);
     } catch (const DamageError& error) {
         return one_line(error.what(), ExitCode::expectation_failed);
     } catch (const StoreError& error) {

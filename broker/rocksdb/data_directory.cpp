@@ -17,7 +17,6 @@ namespace touchstone::rocksdb_driver {
 namespace {
 
 constexpr std::string_view first_line = "touchstone data";
-constexpr unsigned shard_count_max = 64;
 
 std::string error_text() {
     return std::generic_category().message(errno);
@@ -47,7 +46,8 @@ std::string to_text(const Layout& layout) {
 
 DataDirectory::DataDirectory(std::filesystem::path path, Missing missing) : path_{std::move(path)} {
     std::error_code failed;
-    if (missing == Missing::refuse && !std::filesystem::exists(path_ / "layout", failed))
+    const bool has_data = std::filesystem::exists(path_ / "layout", failed) || has_records();
+    if (missing == Missing::refuse && !has_data)
         refuse(path_, "holds no data of a broker; give the directory of --data or node.data_dir");
     const bool is_new = std::filesystem::create_directories(path_, failed);
     if (failed) refuse(path_, failed.message() + "; give a directory that can be made and written");
@@ -95,13 +95,19 @@ void DataDirectory::take_lock() {
 
 void DataDirectory::read_layout() {
     const auto name = path_ / "layout";
-    std::ifstream file{name};
-    if (!file) {
-        if (!has_records()) return;
-        refuse(name, "is missing, but there are records; write one with the lines `" +
-                         std::string{first_line} + "`, `format " + std::to_string(data_format) +
-                         "`, `shards N` (as many as the broker had), `generation 1`");
-    }
+    const bool is_there = std::filesystem::exists(name);
+    if (!is_there && !has_records()) return;
+    const auto why = is_there ? parse_layout() : "is missing";
+    if (why.empty()) return;
+    layout_ = {};
+    if (has_records())
+        lost_layout_ = why;
+    else
+        refuse(name, why + "; give another directory, or restore the file");
+}
+
+std::string DataDirectory::parse_layout() {
+    std::ifstream file{path_ / "layout"};
     std::string first;
     std::string format_word;
     std::string shards_word;
@@ -110,18 +116,17 @@ void DataDirectory::read_layout() {
     std::getline(file, first);
     file >> format_word >> format;
     if (!file || first != first_line || format_word != "format" || format == 0)
-        refuse(name,
-               "is no layout of a broker's data; give another directory, or restore the file");
+        return "is no layout of a broker's data";
     if (format > data_format)
-        refuse(name, "format " + std::to_string(format) +
-                         " is of a later version; this one reads up to " +
-                         std::to_string(data_format) +
-                         ": start that version, or restore what was saved before the upgrade");
+        refuse(path_ / "layout",
+               "format " + std::to_string(format) +
+                   " is of a later version; this one reads up to " + std::to_string(data_format) +
+                   ": start that version, or restore what was saved before the upgrade");
     file >> shards_word >> layout_.shard_count >> generation_word >> layout_.generation;
     const bool is_good = file && shards_word == "shards" && generation_word == "generation" &&
                          layout_.shard_count <= shard_count_max &&
                          (layout_.generation == 1 || layout_.generation == 2);
-    if (!is_good) refuse(name, "is damaged; restore the lines `shards N` and `generation 1` or 2");
+    return is_good ? "" : "is damaged";
 }
 
 void DataDirectory::set_layout(const Layout& layout) {
@@ -135,12 +140,15 @@ void DataDirectory::set_layout(const Layout& layout) {
     }
     sync(part);
     std::error_code failed;
+    // Who dies here has lost it again.
+    if (!lost_layout_.empty()) std::filesystem::rename(name, unused_name("layout"), failed);
     std::filesystem::rename(part, name, failed);
     // RocksDB makes durable what is in its directory, but not that it is there.
     if (!failed) std::filesystem::create_directory(records(), failed);
     if (failed) refuse(name, failed.message());
     sync(path_);
     layout_ = layout;
+    lost_layout_.clear();
 }
 
 std::filesystem::path DataDirectory::unused_name(std::string_view stem) const {

@@ -30,7 +30,8 @@ public:
     enum class Missing : bool { make, refuse };
 
     /// Takes it, until this object ends. Throws StoreError: another process has it, it cannot be
-    /// used, or its format is a later one.
+    /// used, or its format is a later one. A layout that cannot be read is none when there are
+    /// records (lost_layout()): they tell what it said.
     explicit DataDirectory(std::filesystem::path path, Missing missing = Missing::make);
     ~DataDirectory();
     DataDirectory(const DataDirectory&) = delete;
@@ -41,6 +42,11 @@ public:
     /// Whether there are files that may hold some.
     [[nodiscard]] bool has_records() const;
     [[nodiscard]] const Layout& layout() const { return layout_; }
+    /// There are records, and this is why their layout is not known; empty: it is. Until
+    /// set_layout(), which sets aside what is left of the old one.
+    [[nodiscard]] const std::string& lost_layout() const { return lost_layout_; }
+    /// Neither records nor a layout.
+    [[nodiscard]] bool is_new() const { return layout_.shard_count == 0 && lost_layout_.empty(); }
     /// Durable when this returns, and never seen in part. Throws StoreError.
     void set_layout(const Layout& layout);
     /// A name in the directory that is not in use yet: "stem-N.bad".
@@ -49,10 +55,16 @@ public:
 private:
     void take_lock();
     void read_layout();
+    /// Throws StoreError: the format is a later one. Nothing when it was read, else why not.
+    std::string parse_layout();
 
     std::filesystem::path path_;
     int lock_ = -1;
     Layout layout_;
+    std::string lost_layout_;
 };
+
+/// At most this many.
+inline constexpr unsigned shard_count_max = 64;
 
 }  // namespace touchstone::rocksdb_driver

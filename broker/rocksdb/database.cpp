@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "broker/base/check.hpp"
+#include "broker/rocksdb/lost_layout.hpp"
 #include "broker/rocksdb/store_error.hpp"
 
 namespace touchstone::rocksdb_driver {
@@ -83,13 +84,18 @@ Database::Database(DataDirectory& directory, rocksdb::Env* environment, Damage d
       environment_{environment},
       statistics_{rocksdb::CreateDBStatistics()} {
     statistics_->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
-    CHECK(directory_.layout().shard_count != 0);
+    CHECK(!directory_.is_new());
+    const auto& lost = directory_.lost_layout();
+    if (!lost.empty() && damage == Damage::refuse)
+        throw DamageError{"data directory: " + (directory_.path() / "layout").string() + ": " +
+                          lost + "; a broker that is started on it finds out from the records"};
     const auto why = open_sound(Log::whole_but_for_its_end);
     if (!why.empty() && damage == Damage::refuse) {
         throw DamageError{"data directory: " + directory.records().string() + ": " + why +
                           "; a broker that is started on it sets aside what cannot be read"};
     }
     if (!why.empty()) repair(why);
+    if (!lost.empty()) find_layout_again();
     const auto other = 3 - directory_.layout().generation;
     const KeyPrefix prefix{other, 0};
     const std::unique_ptr<rocksdb::Iterator> at{db_->NewIterator({})};
@@ -154,6 +160,23 @@ Database::Resumed Database::resume() {
     }
     resumed.is_ready = resumed.why.empty();
     return resumed;
+}
+
+void Database::find_layout_again() {
+    const auto layout = layout_of_records(*this);
+    const auto name = (directory_.path() / "layout").string();
+    if (!layout)
+        throw StoreError{"data directory: " + name + ": " + directory_.lost_layout() +
+                         ", and the records do not tell what it said; write one with the lines "
+                         "`touchstone data`, `format " +
+                         std::to_string(data_format) +
+                         "`, `shards N` (as many as the broker had), `generation 1` or 2"};
+    const auto told = "the layout: it " + directory_.lost_layout() +
+                      "; by the records it is that of " + std::to_string(layout->shard_count) +
+                      " shards, generation " + std::to_string(layout->generation);
+    damage_.push_back(told);
+    spdlog::error("data directory: {}: {}", directory_.path().string(), told);
+    directory_.set_layout(*layout);
 }
 
 /// Returns where the copy is; empty when there is no log.

@@ -40,7 +40,8 @@ class Database {
 public:
     enum class Damage : bool { repair, refuse };
 
-    /// The layout is set: who dies while the database is made has one and no records.
+    /// The directory has a layout or records: who dies while the database is made has a layout and
+    /// no records. A lost layout is found out from the records.
     /// `environment`: what RocksDB does its work on; null: the system. It outlives the Database.
     /// Throws StoreError.
     /// With Damage::refuse, DamageError instead of a repair.
@@ -91,6 +92,7 @@ private:
     std::string open_sound(Log log);
     std::string open(Log log, bool& is_full);
     void repair(const std::string& why);
+    void find_layout_again();
     /// What is in the log becomes a file.
     [[nodiscard]] bool has_room_to_open() const;
     std::filesystem::path copy_log();

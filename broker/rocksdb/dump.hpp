@@ -1,6 +1,6 @@
-// The records of a data directory as lines of JSON, and back: to look at, to save, to move to
-// another machine. A line has the record as it is stored, which is what counts when it is read
-// again, and what it says, for people and scripts.
+// The records of a data directory as lines of JSON or as Protobuf (dump.proto), and back: to look
+// at, to save, to move to another machine. A line has the record as it is stored, which is what
+// counts when it is read again, and what it says, for people and scripts.
 //
 //   {"touchstone_data":1,"shards":2}
 //   {"shard":0,"key":"s/dev-1","value":"AQAA…","kind":"session","client_id":"dev-1",…}
@@ -17,11 +17,13 @@
 
 namespace touchstone::rocksdb_driver {
 
-/// Returns how many records were written. Throws StoreError when not all could be read.
-std::uint64_t export_records(Database& database, std::ostream& to);
+enum class DumpFormat : std::uint8_t { json, protobuf };
 
-/// Into a directory that has none. Returns how many were read. Throws StoreError, with the number
-/// of the line that is wrong; the directory is of no use then.
+/// Returns how many records were written. Throws StoreError when not all could be read.
+std::uint64_t export_records(Database& database, DumpFormat format, std::ostream& to);
+
+/// Into a directory that has none, from either format. Returns how many were read. Throws
+/// StoreError, with the place that is wrong; the directory is of no use then.
 std::uint64_t import_records(const std::filesystem::path& directory, std::istream& from);
 
 struct Verdict {

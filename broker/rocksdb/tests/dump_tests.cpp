@@ -3,10 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/util/delimited_message_util.h>
+
+#include <map>
 #include <sstream>
 
 #include "broker/base/exit_code.hpp"
 #include "broker/rocksdb/ctl_command.hpp"
+#include "broker/rocksdb/dump.pb.h"
 #include "broker/rocksdb/store_error.hpp"
 #include "broker/rocksdb/tests/store_rig.hpp"
 #include "broker/storage/records.hpp"
@@ -37,11 +42,11 @@ void fill(const TestDirectory& directory) {
     EXPECT_EQ(rig.committed(), stored);
 }
 
-std::string exported(const TestDirectory& from) {
+std::string exported(const TestDirectory& from, DumpFormat format = DumpFormat::json) {
     DataDirectory directory{from.data()};
     Database database{directory};
     std::ostringstream lines;
-    EXPECT_EQ(export_records(database, lines), 5U);
+    EXPECT_EQ(export_records(database, format, lines), 5U);
     return lines.str();
 }
 
@@ -58,6 +63,56 @@ TEST(dump, of_records_can_be_read_again) {
     EXPECT_EQ(exported(second), lines);
     EXPECT_EQ((StoreRig{second, {.shard_count = 1}}.records()),
               (StoreRig{first, {.shard_count = 1}}.records()));
+}
+
+TEST(dump, as_protobuf_can_be_read_again_and_says_the_same) {
+    const TestDirectory first;
+    fill(first);
+    const auto items = exported(first, DumpFormat::protobuf);
+    google::protobuf::io::ArrayInputStream input{items.data(), static_cast<int>(items.size())};
+    std::map<dump::Record::SaysCase, dump::Record> said;
+    dump::Item item;
+    while (google::protobuf::util::ParseDelimitedFromZeroCopyStream(&item, &input, nullptr)) {
+        if (item.has_record()) said[item.record().says_case()] = item.record();
+        item.Clear();
+    }
+    EXPECT_EQ(said.size(), 5U);
+    EXPECT_EQ(said[dump::Record::kSession].session().client_id(), "dev-1");
+    EXPECT_EQ(said[dump::Record::kSubscription].subscription().filter(), "a/#");
+    EXPECT_EQ(said[dump::Record::kMessage].message().content().payload(), "x");
+    EXPECT_EQ(said[dump::Record::kRetained].retained().content().topic(), "\xC3\xA4\x01");
+    EXPECT_EQ(said[dump::Record::kDelivery].delivery().message(), 2U);
+    const TestDirectory second;
+    std::istringstream from{items};
+    EXPECT_EQ(import_records(second.data(), from), 5U);
+    EXPECT_EQ(exported(second), exported(first));
+}
+
+TEST(dump, as_protobuf_that_is_none_is_refused_with_its_item) {
+    const TestDirectory first;
+    fill(first);
+    const auto items = exported(first, DumpFormat::protobuf);
+    auto changed = items;
+    changed[changed.find("dev-1") + 1] ^= 1;  // in a key
+    const std::pair<std::string, std::string> wrong[] = {
+        {items.substr(0, 3), "item 1: is cut off"},
+        {items.substr(0, items.size() - 1), "item 6: is cut off"},
+        {items + items, "item 7: is no record"},
+        {std::string{"\x02\x12\x00", 3}, "item 1: is no head"},
+        {std::string{"\x06\x0A\x04\x08\x02\x10\x01", 7}, "item 1: is of format 2"},
+        {std::string{"\x04\x0A\x02\x08\x01", 5}, "item 1: \"shards\" is not 1 to 64"},
+        {changed, "has no record: it was damaged"}};
+    for (const auto& [text, expected] : wrong) {
+        const TestDirectory second;
+        std::istringstream from{text};
+        try {
+            import_records(second.data(), from);
+            FAIL() << expected;
+        } catch (const StoreError& error) {
+            EXPECT_NE(std::string_view{error.what()}.find(expected), std::string_view::npos)
+                << error.what();
+        }
+    }
 }
 
 TEST(dump, that_is_none_is_refused_with_its_line) {
@@ -130,6 +185,22 @@ TEST(ctl_store, does_not_repair_what_it_verifies) {
     EXPECT_NE(testing::internal::GetCapturedStderr().find("sets aside what cannot be read"),
               std::string::npos);
     EXPECT_FALSE(std::filesystem::exists(directory.data() / "log-1.bad"));
+}
+
+TEST(ctl_store, exports_in_the_format_that_is_asked_for) {
+    const TestDirectory directory;
+    fill(directory);
+    for (const auto& [format, expected] :
+         {std::pair{"json", DumpFormat::json}, std::pair{"protobuf", DumpFormat::protobuf}}) {
+        testing::internal::CaptureStdout();
+        EXPECT_EQ(ctl({"store", "export", "--format", format, directory.data()}),
+                  to_int(ExitCode::as_expected));
+        EXPECT_EQ(testing::internal::GetCapturedStdout(), exported(directory, expected));
+    }
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(ctl({"store", "export", "--format", "xml", directory.data()}),
+              to_int(ExitCode::usage_error));
+    EXPECT_NE(testing::internal::GetCapturedStderr().find("--format"), std::string::npos);
 }
 
 TEST(ctl_store, gives_room_back) {
