@@ -262,6 +262,8 @@ private:
             const auto open = sum(&Progress::open);
             if (newest != arrived) changed_at = now;
             arrived = newest;
+            // A thread that had no processor may have something to offer yet.
+            if (sum(&Progress::is_done) < shared_->threads) return false;
             if (open == 0 && arrived >= sum(&Progress::owed)) return true;
             return open == 0 && now > changed_at + silence_max;
         });

@@ -17,7 +17,8 @@ Nanos next_of(Nanos offset, Nanos period, Nanos after) {
 Nanos next_of_bursts(const Publishing& publishing, Nanos phase, Nanos after) {
     Nanos next = no_time;
     for (std::uint32_t i = 0; i < publishing.burst_count; ++i) {
-        const auto offset = phase + i * publishing.burst_spacing;
+        // Messages of one instant would be one message.
+        const auto offset = phase + i * std::max(publishing.burst_spacing, Nanos{1});
         next = std::min(next, next_of(offset, publishing.every, after));
     }
     return next;

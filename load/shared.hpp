@@ -28,6 +28,8 @@ struct Progress {
         0};  // deliveries that are due here, of what this thread has sent
     std::atomic<std::uint64_t> arrived{0};  // deliveries that came here
     std::atomic<std::uint64_t> open{0};     // messages that wait, or are unacknowledged
+    /// 1: everything that was due in the window has been offered.
+    std::atomic<std::uint64_t> is_done{0};
 };
 
 /// What happened, interval by interval: each thread adds its part.

@@ -219,6 +219,10 @@ void Worker::tell_progress() {
     progress_.owed.store(owed_, relaxed);
     progress_.arrived.store(arrived_, relaxed);
     progress_.open.store(open_, relaxed);
+    const bool has_arrivals = std::ranges::any_of(
+        streams_, [](const Stream& stream) { return stream.arrivals.has_value(); });
+    const bool is_done = now_ >= window_to_ && !has_arrivals && timers_.next() > now_;
+    progress_.is_done.store(is_done ? 1 : 0, relaxed);
 }
 
 void Worker::close_intervals() {

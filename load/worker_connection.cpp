@@ -246,14 +246,17 @@ void Worker::flush(Client& client) {
 }
 
 void Worker::flush_dirty() {
-    // Flushing may lose a connection, which makes nobody dirty.
-    for (const auto index : dirty_) {
-        auto& client = clients_[index];
+    // What was held back makes its client dirty again, so the list may grow.
+    for (std::size_t i = 0; i < dirty_.size(); ++i) {
+        auto& client = clients_[dirty_[i]];
         if (!client.talk) continue;
         client.talk->is_dirty = false;
-        if (client.socket >= 0 && client.state != State::connecting &&
-            client.state != State::shaking_hands)
-            flush(client);
+        if (client.socket < 0 || client.state == State::connecting ||
+            client.state == State::shaking_hands)
+            continue;
+        flush(client);
+        // A socket that took all of it will not say that it takes more.
+        if (client.state == State::ready && client.talk->output_left() == 0) send_waiting(client);
     }
     dirty_.clear();
 }

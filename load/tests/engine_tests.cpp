@@ -124,6 +124,7 @@ TEST(Engine, a_closed_loop_goes_on_with_each_delivery_or_acknowledgement) {
         options.publishing.in_flight = 5;
         auto workload = workload_for(node.port(), groups_of(options));
         workload.threads = 2;
+        workload.measure = 2 * second;
         const auto outcome = run(workload);
         expect_all_arrived(outcome);
         EXPECT_GT(outcome.all()[Count::sent], 3U * 5U) << "more than the first window";
@@ -169,6 +170,19 @@ TEST(Engine, a_message_may_be_larger_than_what_is_read_at_a_time) {
     expect_all_arrived(run(workload_for(node.port(), groups_of(options))));
 }
 
+TEST(Engine, a_burst_that_is_larger_than_a_connections_buffer_goes_on_when_that_is_written) {
+    RunningNode node{1};
+    auto groups = groups_of(shape(Shape::pairs, 1, 1, QoS::at_most_once));
+    auto& publishing = groups[0].publishing;
+    publishing.process = Publishing::Process::bursts;
+    publishing.every = 100 * millisecond;
+    publishing.burst_count = 20;
+    publishing.size_min = publishing.size_max = 10'000;
+    const auto outcome = run(workload_for(node.port(), groups));
+    expect_all_arrived(outcome);
+    EXPECT_GT(outcome.all()[Count::held_back], 0U);
+}
+
 TEST(Engine, each_client_may_publish_in_its_own_time_from_its_connection_on) {
     RunningNode node{1};
     Group devices{.name = "devices", .count = 20};
@@ -194,7 +208,7 @@ TEST(Engine, clients_with_a_duty_cycle_come_back) {
     sleepers.asleep = 20 * millisecond;
     auto workload = workload_for(node.port(), {sleepers});
     workload.publishes_at_once = true;
-    workload.measure = 300 * millisecond;
+    workload.measure = 2 * second;
     const auto all = run(workload).all();
     EXPECT_GT(all[Count::connects], 20U);
     EXPECT_EQ(all[Count::lost_connections], 0U);
@@ -205,7 +219,7 @@ TEST(Engine, idle_clients_ping_and_are_answered) {
     Group clients{.name = "clients", .count = 30};
     clients.ping_every = 20 * millisecond;
     auto workload = workload_for(node.port(), {clients});
-    workload.hold = 300 * millisecond;
+    workload.hold = 2 * second;
     const auto outcome = run(workload);
     const auto all = outcome.all();
     EXPECT_GE(all[Count::pings], 30U);

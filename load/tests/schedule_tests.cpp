@@ -48,6 +48,11 @@ TEST(Schedule, bursts_come_in_groups) {
               static_cast<std::ptrdiff_t>(gaps.size()) - 4);
 }
 
+TEST(Schedule, a_burst_without_spacing_has_all_its_messages) {
+    const Publishing publishing{.process = Process::bursts, .every = second, .burst_count = 20};
+    EXPECT_EQ(until(10 * second, publishing, 1).size(), 200U);
+}
+
 TEST(Schedule, aligned_clients_are_late_by_their_clocks_error_only) {
     const Publishing publishing{
         .process = Process::aligned, .every = 60 * second, .clock_error = 2 * second};
