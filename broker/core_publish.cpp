@@ -160,7 +160,8 @@ Broker::Core::Handled Broker::Core::deny_publish(ConnectionId id, Client& client
 RetainVersion Broker::Core::next_version() {
     // By the wall clock where there is one, so that it goes on after a restart.
     const std::int64_t wall_us = (context_.now + options_.wall_offset).time_since_epoch().count();
-    last_version_ = {std::max(wall_us, last_version_.at_us + 1),
+    const bool has_only_clock = options_.defects.has(Defect::lww_wall_clock);
+    last_version_ = {has_only_clock ? wall_us : std::max(wall_us, last_version_.at_us + 1),
                      options_.node * shard_count_max + options_.self.raw()};
     return last_version_;
 }

@@ -30,7 +30,10 @@ void Replica::start() {
     CHECK(!is_up());
     ++incarnation_;
     cluster::ReplicatedStore::Options options{
-        .self = options_.self, .nodes = {}, .shard_count = options_.shard_count};
+        .self = options_.self,
+        .nodes = {},
+        .shard_count = options_.shard_count,
+        .defects = {.boot_needs_leader = has(Defect::raft_boot_needs_leader)}};
     for (std::uint32_t node = 0; node < options_.node_count; ++node)
         options.nodes.emplace_back(node);
     cluster::ReplicatedStore::Port& port = *this;
@@ -48,6 +51,9 @@ void Replica::end(bool is_silent) {
     tick_at_.reset();
     linked_.clear();
     route_.reset();
+    early_.clear();
+    undialled_.clear();
+    given_up_.reset();
     if (is_silent) {
         // Nobody tells the clients, and the leader has to find out.
         for (const auto way : ways_)
@@ -92,7 +98,10 @@ void Replica::after_input() {
     judge_core();
     for (auto stored = store_->take_stored(); !stored.empty(); stored = store_->take_stored()) {
         for (const auto& [shard, number] : stored) {
-            if (!core_->is_up()) continue;  // of one that was before
+            // Of one that was before; or it knows already.
+            if (!core_->is_up() || shards_[shard].under_way_since == never ||
+                shards_[shard].number != number)
+                continue;
             shards_[shard].under_way_since = never;
             core_->on_stored(shard, number, StorageOutcome::stored);
         }
@@ -110,9 +119,22 @@ void Replica::on_event(const Event& event) {
             return take([this] { store_->on_tick(engine_.now()); });
         case lease_end:
             // Also of a process that is paused: nothing that it does later counts.
-            if (!core_->is_up() || engine_.now() < store_->leads_until()) return;
-            drop_core(false);
+            if (!core_->is_up() || holds_lease()) return;
+            if (has(Defect::confirm_in_minority)) {
+                for (unsigned shard = 0; shard < shards_.size(); ++shard)
+                    if (shards_[shard].under_way_since != never) answer_early(shard);
+                return;
+            }
+            drop_core(options_.keeps_connections);
             for (auto* const one : all_) one->review_ways();
+            return;
+        case early_answers:
+            if (is_paused_) {
+                put_off_.emplace_back([this, event] { on_event(event); });
+                return;
+            }
+            for (const auto& [shard, number] : std::exchange(early_, {}))
+                if (core_->is_up()) core_->on_stored(shard, number, StorageOutcome::stored);
             return;
     }
     UNREACHABLE();
@@ -129,8 +151,10 @@ void Replica::arm_timers() {
 // The broker.
 
 void Replica::judge_core() {
-    const bool leads = engine_.now() < store_->leads_until();
-    if (core_->is_up() && !leads) drop_core(false);
+    const bool leads = holds_lease();
+    // With a lease that has run out the clients may be those that the next leader gets.
+    if (core_->is_up() && !leads && !has(Defect::confirm_in_minority))
+        drop_core(options_.keeps_connections);
     if (!core_->is_up() && leads && store_->is_caught_up()) start_core();
     if (!core_->is_up() || store_->leads_until() == lease_armed_) return;
     lease_armed_ = store_->leads_until();
@@ -138,7 +162,10 @@ void Replica::judge_core() {
 }
 
 void Replica::start_core() {
-    for (const auto* const one : all_) CHECK(!one->core_->is_up());
+    for (auto* const one : all_) {
+        CHECK(!one->core_->is_up() || has(Defect::confirm_in_minority));
+        one->drop_core(false);
+    }
     static_cast<void>(store_->take_stored());  // of a broker that was here before
     options_.on_core(true);
     core_->start();
@@ -168,8 +195,18 @@ void Replica::write(unsigned shard, cluster::RecordChange change) {
 void Replica::commit(unsigned shard, BatchNumber number) {
     auto& one = shards_[shard];
     CHECK(one.under_way_since == never);
+    one.number = number;
     one.under_way_since = std::min(engine_.now(), std::exchange(one.open_since, never));
-    store_->commit(shard, number, std::exchange(one.open, {}), engine_.now());
+    auto changes = std::exchange(one.open, {});
+    const bool is_kept = store_->is_leader() && (holds_lease() || !has(Defect::confirm_in_minority));
+    if (is_kept) store_->commit(shard, number, std::move(changes), engine_.now());
+    if (!is_kept || has(Defect::ack_before_commit)) answer_early(shard);
+}
+
+void Replica::answer_early(unsigned shard) {
+    shards_[shard].under_way_since = never;
+    early_.push_back({shard, shards_[shard].number});
+    engine_.schedule(engine_.now(), {owner_, early_answers, 0, incarnation_});
 }
 
 DiskLoss Replica::crash() {
@@ -179,19 +216,23 @@ DiskLoss Replica::crash() {
             std::min({loss.unsynced_since, shard.open_since, shard.under_way_since});
         shard = {};
     }
+    early_.clear();
     return loss;
 }
 
 // Its clients.
 
 Node* Replica::broker() const {
-    if (!is_up() || !route_) return nullptr;
-    auto* const core = of(*route_).core_;
-    return core->is_serving() ? core : nullptr;
+    if (!is_up() || !route_ || route_ == given_up_) return nullptr;
+    if (is_elsewhere() && !linked_.contains(*route_)) return nullptr;
+    const auto& leader = of(*route_);
+    if (has(Defect::stall_without_quorum) && !leader.reaches_all()) return nullptr;
+    return leader.core_->is_serving() ? leader.core_ : nullptr;
 }
 
 bool Replica::accepts() {
     auto* const core = broker();
+    if (core == nullptr && route_ && has(Defect::replica_not_ready_stall)) given_up_ = route_;
     return core != nullptr && core->accepts();
 }
 
@@ -206,9 +247,11 @@ void Replica::review_route() {
     auto next = store_->leader();
     if (!next) next = route_;  // the old one may be back
     if (next && *next != options_.self && !linked_.contains(*next)) next.reset();
+    if (!next && options_.keeps_connections) next = route_;
     if (next == route_) return;
     reset_clients();
     route_ = next;
+    given_up_.reset();
     review_ways();
 }
 
@@ -262,20 +305,25 @@ void Replica::on_ended(ConnectionNumber connection, Ending ending) {
 
 void Replica::on_peer_up(NodeIndex peer) {
     take([this, peer] {
+        if (undialled_.contains(peer)) return;
         linked_.insert(peer);
         store_->on_reachable(peer);
+        // What was kept open has ended at the leader meanwhile.
+        if (options_.keeps_connections && route_ == peer) reset_clients();
     });
 }
 
 void Replica::on_peer_down(NodeIndex peer) {
     take([this, peer] {
         linked_.erase(peer);
+        if (store_->is_leader() && has(Defect::raft_no_redial)) undialled_.insert(peer);
         if (core_->is_up()) lose_clients_of(of(peer));
     });
 }
 
 void Replica::on_message(NodeIndex from, cluster::NodeMessage message) {
     take([this, from, message = std::move(message)] {
+        if (undialled_.contains(from)) return;
         if (const auto* const raft = std::get_if<cluster::RaftMessage>(&message))
             store_->on_message(from, *raft, engine_.now());
     });

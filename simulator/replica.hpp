@@ -31,6 +31,7 @@ public:
         cluster::NodeIndex self;
         unsigned node_count = 1;
         unsigned shard_count = 1;
+        bool keeps_connections = false;  // ModelRules
         Defects defects;
         /// Called before the broker is gone here, and before it is there.
         std::function<void(bool is_up)> on_core;
@@ -95,11 +96,12 @@ public:
     }
 
 private:
-    enum EventKind : std::uint16_t { tick, lease_end };
+    enum EventKind : std::uint16_t { tick, lease_end, early_answers };
     struct Shard {
         std::vector<cluster::RecordChange> open;
         Instant open_since = never;
         Instant under_way_since = never;
+        BatchNumber number = 0;  // of what is under way
     };
 
     void on_event(const Event& event) override;
@@ -116,13 +118,19 @@ private:
     void reset_clients();
     /// The leader has lost the node through which these clients came.
     void lose_clients_of(Replica& entrance);
+    [[nodiscard]] bool has(Defect defect) const { return options_.defects.has(defect); }
+    [[nodiscard]] bool holds_lease() const { return engine_.now() < store_->leads_until(); }
+    [[nodiscard]] bool reaches_all() const { return linked_.size() + 1 == options_.node_count; }
     void write(unsigned shard, cluster::RecordChange change);
+    /// By a defect: what is under way counts as stored.
+    void answer_early(unsigned shard);
     [[nodiscard]] Replica& of(cluster::NodeIndex node) const { return *all_[node.raw()]; }
     [[nodiscard]] bool is_elsewhere() const { return route_ && *route_ != options_.self; }
     void set_way(Direction direction, bool is_stalled);
 
     // ReplicatedStore::Port
     void send(cluster::NodeIndex to, cluster::NodeMessage message) override {
+        if (undialled_.contains(to)) return;
         options_.mesh->send(options_.self, to, std::move(message));
     }
     std::uint64_t random() override { return random_.next(); }
@@ -149,6 +157,11 @@ private:
     std::vector<LinkIndex> ways_;
     std::array<bool, 2> is_stalled_{};  // by Direction
     bool is_unaware_ = false;
+
+    // Of defects.
+    std::vector<cluster::ReplicatedStore::Stored> early_;  // called stored before they are
+    std::set<cluster::NodeIndex> undialled_;               // that it does not connect to again
+    std::optional<cluster::NodeIndex> given_up_;           // the leader that was not ready
 };
 
 }  // namespace touchstone::simulator

@@ -176,6 +176,7 @@ std::string node_name(const scenario::Node& node) {
 
 cluster::ModelRules cluster_rules(const scenario::Cluster& cluster) {
     auto rules = *cluster::find_model(cluster.model());
+    rules.voters_max = cluster.voters();
     if (cluster.has_autoclean_ms()) rules.autoclean = milliseconds(cluster.autoclean_ms());
     if (cluster.has_kept_messages_max()) rules.kept_messages_max = cluster.kept_messages_max();
     rules.discovers = cluster.discovers();
@@ -198,7 +199,9 @@ MeshOptions mesh_options(const scenario::Cluster& cluster, const cluster::ModelR
 JudgedAs judged_as(const scenario::Scenario& scenario) {
     if (!scenario.has_cluster()) return JudgedAs::nodes;
     const auto* const rules = cluster::find_model(scenario.cluster().model());
-    return rules != nullptr && rules->is_one_broker ? JudgedAs::one_broker : JudgedAs::cluster;
+    if (rules == nullptr) return JudgedAs::cluster;
+    if (rules->is_one_broker) return JudgedAs::one_broker;
+    return rules->keeps_log ? JudgedAs::keepers : JudgedAs::cluster;
 }
 
 AckPolicy ack_policy(const scenario::Acknowledgements& policy) {

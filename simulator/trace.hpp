@@ -208,6 +208,8 @@ struct TracedCluster {
     bool minority_refuses = false;      // ModelRules
     bool may_register = false;          // ModelRules
     std::size_t kept_messages_max = 0;  // ModelRules
+    bool keeps_log = false;             // ModelRules
+    bool reports_doubles = false;       // ModelRules
     /// All nodes are one broker, which is this actor: what is said of a node's process holds for
     /// all of them together. Nothing: each is one of its own.
     std::optional<Actor> one_broker;

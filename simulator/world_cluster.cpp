@@ -46,6 +46,8 @@ void World::make_cluster(const cluster::ModelRules& rules, unsigned node_count,
                       .minority_refuses = rules.minority_refuses,
                       .may_register = rules.may_register,
                       .kept_messages_max = rules.kept_messages_max,
+                      .keeps_log = rules.keeps_log,
+                      .reports_doubles = rules.reports_doubles,
                       .notices_within = mesh.detects_high,
                       .converges_within = rules.converges_within + mesh.detects_high};
 }
@@ -74,6 +76,7 @@ std::unique_ptr<Replica> World::make_replica(const NodeOptions& options, std::si
                          .self = cluster::NodeIndex{static_cast<std::uint32_t>(entity)},
                          .node_count = node_count_,
                          .shard_count = options.shard_count,
+                         .keeps_connections = rules_.keeps_connections,
                          .defects = options.defects,
                          .on_core = [this](bool is_up) { note_broker(is_up); }});
 }

@@ -13,6 +13,7 @@ namespace touchstone {
 
 // name, what the broker does wrong; by name
 #define TOUCHSTONE_DEFECTS(X)                                                                      \
+    X(ack_before_commit, "what is written counts as stored before most of the nodes have it")      \
     X(ack_delete_race, "a message acknowledged just before its client leaves waits for it again")  \
     X(ack_type_confusion, "PUBACK ends a QoS 2 flow")                                              \
     X(alloc_by_announced_len,                                                                      \
@@ -21,6 +22,8 @@ namespace touchstone {
     X(autocluster_two_seeds, "clusters that formed apart from each other stay apart")              \
     X(client_id_pattern_acl, "wildcards in a Client Identifier are wildcards in access rules")     \
     X(cluster_no_uniqueness, "a node of a cluster lets in clients that another node has")          \
+    X(confirm_in_minority,                                                                         \
+      "who has lost most of the nodes goes on, and acknowledges what it will discard")             \
     X(congested_tail_reorder,                                                                      \
       "what a congested connection did not take goes behind later packets")                        \
     X(connect_event_before_disconnect,                                                             \
@@ -32,6 +35,8 @@ namespace touchstone {
     X(exclusive_teardown_race,                                                                     \
       "the queue of a client that left goes away when the client is there again")                  \
     X(expiry_index_corrupt, "a session that left twice is on the list of expiries twice")          \
+    X(federation_double_route,                                                                     \
+      "a session is left at its node when its client goes to another one")                         \
     X(forward_buffer_drop_after_ack, "what a full buffer between nodes drops is not counted")      \
     X(halfopen_first_loss, "the first message written to a dead connection counts as delivered")   \
     X(heal_asymmetric_unsupported,                                                                 \
@@ -55,6 +60,7 @@ namespace touchstone {
       "what was decoded of a CONNECT stays in memory when its Will is malformed")                  \
     X(live_bypasses_backlog, "a new message overtakes the session's queue")                        \
     X(lock_over_reachable, "a client is locked at most of the nodes that are reached, not of all") \
+    X(lww_wall_clock, "of two Retained Messages the later one by its node's clock holds")          \
     X(merge_union_resurrects,                                                                      \
       "routes of both sides are united, those that were given up included")                        \
     X(metadata_merge_crash, "two nodes with a session of one client end the exchange of tables")   \
@@ -98,6 +104,9 @@ namespace touchstone {
     X(qos_not_lowered, "delivered with the QoS of the publication")                                \
     X(quota_carried_over, "a new connection begins with the send quota that was left")             \
     X(quota_inc_on_unknown_ack, "a PUBACK that belongs to nothing raises the send quota")          \
+    X(raft_boot_needs_leader,                                                                      \
+      "a node that starts again takes part in nothing until a leader speaks to it")                \
+    X(raft_no_redial, "a leader that lost other nodes does not connect to them again")             \
     X(ram_only_session, "sessions are not stored")                                                 \
     X(ready_requires_all, "nobody is let in while a member is down, although it is allowed")       \
     X(recvmax_overrun_unchecked, "clients may exceed the server's Receive Maximum")                \
@@ -113,6 +122,9 @@ namespace touchstone {
     X(reject_keeps_state, "a refused connection stays open")                                       \
     X(reject_tears_incumbent,                                                                      \
       "refusing a client ends the connection of the one that has its name")                        \
+    X(replica_not_ready_stall, "who once found the leader not ready does not try again")           \
+    X(reroute_kicks_live,                                                                          \
+      "clients that are announced anew when a node has left are taken for doubles")                \
     X(resend_only_by_timer, "after a resume unacknowledged messages wait for a timer")             \
     X(restore_drops_queue, "what waits for clients is gone after a restart")                       \
     X(retain_after_revoke, "what a client left behind is published although its rights are gone")  \
@@ -133,6 +145,7 @@ namespace touchstone {
       "the time in which a node is down does not count for Session Expiry Intervals")              \
     X(sei_ignored, "the Session Expiry Interval of DISCONNECT is ignored")                         \
     X(server_only_packet_path, "a packet that only servers send ends the process")                 \
+    X(session_cas_conflict, "a client is let in only if who had it last is known here already")    \
     X(session_open_to_anyone, "a client may use the session of another user")                      \
     X(session_present_lies, "CONNACK says Session Present without a session")                      \
     X(share_ack_on_write, "shared messages count as delivered when they are written")              \
@@ -152,6 +165,7 @@ namespace touchstone {
     X(snapshot_without_inflight, "messages in flight are not stored")                              \
     X(stale_target_buffer,                                                                         \
       "what was kept for a node goes, late, to wherever its subscribers are now")                  \
+    X(stall_without_quorum, "nobody is let in until all nodes are there")                          \
     X(sub_list_race, "a message that meets an UNSUBSCRIBE of its topic ends the process")          \
     X(suback_waits_for_dead, "SUBACK waits for nodes that are down")                               \
     X(subopts_unchecked, "a SUBSCRIBE that ends before its options ends the process")              \
@@ -164,6 +178,9 @@ namespace touchstone {
       "a session whose connection has just ended is an error for the next one")                    \
     X(takeover_wedge, "a takeover that follows another one too soon is never finished")            \
     X(topic_len_underflow, "a Topic Name longer than its packet ends the process")                 \
+    X(tracker_local_member_only, "the leader of the agreement is known to its voters only")        \
+    X(tracker_majority_required,                                                                   \
+      "nobody is let in without most of the nodes, although nothing is agreed upon")               \
     X(unbounded_inflight, "a queue has no limit")                                                  \
     X(unbounded_write_buffer,                                                                      \
       "what a connection, or another node, does not take is kept without limit")                   \

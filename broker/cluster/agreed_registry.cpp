@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/base/check.hpp"
+
 namespace touchstone::cluster {
 
 namespace {
@@ -18,7 +20,7 @@ AgreedRegistry::AgreedRegistry(const Options& options, Port& port, AgreementDisk
       port_{port},
       disk_{disk},
       raft_{{.self = options.self,
-             .members = {.voters = options.nodes, .learners = {}},
+             .members = {.voters = options.nodes, .learners = options.learners},
              .defects = options.defects},
             *this,
             *this} {}
@@ -72,6 +74,8 @@ void AgreedRegistry::propose(const std::shared_ptr<const RegistryCommand>& comma
         log(command, now);
         return;
     }
+    // A learner hears of the leader as well, and may pass on what it wants.
+    if (options_.asks_voters_only && !raft_.members().has_voter(options_.self)) return;
     const auto leader = raft_.leader().node;
     if (leader && *leader != options_.self) port_.send(*leader, RegistryProposal{command});
 }
@@ -112,12 +116,18 @@ void AgreedRegistry::apply(RaftIndex index, const RaftEntry& entry) {
     auto& owners = state_->owners;
     switch (command.kind) {
         case RegistryCommand::Kind::claim:
+            if (command.is_conditional && before != command.expected) {
+                auto refused = command;
+                refused.kind = RegistryCommand::Kind::refused;
+                return port_.on_agreed(refused, before);
+            }
             owners[command.client_id] = {command.node, command.number};
             break;
         case RegistryCommand::Kind::release:
             if (before == AgreedOwner{command.node, command.released})
                 owners.erase(command.client_id);
             break;
+        case RegistryCommand::Kind::refused: UNREACHABLE();  // nobody asks for it
         case RegistryCommand::Kind::reset:
             std::erase_if(owners, [&](const auto& one) {
                 return one.second.node == command.node && one.second.claim < command.number;

@@ -23,10 +23,17 @@ namespace touchstone::cluster {
 /// Numbers of a node's commands; none is used twice, also after it began anew.
 using CommandNumber = std::uint64_t;
 
+struct AgreedOwner {
+    NodeIndex node;
+    CommandNumber claim = 0;
+    friend bool operator==(const AgreedOwner&, const AgreedOwner&) = default;
+};
+
 struct RegistryCommand {
     enum class Kind : std::uint8_t {
         claim,    // the node has the client from now on
         release,  // … of the claim `released`, no more
+        refused,  // a claim that was conditional, and expected another owner: nothing has changed
         reset     // all of the node's claims before this one are void: it has begun anew
     };
     Kind kind = Kind::claim;
@@ -34,6 +41,8 @@ struct RegistryCommand {
     CommandNumber number = 0;
     std::string client_id;
     CommandNumber released = 0;
+    bool is_conditional = false;  // takes effect only if who has the client is `expected`
+    std::optional<AgreedOwner> expected{};
 };
 
 /// What a node has to find again when it begins anew.
@@ -42,19 +51,15 @@ struct AgreementDisk {
     std::uint64_t starts = 0;
 };
 
-struct AgreedOwner {
-    NodeIndex node;
-    CommandNumber claim = 0;
-    friend bool operator==(const AgreedOwner&, const AgreedOwner&) = default;
-};
-
 class AgreedRegistry final : private RaftPort, private Random {
 public:
     using Owners = std::map<std::string, AgreedOwner, std::less<>>;
     struct Options {
         NodeIndex self;
-        std::vector<NodeIndex> nodes;  // all voters, self included
+        std::vector<NodeIndex> nodes;     // all voters
+        std::vector<NodeIndex> learners;  // the others
         RaftDefects defects{};
+        bool asks_voters_only = false;  // Defect::tracker_local_member_only
     };
     /// What it does to the world. None of these calls it back.
     class Port {

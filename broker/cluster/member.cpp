@@ -11,6 +11,25 @@
 
 namespace touchstone::cluster {
 
+namespace {
+
+AgreedRegistry::Options agreement_of(const MemberOptions& options) {
+    AgreedRegistry::Options result{
+        .self = options.self,
+        .nodes = options.nodes,
+        .learners = {},
+        .defects = {.boot_needs_leader = options.defects.has(Defect::raft_boot_needs_leader)},
+        .asks_voters_only = options.defects.has(Defect::tracker_local_member_only)};
+    const auto voters_max = options.rules->voters_max;
+    if (voters_max == 0 || voters_max >= result.nodes.size()) return result;
+    const auto first_learner = result.nodes.begin() + static_cast<std::ptrdiff_t>(voters_max);
+    result.learners.assign(first_learner, result.nodes.end());
+    result.nodes.erase(first_learner, result.nodes.end());
+    return result;
+}
+
+}  // namespace
+
 Member::Member(const MemberOptions& options, MemberPort& port)
     : options_{options},
       rules_{*options.rules},
@@ -18,7 +37,7 @@ Member::Member(const MemberOptions& options, MemberPort& port)
     CHECK(contains(options.nodes, options.self));
     if (rules_.agrees_on_owners)
         agreed_ = std::make_unique<AgreedRegistry>(
-            AgreedRegistry::Options{.self = options.self, .nodes = options.nodes},
+            agreement_of(options),
             static_cast<AgreedRegistry::Port&>(*this), port.agreement_disk());
     if (rules_.kept_messages_max > 0) last_publication_.epoch = port.random();
     if (!rules_.has_database) return;
@@ -33,6 +52,7 @@ Member::Member(const MemberOptions& options, MemberPort& port)
 
 void Member::on_start(HealingStart how, Instant now) {
     if (rules_.floods) tell_all_shards(PeerAddRoute{.filter = "#", .share_name = {}});
+    begin_log();
     if (agreed_) {
         agreed_->start(now);
         if (how != HealingStart::formed) ask_for_reset(now);
@@ -153,6 +173,7 @@ void Member::on_peer_up(NodeIndex peer, Instant now) {
     } else {
         running_.insert(peer);
         port_.send(peer, own_tables());
+        if (log_) port_.send(peer, LogState{log_->known()});
     }
     if (agreed_) {
         agreed_->on_reachable(peer);
@@ -176,8 +197,10 @@ void Member::on_peer_down(NodeIndex peer, Instant now) {
         written_.erase(peer);  // it may count anew
     }
     if (options_.defects.any()) spoil_loss(peer, now);
+    if (has(Defect::reroute_kicks_live)) kick_announced(now);
     review_readiness();
     lose_claims_of(peer, now);
+    take_back_from(peer, now);
 }
 
 void Member::on_message(NodeIndex from, NodeMessage message, Instant now) {
@@ -226,6 +249,7 @@ void Member::on_tick(Instant now) {
     evict_disowned(now);
     purge_late(now);
     sweep(now);
+    compare_log(now);
     if (compares_at_ <= now) {
         compares_at_ = never;
         for (const auto peer : running_) port_.send(peer, own_tables());
@@ -251,7 +275,7 @@ void Member::on_tick(Instant now) {
 
 Instant Member::next_tick() const {
     auto next = healing_ ? healing_->next_tick() : never;
-    next = std::min(next, compares_at_);
+    next = std::min({next, compares_at_, compares_log_at_});
     if (agreed_) next = std::min(next, agreed_->next_tick());
     if (!disowned_.empty()) next = std::min(next, disowned_.front().at);
     if (!holds_.empty()) next = std::min(next, holds_.front().until);
@@ -346,14 +370,18 @@ void Member::apply(NodeIndex from, const RouteRemoved& removed, Instant) {
     remove_route(removed.key, from);
 }
 
-void Member::apply(NodeIndex from, const SessionWritten& written, Instant) {
+void Member::apply(NodeIndex from, const SessionWritten& written, Instant now) {
     auto& nodes = sessions_[written.client_id];
     nodes[from] = written.stamp;
     if (nodes.size() > 1 && has(Defect::metadata_merge_crash)) is_replicator_dead_ = true;
-    if (rules_.keeps_newest) judge_double(written.client_id, from);
+    if (rules_.keeps_newest) judge_double(written.client_id, from, now);
 }
 
-void Member::apply(NodeIndex from, const SessionRemoved& removed, Instant) {
+void Member::apply(NodeIndex from, const SessionRemoved& removed, Instant now) {
+    if (removed.ended != 0) {
+        note_ended(removed.client_id, removed.ended);
+        judge_ended(removed.client_id, now);
+    }
     const auto found = sessions_.find(removed.client_id);
     if (found == sessions_.end()) return;
     disturb_sweep();
@@ -387,7 +415,8 @@ Tables Member::whole_tables(std::uint64_t number) const {
     if (!agreed_)
         for (const auto& [client_id, nodes] : sessions_)
             for (const auto& [node, stamp] : nodes)
-                tables.sessions.push_back({client_id, {stamp.at_us, node}});
+                tables.sessions.push_back({client_id, {stamp.at_us, node, stamp.clean_since}});
+    for (const auto& [client_id, ended] : ended_) tables.ended.push_back({client_id, ended});
     for (const auto& [topic, row] : retained_) tables.retained.push_back(row);
     tables.written = written_;
     return tables;
@@ -425,7 +454,11 @@ void Member::take(NodeIndex from, const Tables& tables, Instant now) {
         written_[from] = number;
         if (!rules_.keeps_newest) return;
         for (const auto& row : tables.sessions)
-            if (!is_cleaned(from, row.stamp)) judge_double(row.client_id, from);
+            if (!is_cleaned(from, row.stamp)) judge_double(row.client_id, from, now);
+        for (const auto& row : tables.ended) {
+            note_ended(row.client_id, row.ended);
+            judge_ended(row.client_id, now);
+        }
         return;
     }
     if (has_tables_ || tables.number != last_copy_) return;  // of an attempt that was given up

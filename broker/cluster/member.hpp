@@ -19,6 +19,7 @@
 
 #include "broker/cluster/agreed_registry.hpp"
 #include "broker/cluster/healing.hpp"
+#include "broker/cluster/message_log.hpp"
 #include "broker/cluster/model.hpp"
 #include "broker/cluster/node_messages.hpp"
 
@@ -49,7 +50,7 @@ public:
     /// The shards begin anew, with nothing; then Member::on_restarted. The node does not serve.
     virtual void restart() = 0;
     virtual void alarm(std::string text) = 0;
-    /// Outlives the process. Only of models that agree on owners.
+    /// Outlives the process. Only of models that agree on owners, or keep publications.
     [[nodiscard]] virtual AgreementDisk& agreement_disk() = 0;
     /// 64 uniformly distributed bits.
     virtual std::uint64_t random() = 0;
@@ -135,6 +136,7 @@ private:
         std::vector<RouteKey> held;     // routes of the session that is on its way here
         std::vector<MessageRef> early;  // that came for them
         std::vector<MessageRef> seen;   // by the node that had the session
+        LogNumbers known;               // the same, where publications are kept
         std::shared_ptr<storage::SessionCopy> session;
     };
     using ClaimEntry = std::map<std::uint64_t, Claim>::iterator;
@@ -144,6 +146,16 @@ private:
         std::uint64_t claim = 0;
         NodeIndex newer;
         std::string client_id;
+        RowStamp stamp{};    // of the session here
+        LogNumbers known{};  // what its shard has been told before
+    };
+    /// A session on its way, until it is there.
+    struct Handover {
+        NodeIndex to;
+        std::string client_id;
+        RowStamp stamp;
+        std::shared_ptr<const storage::SessionCopy> session;
+        LogNumbers known;
     };
     /// What the sessions of a node's own shards are subscribed to.
     using LocalRoutes = std::map<RouteKey, std::map<ShardIndex, Route>>;
@@ -204,6 +216,25 @@ private:
     void deliver_to_group(const MessageRef& message, const RouteKey& key, const std::string& group);
     void note_early(const MessageRef& message);
 
+    // member_log.cpp: publications and sessions that are kept until they are there
+    void begin_log();
+    void publish_by_log(const PeerPublication& publication, Instant now);
+    void compare_log(Instant now);
+    [[nodiscard]] LogNumbers known_to_shards(Instant now) const;
+    /// What the node that had the session has not delivered.
+    void add_missed(storage::SessionCopy& copy, const LogNumbers& known, Instant now);
+    void adopt(const std::shared_ptr<const storage::SessionCopy>& session, const LogNumbers& known,
+               Instant now);
+    [[nodiscard]] std::uint64_t
+    hand_over(NodeIndex to, const Eviction& eviction,
+              const std::shared_ptr<const storage::SessionCopy>& session);
+    void take_back_from(NodeIndex peer, Instant now);
+    void note_ended(const std::string& client_id, std::int64_t generation);
+    void judge_ended(const std::string& client_id, Instant now);
+    void on(NodeIndex from, const LogEntry& entry, Instant now);
+    void on(NodeIndex from, const LogState& state, Instant now);
+    void on(NodeIndex from, const SessionTaken& taken, Instant now);
+
     // member_claims.cpp: one session for each client
     [[nodiscard]] ClaimEntry find_claim(std::uint64_t number) { return claims_.find(number); }
     void begin(ClaimEntry claim, Instant now);
@@ -216,15 +247,22 @@ private:
     /// The one that waits for it to be over begins.
     void end(ClaimEntry claim, Instant now);
     void end_entering(const std::string& client_id, Instant now);
-    void remove_session(const std::string& client_id);
+    /// `has_ended`: for ever; otherwise it is somewhere else.
+    void remove_session(const std::string& client_id, bool has_ended);
+    [[nodiscard]] RowStamp stamp_of(const std::string& client_id,
+                                    const std::map<NodeIndex, RowStamp>& nodes, Instant now);
     void release_locks(const Claim& claim, std::uint64_t number);
     void add_early(Claim& claim) const;
+    static void add_to(storage::SessionCopy& copy, const MessageRef& message);
+    void evict(Eviction eviction, SessionFate fate, Instant now);
+    /// Defect::reroute_kicks_live.
+    void kick_announced(Instant now);
     void lose_claims_of(NodeIndex peer, Instant now);
     [[nodiscard]] std::vector<NodeIndex> lock_nodes(std::string_view client_id) const;
     [[nodiscard]] bool locks_most_of_all() const;
     [[nodiscard]] bool grant(NodeIndex to, std::uint64_t claim, const std::string& client_id,
                              Instant now);
-    void judge_double(const std::string& client_id, NodeIndex other);
+    void judge_double(const std::string& client_id, NodeIndex other, Instant now);
     void on(NodeIndex from, const LockRequest& request, Instant now);
     void on(NodeIndex from, const LockReply& reply, Instant now);
     void on(NodeIndex from, const LockRelease& release, Instant now);
@@ -340,6 +378,15 @@ private:
     std::map<NodeIndex, std::int64_t> cleaned_at_us_;
     std::vector<std::pair<ShardIndex, std::uint64_t>> withheld_;  // answers to PeerAddRoute
     bool is_replicator_dead_ = false;
+
+    // Of models that keep publications.
+    std::unique_ptr<MessageLog> log_;  // null: the model does not
+    Instant compares_log_at_ = never;
+    Instant repeats_until_ = Instant::min();
+    std::map<std::uint64_t, Handover> handovers_;
+    std::uint64_t last_handover_ = 0;
+    std::map<std::string, RowStamp> taken_back_;  // of clients whose session is to be here again
+    std::map<std::string, std::int64_t> ended_;   // generations
 };
 
 }  // namespace touchstone::cluster

@@ -45,6 +45,13 @@ void Member::take(const RegistryCommand& command, const std::optional<AgreedOwne
         for (const auto& [client_id, owner] : agreed_->owners()) note_owner(client_id);
         return;
     }
+    if (command.kind == RegistryCommand::Kind::refused) {
+        const auto claim = claims_.find(command.number);
+        if (command.node == options_.self && claim != claims_.end() &&
+            claim->second.step == Claim::Step::agreeing)
+            finish(claim, ReasonCode::server_unavailable, now);
+        return;
+    }
     note_owner(command.client_id);
     if (command.kind != RegistryCommand::Kind::claim) return;
     if (command.node != options_.self) {
@@ -104,11 +111,8 @@ void Member::evict_disowned(Instant now) {
         disowned_.pop_front();
         const auto owner = agreed_->owner_of(one.client_id);
         if (owner && owner->node == options_.self) continue;  // it came back
-        evictions_.emplace(++last_eviction_, Eviction{.to = std::nullopt,
-                                                      .claim = 0,
-                                                      .newer = one.newer,
-                                                      .client_id = one.client_id});
-        port_.evict(last_eviction_, one.client_id, SessionFate::moves);
+        evict({.to = std::nullopt, .newer = one.newer, .client_id = one.client_id},
+              SessionFate::moves, now);
     }
 }
 

@@ -56,12 +56,9 @@ void Member::on_withdrawn(ShardIndex from, ClaimNumber number, Instant now) {
 
 void Member::on_entered(const std::string& client_id, Instant now) {
     if (rules_.has_registry && !agreed_) {
-        RowStamp stamp{now.time_since_epoch().count(), options_.self};
         auto& nodes = sessions_[client_id];
-        // Whoever comes in last is the newest, although its node's clock may be behind.
-        for (const auto& [node, row] : nodes) stamp.at_us = std::max(stamp.at_us, row.at_us + 1);
         auto& row = nodes[options_.self];
-        row = stamp;
+        row = stamp_of(client_id, nodes, now);
         if (!options_.defects.has(Defect::registry_node_local))
             write_to_all(SessionWritten{client_id, row});
     }
@@ -70,25 +67,55 @@ void Member::on_entered(const std::string& client_id, Instant now) {
     end_entering(client_id, now);
 }
 
+RowStamp Member::stamp_of(const std::string& client_id, const std::map<NodeIndex, RowStamp>& nodes,
+                          Instant now) {
+    const auto entering = std::ranges::find_if(claims_, [&](const auto& entry) {
+        return entry.second.client_id == client_id && entry.second.step == Claim::Step::entering;
+    });
+    const auto back = taken_back_.extract(client_id);
+    if (entering == claims_.end() && !back.empty()) return back.mapped();
+    RowStamp stamp{rules_.counts_generations ? 1 : now.time_since_epoch().count(), options_.self};
+    // Whoever comes in last is the newest, although its node's clock may be behind.
+    for (const auto& [node, row] : nodes) {
+        stamp.at_us = std::max(stamp.at_us, row.at_us + 1);
+        stamp.clean_since = std::max(stamp.clean_since, row.clean_since);
+    }
+    if (!rules_.counts_generations) return stamp;
+    if (const auto ended = ended_.find(client_id); ended != ended_.end())
+        stamp.at_us = std::max(stamp.at_us, ended->second + 1);
+    if (entering != claims_.end() && entering->second.clean_start) stamp.clean_since = stamp.at_us;
+    return stamp;
+}
+
 void Member::on_released(const std::string& client_id, Instant now) {
     if (agreed_) return release_owner(client_id, now);
-    remove_session(client_id);
+    const bool has_ended = rules_.counts_generations;
+    remove_session(client_id, has_ended);
     end_entering(client_id, now);
 }
 
-void Member::remove_session(const std::string& client_id) {
+void Member::remove_session(const std::string& client_id, bool has_ended) {
     const auto found = sessions_.find(client_id);
-    if (found == sessions_.end() || found->second.erase(options_.self) == 0) return;
+    if (found == sessions_.end()) return;
+    const auto own = found->second.find(options_.self);
+    if (own == found->second.end()) return;
+    const auto generation = has_ended ? own->second.at_us : 0;
+    found->second.erase(own);
     disturb_sweep();
     if (found->second.empty()) sessions_.erase(found);
-    write_to_all(SessionRemoved{client_id});
+    if (has_ended) note_ended(client_id, generation);
+    write_to_all(SessionRemoved{client_id, generation});
 }
 
 void Member::begin(ClaimEntry claim, Instant now) {
     auto& [number, one] = *claim;
     one.gives_up_at = now + claim_timeout;
-    if (!rules_.has_registry || options_.defects.has(Defect::cluster_no_uniqueness))
+    if (!rules_.has_registry || has(Defect::cluster_no_uniqueness) ||
+        has(Defect::federation_double_route))
         return finish(claim, ReasonCode::success, now);
+    if (has(Defect::tracker_majority_required) &&
+        running_.size() + 1 <= options_.nodes.size() / 2)
+        return finish(claim, ReasonCode::server_unavailable, now);
     const bool may_register = rules_.may_register && !has(Defect::ready_requires_all);
     if (!is_ready_ && !may_register) return finish(claim, ReasonCode::server_unavailable, now);
     if (agreed_) {
@@ -96,7 +123,9 @@ void Member::begin(ClaimEntry claim, Instant now) {
         agreed_->ask_for({.kind = RegistryCommand::Kind::claim,
                           .node = options_.self,
                           .number = number,
-                          .client_id = one.client_id},
+                          .client_id = one.client_id,
+                          .is_conditional = has(Defect::session_cas_conflict),
+                          .expected = agreed_->owner_of(one.client_id)},
                          now);
         return take_agreed(now);
     }
@@ -175,7 +204,10 @@ void Member::finish(ClaimEntry claim, ReasonCode refusal, Instant now) {
     if (one.step == Claim::Step::entering) return end(claim, now);  // nothing came of it
     // Who has not answered yet may have granted its lock.
     if (one.step == Claim::Step::locking) one.locks.insert(one.awaited.begin(), one.awaited.end());
-    if (!is_failure(refusal)) add_early(one);
+    if (!is_failure(refusal)) {
+        add_early(one);
+        if (one.session != nullptr) add_missed(*one.session, one.known, now);
+    }
     if (!one.held.empty())
         holds_.push_back({now + hold_time, one.shard, std::exchange(one.held, {})});
     if (agreed_) {
@@ -314,29 +346,46 @@ void Member::on(NodeIndex from, const SessionOffer& offer, Instant now) {
     go_on(claim, now);
 }
 
-void Member::on(NodeIndex from, const SessionEviction& eviction, Instant) {
-    evictions_.emplace(++last_eviction_, Eviction{.to = from,
-                                                  .claim = eviction.claim,
-                                                  .newer = from,
-                                                  .client_id = eviction.client_id});
-    port_.evict(last_eviction_, eviction.client_id, eviction.fate);
+void Member::on(NodeIndex from, const SessionEviction& eviction, Instant now) {
+    evict({.to = from, .claim = eviction.claim, .newer = from, .client_id = eviction.client_id},
+          eviction.fate, now);
+}
+
+void Member::evict(Eviction eviction, SessionFate fate, Instant now) {
+    eviction.known = known_to_shards(now);
+    if (const auto rows = sessions_.find(eviction.client_id); rows != sessions_.end())
+        if (const auto own = rows->second.find(options_.self); own != rows->second.end())
+            eviction.stamp = own->second;
+    const auto client_id = eviction.client_id;
+    evictions_.emplace(++last_eviction_, std::move(eviction));
+    port_.evict(last_eviction_, client_id, fate);
 }
 
 void Member::on_evicted(std::uint64_t number, std::shared_ptr<const storage::SessionCopy> session,
-                        Instant) {
+                        Instant now) {
     const auto found = evictions_.find(number);
     if (found == evictions_.end()) return;  // asked for before this node began anew
     const auto eviction = std::move(found->second);
     evictions_.erase(found);
     own_claims_.erase(eviction.client_id);
     if (!agreed_)
-        remove_session(eviction.client_id);  // behind what the shard has said of it before
+        remove_session(eviction.client_id, false);  // behind what the shard has said of it before
     if (!eviction.to) {
-        if (session != nullptr && rules_.merges_sessions && is_up(eviction.newer))
-            port_.send(eviction.newer, SessionMerged{std::move(session)});
+        if (session == nullptr || !rules_.merges_sessions) return;
+        const auto handover = hand_over(eviction.newer, eviction, session);
+        if (is_up(eviction.newer))
+            port_.send(eviction.newer, SessionMerged{std::move(session), eviction.known, handover});
+        else
+            take_back_from(eviction.newer, now);
         return;
     }
-    SessionEvicted evicted{.claim = eviction.claim, .session = std::move(session), .seen = {}};
+    const auto handover = hand_over(*eviction.to, eviction, session);
+    if (handover != 0 && !is_up(*eviction.to)) return take_back_from(*eviction.to, now);
+    SessionEvicted evicted{.claim = eviction.claim,
+                           .session = std::move(session),
+                           .seen = {},
+                           .known = eviction.known,
+                           .handover = handover};
     if (const auto offered = offered_.find({*eviction.to, eviction.claim});
         offered != offered_.end()) {
         evicted.seen = std::move(offered->second.seen);
@@ -346,67 +395,77 @@ void Member::on_evicted(std::uint64_t number, std::shared_ptr<const storage::Ses
 }
 
 void Member::on(NodeIndex from, const SessionEvicted& evicted, Instant now) {
+    if (evicted.handover != 0) port_.send(from, SessionTaken{evicted.handover});
     const auto claim = find_claim(evicted.claim);
     if (claim == claims_.end() || claim->second.awaited.erase(from) == 0) {
         // Too late: the client has been refused or let in without it. It is not lost for that.
-        if (evicted.session != nullptr) port_.adopt(evicted.session);
+        if (evicted.session != nullptr) adopt(evicted.session, evicted.known, now);
         return;
     }
     auto& one = claim->second;
     one.seen.insert(one.seen.end(), evicted.seen.begin(), evicted.seen.end());
     if (evicted.session != nullptr && !one.clean_start) {
-        if (one.session == nullptr)
+        if (one.session == nullptr) {
             one.session = std::make_shared<storage::SessionCopy>(*evicted.session);
-        else
-            port_.adopt(evicted.session);  // of two that were there: beside it
+            one.known = evicted.known;
+        } else {
+            adopt(evicted.session, evicted.known, now);  // of two that were there: beside it
+        }
     }
     go_on(claim, now);
 }
 
 void Member::add_early(Claim& claim) const {
     if (claim.session == nullptr) return;
-    auto& copy = *claim.session;
-    const auto publisher = hash_of(claim.client_id, 0);
     for (const auto& message : claim.early) {
         const auto is_it = [&](const MessageRef& other) { return &*other == &*message; };
-        if (std::ranges::any_of(claim.seen, is_it) || std::ranges::any_of(copy.messages, is_it))
-            continue;
-        std::optional<storage::DeliveryRecord> delivery;
-        for (const auto& one : copy.subscriptions) {
-            if (one.is_shared || !wire::matches(one.text, message->topic()) ||
-                (one.options.no_local && message->publisher() == publisher))
-                continue;
-            const auto qos = lower(one.options.qos, message->qos());
-            if (!delivery) delivery = storage::DeliveryRecord{.qos = qos};
-            delivery->qos = std::max(delivery->qos, qos);
-            delivery->retain =
-                delivery->retain || (message->retain() && one.options.retain_as_published);
-            if (one.identifier != 0) delivery->identifiers.push_back(one.identifier);
-        }
-        if (!delivery) continue;
-        copy.messages.push_back(message);
-        delivery->message = copy.messages.size();
-        copy.deliveries.push_back(std::move(*delivery));
+        if (std::ranges::none_of(claim.seen, is_it)) add_to(*claim.session, message);
     }
+}
+
+void Member::add_to(storage::SessionCopy& copy, const MessageRef& message) {
+    const auto is_it = [&](const MessageRef& other) { return &*other == &*message; };
+    if (std::ranges::any_of(copy.messages, is_it)) return;
+    const auto publisher = hash_of(copy.session.client_id, 0);
+    std::optional<storage::DeliveryRecord> delivery;
+    for (const auto& one : copy.subscriptions) {
+        if (one.is_shared || !wire::matches(one.text, message->topic()) ||
+            (one.options.no_local && message->publisher() == publisher))
+            continue;
+        const auto qos = lower(one.options.qos, message->qos());
+        if (!delivery) delivery = storage::DeliveryRecord{.qos = qos};
+        delivery->qos = std::max(delivery->qos, qos);
+        delivery->retain =
+            delivery->retain || (message->retain() && one.options.retain_as_published);
+        if (one.identifier != 0) delivery->identifiers.push_back(one.identifier);
+    }
+    if (!delivery) return;
+    copy.messages.push_back(message);
+    delivery->message = copy.messages.size();
+    copy.deliveries.push_back(std::move(*delivery));
 }
 
 // --- Two sessions of one client
 // -------------------------------------------------------------------------
 
-void Member::judge_double(const std::string& client_id, NodeIndex other) {
+void Member::judge_double(const std::string& client_id, NodeIndex other, Instant now) {
     const auto& nodes = sessions_.find(client_id)->second;
     const auto own = nodes.find(options_.self);
-    if (own == nodes.end() || nodes.at(other) < own->second) return;
+    if (own == nodes.end()) return;
+    const auto& newer = nodes.at(other);
+    if (newer < own->second) return;
     if (has(Defect::migration_owner_ambiguous)) return;
-    evictions_.emplace(
-        ++last_eviction_,
-        Eviction{.to = std::nullopt, .claim = 0, .newer = other, .client_id = client_id});
-    port_.evict(last_eviction_, client_id,
-                rules_.merges_sessions ? SessionFate::moves : SessionFate::ends);
+    if (rules_.reports_doubles)
+        port_.alarm("client '" + client_id + "' is at node " + std::to_string(other.raw() + 1) +
+                    " as well: the session there is the newer one");
+    const bool is_over = own->second.at_us < newer.clean_since;
+    evict({.to = std::nullopt, .newer = other, .client_id = client_id},
+          rules_.merges_sessions && !is_over ? SessionFate::moves : SessionFate::ends, now);
 }
 
-void Member::on(NodeIndex, const SessionMerged& merged, Instant) {
-    port_.adopt(merged.session);
+void Member::on(NodeIndex from, const SessionMerged& merged, Instant now) {
+    if (merged.handover != 0) port_.send(from, SessionTaken{merged.handover});
+    adopt(merged.session, merged.known, now);
 }
 
 }  // namespace touchstone::cluster

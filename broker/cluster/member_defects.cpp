@@ -78,4 +78,14 @@ void Member::answer_withheld() {
         port_.tell(shard, PeerRouteAdded{sequence});
 }
 
+void Member::kick_announced(Instant now) {
+    // All that are announced anew have been here all the time.
+    std::vector<std::string> own;
+    for (const auto& [client_id, nodes] : sessions_)
+        if (nodes.contains(options_.self)) own.push_back(client_id);
+    for (const auto& client_id : own)
+        evict({.to = std::nullopt, .newer = options_.self, .client_id = client_id},
+              SessionFate::ends, now);
+}
+
 }  // namespace touchstone::cluster

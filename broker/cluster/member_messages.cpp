@@ -37,6 +37,7 @@ MessageRef without_retain(const MessageRef& message) {
 
 void Member::publish(const PeerPublication& publication, Instant now) {
     const auto& message = publication.message;
+    if (log_ && message->qos() != QoS::at_most_once) return publish_by_log(publication, now);
     const bool is_retained = message->retain();
     if (is_retained) note({message, publication.version}, now);
     std::set<NodeIndex> to;

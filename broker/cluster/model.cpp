@@ -61,6 +61,53 @@ constexpr auto strict_assumptions = std::to_array<std::string_view>({
     "on, and clocks of nodes run alike but for a tenth",
     "a node's part of the log is on its disk at once, and outlives every crash",
 });
+constexpr auto nats_assumptions = std::to_array<std::string_view>({
+    "one Raft group stands for the streams of all sessions and messages, with a replica on every "
+    "node",
+    "a publication of QoS 0 goes the same way; that it flows among the clients of a minority is "
+    "not modelled",
+    "a server that does not reach the leader keeps its connections, and they are silent; it closes "
+    "them when it knows of a leader again",
+    "messages are not sent again on a connection after 30 s, as consumers with AckWait would",
+    "Retained Messages are agreed upon; the cache of each server is not modelled",
+});
+constexpr auto emqx_ds_assumptions = std::to_array<std::string_view>({
+    "what is modelled is the durable side, as one shard with a replica on every node; sessions in "
+    "memory, the registry and the Retained Messages are as those of emqx5",
+    "an acknowledgement waits for the append; the inspected source does not wait (switch "
+    "ack_before_commit)",
+    "Retained Messages are agreed upon here; there they are in Mria",
+    "shared groups are those of the broker, without leaders of their own",
+    "a node that does not reach the leader keeps its connections, and they are silent",
+});
+constexpr auto bifromq_assumptions = std::to_array<std::string_view>({
+    "what is modelled are gossip, the dictionary and the live connections; the ranges of the stores "
+    "are not: a session is at one node, and not on replicas of an inbox range",
+    "of two connections of a client the older one by its node's clock is kicked when the views "
+    "merge, and its session becomes part of the newer one",
+    "of two Retained Messages the later one by its node's clock holds",
+    "a failure detector takes 3 to 5 s; nodes announce anew when links return and every 5 s if "
+    "something has changed",
+});
+constexpr auto federation_assumptions = std::to_array<std::string_view>({
+    "1,000 events are kept for a peer, and counted beyond; a peer is not expelled for that",
+    "events keep their order: the document says that after a split it is lost",
+    "a client has one session, which follows it (the mended behaviour: switch "
+    "federation_double_route)",
+    "a failure detector takes 3 to 5 s",
+});
+constexpr auto ideal_assumptions = std::to_array<std::string_view>({
+    "every publication goes to every node, which keeps it until all have it, without a limit",
+    "each row of a table belongs to one node since it began; a session has the generation after "
+    "all that its node knows of, and the highest is the newest, the higher node of two",
+    "the older of two sessions becomes part of the newer one, or ends if that was begun clean "
+    "since",
+    "messages come again where a session has moved or was united",
+    "a Will is published where its client was, and comes to the other side when links are back",
+    "sessions are in memory: with a node that crashes go its sessions and what it alone has",
+    "every node has its own Shared Subscriptions: each gets a copy",
+    "of two Retained Messages the later one by its node's clock holds",
+});
 /// `base` with what `change` does to it.
 template <class Change>
 constexpr ModelRules changed(ModelRules base, Change change) {
@@ -169,6 +216,17 @@ constexpr auto rmqtt_raft = changed(united, [](ModelRules& rules) {
     rules.merges_sessions = false;
     rules.assumptions = agreed_assumptions;
 });
+constexpr auto ideal_ap = changed(united, [](ModelRules& rules) {
+    rules.name = "ideal_ap";
+    rules.description = "A reference: both sides of a partition serve, and nothing acknowledged is "
+                        "lost when they are united";
+    rules.counts_generations = true;
+    rules.reports_doubles = true;
+    rules.keeps_rows = true;
+    rules.floods = true;
+    rules.keeps_log = true;
+    rules.assumptions = ideal_assumptions;
+});
 constexpr ModelRules forward_only{
     .name = "forward_only",
     .description = "Publications are flooded; clients, sessions and Shared Subscriptions are each "
@@ -192,6 +250,34 @@ constexpr ModelRules strict_cp{
     .converges_within = seconds{8},
     .assumptions = strict_assumptions};
 
+constexpr auto nats = changed(strict_cp, [](ModelRules& rules) {
+    rules.name = "nats";
+    rules.description = "NATS: sessions and messages are streams that most of the nodes agree upon";
+    rules.keeps_connections = true;
+    rules.assumptions = nats_assumptions;
+});
+constexpr auto emqx_ds = changed(strict_cp, [](ModelRules& rules) {
+    rules.name = "emqx_ds";
+    rules.description = "EMQX with durable storage: sessions and messages are shards that most of "
+                        "their replicas agree upon";
+    rules.keeps_connections = true;
+    rules.assumptions = emqx_ds_assumptions;
+});
+constexpr auto bifromq = changed(united, [](ModelRules& rules) {
+    rules.name = "bifromq";
+    rules.description = "BifroMQ: gossip, and a dictionary of clients that is announced anew when "
+                        "the views merge";
+    rules.assumptions = bifromq_assumptions;
+});
+constexpr auto federation = changed(united, [](ModelRules& rules) {
+    rules.name = "federation";
+    rules.description = "Federated nodes: subscriptions and messages go to each peer through a "
+                        "bounded queue";
+    rules.keeps_rows = true;
+    rules.kept_messages_max = 1'000;
+    rules.assumptions = federation_assumptions;
+});
+
 constexpr std::array models{emqx4,
                             emqx4_original,
                             emqx5,
@@ -205,7 +291,12 @@ constexpr std::array models{emqx4,
                             rmqtt_raft,
                             hivemq,
                             forward_only,
-                            strict_cp};
+                            strict_cp,
+                            ideal_ap,
+                            nats,
+                            emqx_ds,
+                            bifromq,
+                            federation};
 
 }  // namespace
 

@@ -22,16 +22,25 @@ struct ModelRules {
     /// records as its storage (ReplicatedStore); the others pass their clients on to it. What
     /// follows means nothing then, but for minority_refuses and the times.
     bool is_one_broker = false;
+    /// Of one broker: a node that does not reach the leader leaves its clients' connections as they
+    /// are until it knows of another one.
+    bool keeps_connections = false;
 
     // Who has the session of a client.
     bool has_registry = true;       // otherwise every node lets in whomever it does not know
     bool agrees_on_owners = false;  // most of the nodes agree upon who has a client (Raft)
+    /// Of those: only the first so many nodes vote, the others learn what was agreed. 0: all vote.
+    std::size_t voters_max = 0;
     bool locks_clients = false;     // a CONNECT locks its client at most of the nodes that are up
     bool asks_everybody = false;    // not only the node that the table names
     bool refuses_if_owner_is_away =
         false;                  // who resumes is refused while its session's node is down
     bool keeps_newest = false;  // of two that appear at once or when links return, the older goes
     bool merges_sessions = false;  // … and becomes part of the newer one
+    /// Of several sessions the one of the highest generation is the newest, whatever clocks say; what
+    /// has ended is remembered by its generation.
+    bool counts_generations = false;
+    bool reports_doubles = false;  // an operator is told of each client that two nodes had
 
     bool minority_refuses = false;  // a node that reaches half of all nodes or fewer lets nobody in
 
@@ -53,6 +62,9 @@ struct ModelRules {
     /// do not.
     Duration compares_every = Duration::max();
 
+    /// Publications of QoS 1 and 2 are kept until all nodes have them (MessageLog), and sessions
+    /// until their new node has them. Takes floods.
+    bool keeps_log = false;
     /// Publications that are kept for another node until it has confirmed them; they are sent
     /// again when it is back. 0: none is, and what does not arrive is lost.
     std::size_t kept_messages_max = 0;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -20,8 +21,9 @@ namespace touchstone::cluster {
 
 /// When a row was written, by the clock of the node that wrote it.
 struct RowStamp {
-    std::int64_t at_us = 0;
+    std::int64_t at_us = 0;  // or a generation, where they are counted
     NodeIndex node;
+    std::int64_t clean_since = 0;  // sessions of the client of an earlier generation are over
     friend auto operator<=>(const RowStamp&, const RowStamp&) = default;
 };
 
@@ -39,6 +41,7 @@ struct SessionWritten {  // the sender has a session of the client
 };
 struct SessionRemoved {
     std::string client_id;
+    std::int64_t ended = 0;  // the generation that has ended, and those before; 0: it has moved
 };
 struct RetainedWritten {  // without payload: removed
     MessageRef message;
@@ -78,6 +81,22 @@ struct PublicationsTaken {
     PublicationNumber number;
 };
 
+// Publications that are kept until all nodes have them.
+/// A node since it began, and how often it has.
+using LogOrigin = std::pair<NodeIndex, std::uint64_t>;
+using LogNumbers = std::map<LogOrigin, std::uint64_t>;
+struct LogEntry {
+    LogOrigin origin;
+    std::uint64_t number = 0;  // from 1 on
+    MessageRef message;
+    RetainVersion version;
+    bool is_oldest = false;  // those before it are everywhere
+};
+/// What the sender has, and asks for what it has not.
+struct LogState {
+    LogNumbers known;
+};
+
 // A client is let in. Claims are numbered by the node that it connects to.
 struct LockRequest {
     std::uint64_t claim = 0;
@@ -113,10 +132,17 @@ struct SessionEvicted {
     /// What came to the sender for its subscribers since SessionOffer: it has been delivered there,
     /// or is in the session.
     std::vector<MessageRef> seen;
+    LogNumbers known{};          // the same, where publications are kept
+    std::uint64_t handover = 0;  // above 0: SessionTaken is wanted
 };
 /// Two nodes had a session of the client; this was the older one.
 struct SessionMerged {
     std::shared_ptr<const storage::SessionCopy> session;
+    LogNumbers known{};
+    std::uint64_t handover = 0;  // as above
+};
+struct SessionTaken {
+    std::uint64_t handover = 0;
 };
 
 struct RegistryCommand;  // agreed_registry.hpp
@@ -138,12 +164,17 @@ struct SessionRow {
     std::string client_id;
     RowStamp stamp;  // its node has the session
 };
+struct EndedRow {  // see SessionRemoved
+    std::string client_id;
+    std::int64_t ended = 0;
+};
 struct Tables {
     std::uint64_t number =
         0;  // of the request; 0: nobody asked, and these are the sender's own rows
     std::vector<RouteRow> routes;
     std::vector<SessionRow> sessions;
     std::vector<RetainedWritten> retained;
+    std::vector<EndedRow> ended{};
     std::map<NodeIndex, std::uint64_t> written;  // by node: the last of its writes that is in them
 };
 
@@ -159,6 +190,7 @@ using NodeMessage =
     std::variant<TableWrite, NodePublication, NodeSharedPublication, LockRequest, LockReply,
                  LockRelease, SessionRequest, SessionOffer, SessionEviction, SessionEvicted,
                  SessionMerged, TablesRequest, Tables, RegistryProposal, RaftMessage,
-                 HealingMessage, PublicationsTaken, LinkLost, LinkDropped>;
+                 HealingMessage, PublicationsTaken, LinkLost, LinkDropped, SessionTaken, LogEntry,
+                 LogState>;
 
 }  // namespace touchstone::cluster

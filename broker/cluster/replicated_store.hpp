@@ -84,6 +84,8 @@ public:
     /// A number that is another one for other records.
     [[nodiscard]] std::uint64_t digest() const;
 
+    /// Whether this node leads, whatever others may do meanwhile.
+    [[nodiscard]] bool is_leader() const { return raft_.role() == RaftRole::leader; }
     /// Of the broker's shard: take_stored() has the batch once it is stored. While this node leads.
     void commit(unsigned shard, BatchNumber number, std::vector<RecordChange> changes, Instant now);
     /// Batches of this node since the last call, in order.

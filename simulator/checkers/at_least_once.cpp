@@ -89,6 +89,7 @@ void check_handing_over(const Trace& trace, const History& history, Failures& fa
 }  // namespace
 
 Failures check_at_least_once(const Trace& trace, const History& history) {
+    if (judged_as(trace) == JudgedAs::keepers) return check_delivery_in_cluster(trace, history);
     if (judged_as(trace) == JudgedAs::cluster)
         return check_at_least_once_in_cluster(trace, history);
     Failures failures;

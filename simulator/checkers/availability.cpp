@@ -10,7 +10,7 @@
 namespace touchstone::simulator {
 
 Failures check_availability(const Trace& trace, const History& history) {
-    if (judged_as(trace) == JudgedAs::cluster) return check_declared_availability(trace, history);
+    if (is_cluster_of_brokers(trace)) return check_declared_availability(trace, history);
     Failures failures;
     if (judged_as(trace) == JudgedAs::one_broker)
         failures = check_declared_availability(trace, history);

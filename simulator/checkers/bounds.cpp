@@ -140,7 +140,7 @@ void check_unlimited(const Trace& trace, Failures& failures) {
 }  // namespace
 
 Failures check_bounds(const Trace& trace, const History& history) {
-    if (judged_as(trace) == JudgedAs::cluster) return check_bounds_of_cluster(trace);
+    if (is_cluster_of_brokers(trace)) return check_bounds_of_cluster(trace);
     Failures failures;
     check_queues(trace, history, failures);
     check_silence(trace, history, failures);

@@ -27,6 +27,7 @@ enum class InClusters : std::uint8_t {
     no,  // it asks for what one process alone promises
     /// Few models promise it: a scenario has to name it.
     if_named,
+    if_kept,  // the same, and clusters that keep publications until all nodes have them promise it
     /// It looks at connections one by one, or at what the members of a cluster agree about.
     yes,
 };
@@ -43,22 +44,38 @@ struct Checker {
 enum class JudgedAs : std::uint8_t {
     nodes,
     cluster,
+    keepers,     // a cluster that keeps publications until all of its nodes have them
     one_broker,  // that the nodes of a cluster are together: it promises what either does
 };
 [[nodiscard]] constexpr bool is_judged_by(const Checker& checker, JudgedAs what) {
-    return (what != JudgedAs::cluster && checker.judges_nodes) ||
+    const bool is_one_process = what == JudgedAs::nodes || what == JudgedAs::one_broker;
+    return (is_one_process && checker.judges_nodes) ||
            (what != JudgedAs::nodes && checker.in_clusters != InClusters::no);
 }
 /// Whether a scenario that names these invariants, or none, asks for it.
 template <class Names>
 [[nodiscard]] bool is_asked(const Checker& checker, JudgedAs what, const Names& named) {
     if (!is_judged_by(checker, what)) return false;
-    if (named.empty()) return what != JudgedAs::cluster || checker.in_clusters == InClusters::yes;
-    return std::ranges::find(named, checker.id) != named.end();
+    if (!named.empty()) return std::ranges::find(named, checker.id) != named.end();
+    switch (what) {
+        case JudgedAs::nodes:
+        case JudgedAs::one_broker: return true;
+        case JudgedAs::cluster: return checker.in_clusters == InClusters::yes;
+        case JudgedAs::keepers:
+            return checker.in_clusters == InClusters::yes ||
+                   checker.in_clusters == InClusters::if_kept;
+    }
+    return false;
 }
 [[nodiscard]] inline JudgedAs judged_as(const Trace& trace) {
     if (trace.cluster.model.empty()) return JudgedAs::nodes;
-    return trace.cluster.one_broker ? JudgedAs::one_broker : JudgedAs::cluster;
+    if (trace.cluster.one_broker) return JudgedAs::one_broker;
+    return trace.cluster.keeps_log ? JudgedAs::keepers : JudgedAs::cluster;
+}
+
+/// Each of its nodes is one of its own.
+[[nodiscard]] inline bool is_cluster_of_brokers(const Trace& trace) {
+    return !trace.cluster.model.empty() && !trace.cluster.one_broker;
 }
 
 /// In the order in which reports list them.
@@ -107,9 +124,10 @@ Failures check_route_convergence(const Trace& trace, const History& history);   
 Failures check_membership_convergence(const Trace& trace, const History& history);    // C3
 Failures check_silent_divergence(const Trace& trace, const History& history);         // C4
 Failures check_heal_liveness(const Trace& trace, const History& history);             // C6
-/// C5, S1 and R1 across the nodes of a cluster.
+/// C5, S1, Q1 and R1 across the nodes of a cluster.
 Failures check_declared_availability(const Trace& trace, const History& history);
 Failures check_single_owner_of_cluster(const Trace& trace, const History& history);
+Failures check_delivery_in_cluster(const Trace& trace, const History& history);
 Failures check_retained_in_cluster(const Trace& trace, const History& history);
 Failures check_probe(const Trace& trace, const History& history);  // probe
 // Promises that the catalogue has no id for.

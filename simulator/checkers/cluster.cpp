@@ -64,6 +64,81 @@ bool is_judged(const Trace& trace) {
     return trace.agreement.at != never;
 }
 
+/// Who was connected to two nodes for longer than it takes to tell a new connection of an old one:
+/// an operator is told.
+void check_reports(const Trace& trace, const History& history, Failures& failures) {
+    constexpr Duration excused = std::chrono::seconds{10};  // a claim, and a try of its client
+    const auto end_of = [&](const ConnectionHistory& one) {
+        return one.end_entry == no_entry ? trace.agreement.at : trace.entries[one.end_entry].at;
+    };
+    std::set<std::string> told;
+    for (const auto& one : history.connections) {
+        if (!one.is_accepted || one.session_expiry_s == 0) continue;
+        for (const auto& other : history.connections) {
+            if (!other.is_accepted || other.client_id != one.client_id ||
+                other.entrance == one.entrance || other.connack_entry < one.connack_entry ||
+                told.contains(one.client_id))
+                continue;
+            const Instant since = trace.entries[other.connack_entry].at;
+            const Instant until = std::min(end_of(one), end_of(other));
+            if (until < since + excused || one.end == ConnectionHistory::End::with_process)
+                continue;
+            const auto names_it = [&](const TracedAlarm& alarm) {
+                return alarm.text.find("'" + one.client_id + "'") != std::string::npos;
+            };
+            if (std::ranges::any_of(trace.alarms, names_it)) continue;
+            told.insert(one.client_id);
+            failures.push_back(
+                {trace.agreement.entry,
+                 fmt::format("'{}' was connected to {} and {} at once, and no operator was told",
+                             one.client_id, trace.name_of(one.entrance),
+                             trace.name_of(other.entrance))});
+        }
+    }
+}
+
+/// Where no node or link has failed since the first of a topic, the last of it is retained, whatever
+/// the clocks of nodes show; of two that came at nearly the same time either.
+void check_last_retained(const Trace& trace, Failures& failures) {
+    constexpr Duration apart = std::chrono::seconds{1};
+    Instant disturbed_at = Instant::min();
+    for (const auto& one : trace.reach) disturbed_at = std::max(disturbed_at, one.at);
+    for (const auto& fault : trace.faults)
+        if (fault.kind == "pause") disturbed_at = std::max(disturbed_at, fault.ended_at);
+    if (disturbed_at != Instant::min()) disturbed_at += trace.cluster.notices_within + apart;
+    struct Last {
+        Instant at;
+        Instant first_at = never;
+        std::uint32_t message = no_message;
+        bool is_alone = true;
+    };
+    std::map<std::string, Last> last;  // by topic
+    for (const auto& entry : trace.entries) {
+        const auto* const packet = taken_by_broker(trace, entry);
+        if (packet == nullptr || packet->type != wire::PacketType::publish || !packet->retain)
+            continue;
+        auto& one = last[packet->topic];
+        one.is_alone = one.message == no_message || entry.at - one.at >= apart;
+        one.at = entry.at;
+        one.first_at = std::min(one.first_at, entry.at);
+        one.message = packet->message;
+    }
+    for (const auto& [topic, one] : last) {
+        if (!one.is_alone || one.message == no_message || one.first_at <= disturbed_at ||
+            one.at + apart > trace.agreement.at)
+            continue;
+        const auto wanted = topic + " = " + label_of(trace.messages[one.message].payload);
+        for (const auto& member : trace.agreement.members) {
+            if (!member.is_serving) continue;
+            const auto& rows = member.own_retained;
+            if (std::ranges::find(rows, wanted) != rows.end()) continue;
+            failures.push_back({trace.agreement.entry,
+                                fmt::format("{} does not retain {}, which was published last",
+                                            trace.name_of(member.node), wanted)});
+        }
+    }
+}
+
 }  // namespace
 
 Failures check_registry_convergence(const Trace& trace, const History&) {
@@ -98,9 +173,10 @@ Failures check_membership_convergence(const Trace& trace, const History&) {
     return failures;
 }
 
-Failures check_silent_divergence(const Trace& trace, const History&) {
+Failures check_silent_divergence(const Trace& trace, const History& history) {
     Failures failures;
     if (!is_judged(trace)) return failures;
+    if (trace.cluster.reports_doubles) check_reports(trace, history, failures);
     const auto& members = trace.agreement.members;
     const bool is_healthy = std::ranges::all_of(
         members, [](const auto& member) { return !member.is_up || member.health == "healthy"; });
@@ -178,6 +254,7 @@ Failures check_single_owner_of_cluster(const Trace& trace, const History& histor
 Failures check_retained_in_cluster(const Trace& trace, const History&) {
     Failures failures;
     if (!is_judged(trace) || !trace.cluster.shares_retained) return failures;
+    check_last_retained(trace, failures);
     const TracedMember* first = nullptr;
     for (const auto& member : trace.agreement.members) {
         if (!member.is_serving) continue;

@@ -1,9 +1,10 @@
 // causes: a client gives up a connection for a reason of this connection: its application says so,
 // its process goes, an answer is overdue, or the server sent what ends one. Another connection's
-// failure is none.
+// failure is none. And a session is taken over by somebody.
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,14 +24,34 @@ bool ends_connection(const TracedPacket& packet) {
            (packet.type == PacketType::connack && is_failure(packet.reason));
 }
 
+/// Who is told that its session was taken over: by whom?
+void check_takeovers(const Trace& trace, const History& history, Failures& failures) {
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto* const packet = sent_by_broker(trace, trace.entries[index]);
+        if (packet == nullptr || packet->type != PacketType::disconnect ||
+            packet->reason != ReasonCode::session_taken_over)
+            continue;
+        const auto& mine = history.of(packet->connection);
+        const auto takes_it = [&](const ConnectionHistory& other) {
+            return &other != &mine && other.client_id == mine.client_id &&
+                   other.connect_entry < index && other.end_entry > mine.connect_entry;
+        };
+        if (std::ranges::any_of(history.connections, takes_it)) continue;
+        failures.push_back({index, fmt::format("'{}' is told that its session was taken over, and "
+                                               "nobody has connected with its name",
+                                               mine.client_id)});
+    }
+}
+
 }  // namespace
 
-Failures check_connection_causes(const Trace& trace, const History&) {
+Failures check_connection_causes(const Trace& trace, const History& history) {
     using Kind = TraceEntry::Kind;
     std::map<Actor, Instant> excused_at;              // a command, a crash
     std::map<ConnectionNumber, Instant> waits_since;  // for CONNACK or PINGRESP
     std::set<ConnectionNumber> ended_by_server;
     Failures failures;
+    check_takeovers(trace, history, failures);
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
         if (entry.kind == Kind::commanded || entry.kind == Kind::crashed ||

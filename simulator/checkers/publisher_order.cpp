@@ -54,8 +54,7 @@ bool may_be_repetition(const Trace& trace, const History& history, const TracedP
 }  // namespace
 
 Failures check_publisher_order(const Trace& trace, const History& history) {
-    if (judged_as(trace) == JudgedAs::cluster)
-        return check_publisher_order_in_cluster(trace, history);
+    if (is_cluster_of_brokers(trace)) return check_publisher_order_in_cluster(trace, history);
     struct Last {
         std::uint64_t sequence = 0;
         std::uint32_t message = no_message;

@@ -93,7 +93,7 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
 }  // namespace
 
 Failures check_retained_convergence(const Trace& trace, const History& history) {
-    if (judged_as(trace) == JudgedAs::cluster) return check_retained_in_cluster(trace, history);
+    if (is_cluster_of_brokers(trace)) return check_retained_in_cluster(trace, history);
     Failures failures;
     const auto shown = [](const std::string& payload) {
         return payload.empty() ? std::string{"nothing"} : label_of(payload);

@@ -11,7 +11,7 @@
 namespace touchstone::simulator {
 
 Failures check_single_owner(const Trace& trace, const History& history) {
-    if (judged_as(trace) == JudgedAs::cluster) return check_single_owner_of_cluster(trace, history);
+    if (is_cluster_of_brokers(trace)) return check_single_owner_of_cluster(trace, history);
     std::map<std::pair<Actor, std::string>, ConnectionNumber> newest;  // node, Client Identifier
     Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {

@@ -151,7 +151,7 @@ private:
 }  // namespace
 
 Failures check_will_once(const Trace& trace, const History& history) {
-    if (judged_as(trace) == JudgedAs::cluster) return check_will_once_in_cluster(trace, history);
+    if (is_cluster_of_brokers(trace)) return check_will_once_in_cluster(trace, history);
     FlowTracker tracker;
     Progress order;
     // message → session → entries of first transmissions
