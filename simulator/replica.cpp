@@ -102,7 +102,9 @@ void Replica::after_input() {
             if (!core_->is_up() || shards_[shard].under_way_since == never ||
                 shards_[shard].number != number)
                 continue;
-            shards_[shard].under_way_since = never;
+            const auto begun_at = std::exchange(shards_[shard].under_way_since, never);
+            if (begun_at + commit_time < engine_.now())
+                slow_batches_.push_back({begun_at, engine_.now()});
             core_->on_stored(shard, number, StorageOutcome::stored);
         }
     }
@@ -156,7 +158,7 @@ void Replica::judge_core() {
     if (core_->is_up() && !leads && !has(Defect::confirm_in_minority))
         drop_core(options_.keeps_connections);
     if (!core_->is_up() && leads && store_->is_caught_up()) start_core();
-    if (!core_->is_up() || store_->leads_until() == lease_armed_) return;
+    if (!core_->is_up() || !holds_lease() || store_->leads_until() == lease_armed_) return;
     lease_armed_ = store_->leads_until();
     engine_.schedule(lease_armed_, {owner_, lease_end, 0, incarnation_});
 }
@@ -198,7 +200,8 @@ void Replica::commit(unsigned shard, BatchNumber number) {
     one.number = number;
     one.under_way_since = std::min(engine_.now(), std::exchange(one.open_since, never));
     auto changes = std::exchange(one.open, {});
-    const bool is_kept = store_->is_leader() && (holds_lease() || !has(Defect::confirm_in_minority));
+    const bool is_kept =
+        store_->is_leader() && (holds_lease() || !has(Defect::confirm_in_minority));
     if (is_kept) store_->commit(shard, number, std::move(changes), engine_.now());
     if (!is_kept || has(Defect::ack_before_commit)) answer_early(shard);
 }
@@ -217,6 +220,15 @@ DiskLoss Replica::crash() {
         shard = {};
     }
     early_.clear();
+    // What is not stored may have come of a batch of another shard that had to wait, and that of
+    // another one.
+    for (int hops = 0; hops < 2; ++hops) {
+        const auto since = loss.unsynced_since;
+        for (const auto& batch : slow_batches_)
+            if (since != never && batch.stored_at + commit_time >= since)
+                loss.unsynced_since = std::min(loss.unsynced_since, batch.begun_at);
+    }
+    slow_batches_.clear();
     return loss;
 }
 

@@ -90,6 +90,8 @@ public:
     [[nodiscard]] const Records& records(unsigned shard) const override {
         return store_->records(shard);
     }
+    /// A batch is stored in that time, unless most of the nodes were out of reach meanwhile.
+    static constexpr Duration commit_time = std::chrono::milliseconds{20};
     /// Goes with what the broker writes next.
     void set_aside(unsigned shard, const std::string& key) override {
         shards_[shard].open.push_back({key, std::nullopt});
@@ -151,6 +153,11 @@ private:
     std::optional<Instant> tick_at_;
     Instant lease_armed_ = Instant::min();
     std::vector<Shard> shards_;
+    struct SlowBatch {
+        Instant begun_at;
+        Instant stored_at;
+    };
+    std::vector<SlowBatch> slow_batches_;  // of the broker that runs here, that took longer
 
     std::optional<cluster::NodeIndex> route_;  // where its clients' connections go
     std::map<ConnectionNumber, cluster::NodeIndex> connections_;  // that came here: where they went

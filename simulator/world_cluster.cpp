@@ -84,8 +84,7 @@ std::unique_ptr<Replica> World::make_replica(const NodeOptions& options, std::si
 void World::begin_replicas(const NodeOptions& options) {
     auto broker = traced_node(options);
     broker.actor = trace_.add_actor("the broker");
-    // A batch may take as long as a lease, and what it brings about another one.
-    broker.durable_within = 2 * (cluster::ReplicatedStore::lease_time + options.peer_delay_high);
+    broker.durable_within = 2 * (Replica::commit_time + options.peer_delay_high);
     trace_.nodes.push_back(broker);
     trace_.cluster.one_broker = broker.actor;
     std::vector<Replica*> all;

@@ -36,9 +36,9 @@ Member::Member(const MemberOptions& options, MemberPort& port)
       port_{port} {
     CHECK(contains(options.nodes, options.self));
     if (rules_.agrees_on_owners)
-        agreed_ = std::make_unique<AgreedRegistry>(
-            agreement_of(options),
-            static_cast<AgreedRegistry::Port&>(*this), port.agreement_disk());
+        agreed_ = std::make_unique<AgreedRegistry>(agreement_of(options),
+                                                   static_cast<AgreedRegistry::Port&>(*this),
+                                                   port.agreement_disk());
     if (rules_.kept_messages_max > 0) last_publication_.epoch = port.random();
     if (!rules_.has_database) return;
     healing_ = make_healing({.policy = rules_.healing,

@@ -113,8 +113,7 @@ void Member::begin(ClaimEntry claim, Instant now) {
     if (!rules_.has_registry || has(Defect::cluster_no_uniqueness) ||
         has(Defect::federation_double_route))
         return finish(claim, ReasonCode::success, now);
-    if (has(Defect::tracker_majority_required) &&
-        running_.size() + 1 <= options_.nodes.size() / 2)
+    if (has(Defect::tracker_majority_required) && running_.size() + 1 <= options_.nodes.size() / 2)
         return finish(claim, ReasonCode::server_unavailable, now);
     const bool may_register = rules_.may_register && !has(Defect::ready_requires_all);
     if (!is_ready_ && !may_register) return finish(claim, ReasonCode::server_unavailable, now);

@@ -81,7 +81,8 @@ constexpr auto emqx_ds_assumptions = std::to_array<std::string_view>({
     "a node that does not reach the leader keeps its connections, and they are silent",
 });
 constexpr auto bifromq_assumptions = std::to_array<std::string_view>({
-    "what is modelled are gossip, the dictionary and the live connections; the ranges of the stores "
+    "what is modelled are gossip, the dictionary and the live connections; the ranges of the "
+    "stores "
     "are not: a session is at one node, and not on replicas of an inbox range",
     "of two connections of a client the older one by its node's clock is kicked when the views "
     "merge, and its session becomes part of the newer one",

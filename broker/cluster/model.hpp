@@ -31,14 +31,14 @@ struct ModelRules {
     bool agrees_on_owners = false;  // most of the nodes agree upon who has a client (Raft)
     /// Of those: only the first so many nodes vote, the others learn what was agreed. 0: all vote.
     std::size_t voters_max = 0;
-    bool locks_clients = false;     // a CONNECT locks its client at most of the nodes that are up
-    bool asks_everybody = false;    // not only the node that the table names
+    bool locks_clients = false;   // a CONNECT locks its client at most of the nodes that are up
+    bool asks_everybody = false;  // not only the node that the table names
     bool refuses_if_owner_is_away =
         false;                  // who resumes is refused while its session's node is down
     bool keeps_newest = false;  // of two that appear at once or when links return, the older goes
     bool merges_sessions = false;  // … and becomes part of the newer one
-    /// Of several sessions the one of the highest generation is the newest, whatever clocks say; what
-    /// has ended is remembered by its generation.
+    /// Of several sessions the one of the highest generation is the newest, whatever clocks say;
+    /// what has ended is remembered by its generation.
     bool counts_generations = false;
     bool reports_doubles = false;  // an operator is told of each client that two nodes had
 

@@ -97,8 +97,8 @@ void check_reports(const Trace& trace, const History& history, Failures& failure
     }
 }
 
-/// Where no node or link has failed since the first of a topic, the last of it is retained, whatever
-/// the clocks of nodes show; of two that came at nearly the same time either.
+/// Where no node or link has failed since the first of a topic, the last of it is retained,
+/// whatever the clocks of nodes show; of two that came at nearly the same time either.
 void check_last_retained(const Trace& trace, Failures& failures) {
     constexpr Duration apart = std::chrono::seconds{1};
     Instant disturbed_at = Instant::min();

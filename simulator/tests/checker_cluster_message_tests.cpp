@@ -67,6 +67,70 @@ TEST(cluster_messages, have_to_reach_who_has_subscribed_at_another_node) {
     }
 }
 
+// Of clusters that keep publications until all nodes have them: whatever was cut meanwhile.
+TEST(cluster_messages, that_are_kept_have_to_reach_who_has_subscribed_on_another_side) {
+    for (const bool arrives : {false, true}) {
+        TwoNodes nodes;
+        nodes.builder.trace().cluster.keeps_log = true;
+        nodes.part(seconds{60});
+        const auto late = nodes.builder.connect("late");
+        nodes.builder.subscribe(late, "t");
+        nodes.publish("1", 1);
+        nodes.deliver("1", 1);
+        if (arrives) nodes.builder.deliver(late, "t", "1", {.packet_id = 1});
+        nodes.builder.pass(seconds{10});
+        EXPECT_THAT(nodes.of(check_at_least_once), SizeIs(arrives ? 0 : 1));
+    }
+}
+
+TEST(cluster_messages, that_are_kept_are_not_owed_to_who_has_given_them_up) {
+    TwoNodes nodes;
+    nodes.builder.trace().cluster.keeps_log = true;
+    nodes.publish("1", 1);
+    nodes.builder.unsubscribe(nodes.subscriber, "#");
+    nodes.builder.pass(seconds{10});
+    EXPECT_THAT(nodes.of(check_at_least_once), IsEmpty());
+}
+
+TEST(cluster_messages, that_are_kept_go_with_a_node_that_crashes) {
+    TwoNodes nodes;
+    nodes.builder.trace().cluster.keeps_log = true;
+    nodes.publish("1", 1);
+    auto& trace = nodes.builder.trace();
+    trace.add({trace.entries.back().at, TraceEntry::Kind::node_crashed, Direction::to_broker,
+               nodes.first, ConnectionNumber{}, 0});
+    nodes.builder.pass(seconds{10});
+    EXPECT_THAT(nodes.of(check_at_least_once), IsEmpty());
+}
+
+TEST(cluster_messages, that_are_retained_are_the_last_ones_whatever_clocks_show) {
+    for (const bool is_last : {false, true}) {
+        TwoNodes nodes;
+        auto& trace = nodes.builder.trace();
+        trace.cluster.shares_retained = true;
+        nodes.builder.publish(nodes.publisher, "t", "old", {.packet_id = 1, .retain = true});
+        nodes.builder.pass(seconds{2});
+        nodes.builder.publish(nodes.publisher, "t", "new", {.packet_id = 2, .retain = true});
+        for (auto& member : trace.agreement.members) {
+            member.is_serving = true;
+            member.own_retained = {is_last ? "t = new" : "t = old"};
+        }
+        EXPECT_THAT(nodes.of(check_retained_in_cluster), SizeIs(is_last ? 0 : 2));
+    }
+}
+
+TEST(cluster_messages, tell_nobody_of_a_takeover_that_there_was_not) {
+    for (const bool is_true : {false, true}) {
+        TwoNodes nodes;
+        if (is_true) nodes.builder.connect("s", {.is_answered = false});
+        Buffer bytes;
+        wire::encode(bytes, wire::Disconnect{.reason = ReasonCode::session_taken_over},
+                     ProtocolVersion::v5);
+        nodes.builder.to_client(nodes.subscriber, bytes);
+        EXPECT_THAT(nodes.of(check_connection_causes), SizeIs(is_true ? 0 : 1));
+    }
+}
+
 TEST(cluster_messages, are_not_owed_to_who_subscribed_while_the_nodes_were_parted) {
     for (const bool is_parted : {false, true}) {
         TwoNodes nodes;
