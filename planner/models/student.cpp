@@ -1,6 +1,7 @@
 #include "planner/models/student.hpp"
 
 #include <cmath>
+#include <initializer_list>
 
 #include "broker/base/check.hpp"
 
