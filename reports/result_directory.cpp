@@ -22,6 +22,7 @@
 #include "reports/markdown.hpp"
 #include "reports/merge.hpp"
 #include "reports/pcapng.hpp"
+#include "reports/plan_page.hpp"
 #include "reports/protobuf_text.hpp"
 #include "reports/run_file.hpp"
 #include "reports/summary.hpp"
@@ -147,6 +148,7 @@ std::optional<Problem> remove_earlier(const std::filesystem::path& folder,
 std::string page_of(const results::Run& run) {
     if (run.has_sweep()) return sweep_page(run);
     if (run.has_load_report()) return load_page(run);
+    if (run.has_plan_report()) return plan_page(run);
     if (is_fleet(run)) return fleet_page(run);
     if (run.has_comparison()) return comparison_page(run);
     return html_report(merge_runs(run.name(), {run}));

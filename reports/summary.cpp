@@ -87,6 +87,7 @@ std::string_view kind_text(results::Run::Kind kind) {
         case results::Run::conformance: return "conformance";
         case results::Run::simulation: return "simulation";
         case results::Run::load: return "load";
+        case results::Run::plan: return "plan";
         default: return "run";
     }
 }

@@ -15,7 +15,7 @@ namespace touchstone::reports {
 /// judged" for unspecified.
 [[nodiscard]] std::string_view verdict_text(results::Verdict::Value verdict);
 
-/// "conformance", "simulation", "load"; "run" for unspecified.
+/// "conformance", "simulation", "load", "plan"; "run" for unspecified.
 [[nodiscard]] std::string_view kind_text(results::Run::Kind kind);
 
 /// The worse of two verdicts: crash, fail, flaky, inconclusive, non-strict, info, pass, not

@@ -671,8 +671,8 @@
     const judgedCount = Object.entries(judged).reduce((sum, [verdict, n]) =>
       sum + (verdict === "not_applicable" || verdict === "inconclusive" ? 0 : n), 0);
     const results = Object.values(summary.counts || {}).reduce((sum, n) => sum + n, 0);
-    const kind = { conformance: "Conformance", simulation: "Simulation", load: "Load" }[summary.kind] || "Run";
-    const noun = summary.kind === "simulation" || summary.kind === "load" ? "scenario" : "case";
+    const kind = { conformance: "Conformance", simulation: "Simulation", load: "Load", plan: "Plan" }[summary.kind] || "Run";
+    const noun = ["simulation", "load", "plan"].includes(summary.kind) ? "scenario" : "case";
     return h("article", { class: "tile" },
       h("header", {}, h("div", {}, h("div", { class: "kind" }, kind), h("div", { class: "name" }, summary.name || "unnamed"),
         h("div", { class: "where" }, targetLine(summary.target))), chip(verdictOf(summary), { big: true })),
