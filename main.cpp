@@ -18,6 +18,7 @@
 #include "conformance/command.hpp"
 #include "load/command/command.hpp"
 #include "load/fleet/fleet_command.hpp"
+#include "planner/command.hpp"
 #include "reports/command.hpp"
 #include "simulator/command.hpp"
 
@@ -44,6 +45,8 @@ constexpr auto subcommands = std::to_array<Subcommand>({
      touchstone::conformance::conform_command},
     {"simulate", "run a scenario in virtual time", simulate},
     {"load", "put real load on a broker", touchstone::load::load_command},
+    {"plan", "measure a broker's costs, and predict what a fleet comes to on it",
+     touchstone::planner::plan_command},
     {"report", "merge results into one page, side by side", touchstone::reports::report_command},
 });
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-SUBCOMMANDS = ("broker", "ctl", "conform", "simulate", "report")
+SUBCOMMANDS = ("broker", "ctl", "conform", "simulate", "plan", "report")
 USAGE_ERROR, TARGET_UNREACHABLE = 2, 3
 
 

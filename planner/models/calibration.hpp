@@ -26,7 +26,7 @@ enum class Operation : std::uint8_t {
     byte_in,  // of payloads
     byte_out,
     ping,
-    wake,  // a packet that finds its server idle
+    wake,  // a server that had gone to sleep
 };
 inline constexpr std::size_t operation_count = 10;
 inline constexpr std::array<std::string_view, operation_count> operation_names{
@@ -106,6 +106,8 @@ struct Calibration {
     double disturbance_max = 0;
 
     LinearFit cpu;  // seconds for each operation
+    /// A server that is woken is at work so much later: who comes until then wakes nobody.
+    double wake_delay_s = 0;
     Figure connect_s;
     Figure disconnect_s;
     Figure subscribe_s;
@@ -128,6 +130,10 @@ struct Calibration {
                                     std::uint32_t servers);
 /// The same without waking up: what counts when there is always something to do.
 [[nodiscard]] Figure work_of(const Calibration& calibration, OperationRates rates);
+
+/// What waking up adds to a packet that finds its server idle, with `arrivals_per_s` at it, in the
+/// mean.
+[[nodiscard]] double wake_of(const Calibration& calibration, double arrivals_per_s);
 
 [[nodiscard]] Figure memory_of(const Calibration& calibration, const Holdings& holdings);
 

@@ -201,6 +201,25 @@ void add_marks(Estimate& result, const Calibration& calibration, const Demand& p
     }
 }
 
+std::string nodes_text(double nodes) {
+    return fmt::format("{:.0f} node{}", nodes, nodes == 1 ? "" : "s");
+}
+
+/// What would do instead.
+std::string remedy_of(const Estimate& result, const Question& question) {
+    const auto& quiet =
+        result.curve.empty() ? std::optional<Band>{} : result.curve.front().latency_s[2];
+    if (quiet && quiet->value > question.latency_max_s) {
+        return fmt::format(
+            "More nodes do not help: on a quiet broker p99 was {:.3g} ms already, on "
+            "the machine that was calibrated",
+            quiet->value * 1e3);
+    }
+    const double needed = std::ceil(result.nodes_needed);
+    if (needed > question.nodes) return fmt::format("{} would do", nodes_text(needed));
+    return "Ask for more nodes, or for a higher limit of p99";
+}
+
 void judge(Estimate& result, const Question& question) {
     std::vector<std::string> reasons;
     const double busy = result.busy.value;
@@ -225,7 +244,7 @@ void judge(Estimate& result, const Question& question) {
                                       p99->value * 1e3, question.latency_max_s * 1e3));
     }
     result.fits = reasons.empty();
-    const auto nodes = fmt::format("{} node{}", question.nodes, question.nodes == 1 ? "" : "s");
+    const auto nodes = nodes_text(question.nodes);
     if (result.fits) {
         result.words.push_back(fmt::format(
             "Fits on {}: servers busy {:.0f} % of their time, {:.3g} GB of memory each.", nodes,
@@ -233,11 +252,10 @@ void judge(Estimate& result, const Question& question) {
     } else {
         std::string why;
         for (const auto& reason : reasons) why += (why.empty() ? "" : "; ") + reason;
-        result.words.push_back(fmt::format("Does not fit on {}, because {}. {:.0f} nodes are "
-                                           "needed.",
-                                           nodes, why, std::ceil(result.nodes_needed)));
+        result.words.push_back(fmt::format("Does not fit on {}, because {}. {}.", nodes, why,
+                                           remedy_of(result, question)));
     }
-    if (result.knee) {
+    if (result.knee && result.knee->value > 0) {
         result.words.push_back(fmt::format(
             "Knee: {:.2f} times this load ({:.2f} to {:.2f}), {:.0f} messages a second; beyond it "
             "p99 exceeds {:.3g} ms.",

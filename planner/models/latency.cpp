@@ -93,10 +93,10 @@ Quantiles latencies(const Calibration& calibration, const Demand& demand, const 
     return result;
 }
 
-Station station_of(const Calibration& calibration, std::uint32_t servers) {
+Station station_of(const Calibration& calibration, const Demand& demand, std::uint32_t servers) {
     return {.servers = servers,
             .shares_queue = calibration.shares_queue,
-            .wake_s = cost(calibration, Operation::wake)};
+            .wake_s = wake_of(calibration, packets_in(demand.rates()) / servers)};
 }
 
 }  // namespace
@@ -110,8 +110,13 @@ LoadPoint load_point(const Calibration& calibration, const Demand& demand, const
     const auto all_work = work_of_node(calibration, part);
     const auto moments = moments_of(all_work);
     if (moments.rate_per_s <= 0) return point;
-    const auto station = station_of(calibration, question.servers);
-    point.busy = utilization_of(moments, station);
+    const auto station = station_of(calibration, part, question.servers);
+    const double admissions =
+        part.connects_per_s * (calibration.connect_s.value + calibration.disconnect_s.value) +
+        part.handshakes_per_s * calibration.tls_handshake_s.value +
+        part.subscribes_per_s * calibration.subscribe_s.value;
+    point.busy = (processor_time(calibration, part.rates(), question.servers).value + admissions) /
+                 question.servers;
     constexpr double full = 0.985;  // beyond, a run of this length says nothing
     if (point.busy > full) return point;
     const auto work = work_of(calibration, part.rates());
@@ -140,9 +145,9 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
                                       const std::vector<MeasuredLatency>& measured,
                                       std::uint64_t seed) {
     if (measured.size() < 3) return std::nullopt;
-    const auto station = station_of(calibration, calibration.servers);
     constexpr std::size_t arrivals = 30'000;
     const auto error = [&](const MeasuredLatency& one, double factor) {
+        const auto station = station_of(calibration, one.demand, calibration.servers);
         const auto predicted =
             latencies(calibration, one.demand, station, 1, factor, arrivals, seed);
         double sum = 0;
@@ -154,11 +159,13 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
         return sum;
     };
     // A grid of factors, each step a twelfth more: finer than the model is true.
+    constexpr double least_factor = 0.125;
     std::vector<double> factors{0};
-    for (double factor = 0.125; factor < 40; factor *= 13.0 / 12) factors.push_back(factor);
+    for (double factor = least_factor; factor < 40; factor *= 13.0 / 12) factors.push_back(factor);
     std::vector<std::vector<double>> errors;  // by measurement, by factor
     for (const auto& one : measured) {
         auto& row = errors.emplace_back();
+        const auto station = station_of(calibration, one.demand, calibration.servers);
         const bool keeps_up =
             utilization_of(moments_of(work_of_node(calibration, one.demand)), station) < 0.97;
         for (const double factor : factors) row.push_back(keeps_up ? error(one, factor) : 0);
@@ -189,7 +196,10 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
     for (const double one : others) squares += (one - mean) * (one - mean);
     const auto n = static_cast<double>(measured.size());
     const double deviation = std::sqrt((n - 1) / n * squares);
-    return Figure{.value = value, .half_width = student_t_quantile(0.975, n - 1) * deviation};
+    // Not narrower than the grid.
+    const double step = std::max(least_factor, value / 12);
+    return Figure{.value = value,
+                  .half_width = std::max(step, student_t_quantile(0.975, n - 1) * deviation)};
 }
 
 }  // namespace touchstone::planner

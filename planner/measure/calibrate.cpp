@@ -1,0 +1,400 @@
+#include "planner/measure/calibrate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+#include "planner/measure/plain_client.hpp"
+#include "planner/measure/process.hpp"
+#include "planner/models/estimate.hpp"
+#include "planner/models/student.hpp"
+
+namespace touchstone::planner {
+
+namespace {
+
+constexpr std::uint32_t fan = 20;
+/// A generator that works more than this begins to measure itself.
+constexpr double generator_max = 0.75;
+
+/// A measurement: what flows, and how busy the broker's servers shall be by it.
+struct Step {
+    MessageLoad load;
+    double busy = 0.4;
+    /// Against a message at QoS 0 to one receiver: for the first guess of a rate.
+    double dearness = 1;
+    bool is_for_latency = false;
+};
+
+std::vector<Step> steps() {
+    const auto to_one = [](std::string name, unsigned qos, std::uint32_t bytes) {
+        return MessageLoad{.name = std::move(name), .qos = qos, .payload_bytes = bytes};
+    };
+    const auto to_many = [](std::string name, unsigned qos, std::uint32_t bytes) {
+        return MessageLoad{.name = std::move(name),
+                           .qos = qos,
+                           .payload_bytes = bytes,
+                           .receivers = fan,
+                           .publishers = 4};
+    };
+    const auto to_nobody = [](std::string name, unsigned qos) {
+        return MessageLoad{.name = std::move(name), .qos = qos, .receivers = 0};
+    };
+    auto pings = to_one("PINGREQ", 0, 64);
+    pings.pingers = 1'000;
+    pings.ping_every_s = 0.4;
+    return {
+        {.load = to_one("QoS 0, quiet", 0, 64), .busy = 0.1, .is_for_latency = true},
+        {.load = to_one("QoS 0, a quarter", 0, 64), .busy = 0.25, .is_for_latency = true},
+        {.load = to_one("QoS 0, half", 0, 64), .busy = 0.45, .is_for_latency = true},
+        {.load = to_one("QoS 0, two thirds", 0, 64), .busy = 0.65, .is_for_latency = true},
+        {.load = to_one("QoS 0, 1 KiB", 0, 1'024), .busy = 0.4, .dearness = 1.3},
+        {.load = to_nobody("QoS 0, to nobody", 0), .busy = 0.3, .dearness = 0.5},
+        {.load = to_many("QoS 0, to 20", 0, 64), .busy = 0.4, .dearness = 10},
+        {.load = to_many("QoS 0, 1 KiB, to 20", 0, 1'024), .busy = 0.4, .dearness = 12},
+        {.load = to_one("QoS 1, quiet", 1, 64), .busy = 0.1, .dearness = 2},
+        {.load = to_one("QoS 1, half", 1, 64), .busy = 0.45, .dearness = 2, .is_for_latency = true},
+        {.load = to_nobody("QoS 1, to nobody", 1), .busy = 0.3, .dearness = 1},
+        {.load = to_many("QoS 1, to 20", 1, 64), .busy = 0.4, .dearness = 20},
+        {.load = to_one("QoS 2, quiet", 2, 64), .busy = 0.1, .dearness = 4},
+        {.load = to_one("QoS 2, half", 2, 64), .busy = 0.4, .dearness = 4},
+        {.load = to_many("QoS 2, to 20", 2, 64), .busy = 0.4, .dearness = 40},
+        {.load = pings, .busy = 0},
+    };
+}
+
+/// Mean and interval of a few measurements of the same thing.
+Figure figure_of(const std::vector<double>& values) {
+    double mean = 0;
+    for (const double value : values) mean += value / static_cast<double>(values.size());
+    if (values.size() < 2) return {.value = mean};
+    double squares = 0;
+    for (const double value : values) squares += (value - mean) * (value - mean);
+    const auto n = static_cast<double>(values.size());
+    return {.value = mean,
+            .half_width = student_t_quantile(0.975, n - 1) * std::sqrt(squares / (n - 1) / n)};
+}
+
+class Calibrator {
+public:
+    explicit Calibrator(const CalibrateOptions& options) : options_{options} {
+        phase_options_ = {.target = options.target,
+                          .pid = options.pid,
+                          .seed = options.seed,
+                          .measure_s = options.measure_s,
+                          .attempts_max = options.attempts_max,
+                          .goes_on = options.goes_on};
+    }
+
+    CalibrationRun run() {
+        auto& result = run_.calibration;
+        result.broker =
+            options_.name.empty() ? broker_name(options_.target, options_.pid) : options_.name;
+        result.measured_at = now_text();
+        result.machine = this_machine();
+        measure_memory_law();
+        probe();
+        for (unsigned round = 0; round < options_.rounds; ++round) measure_round(round);
+        if (run_.phases.size() < options_.rounds * steps_.size()) {
+            warn(fmt::format("the machine was slow: {} of {} measurements under load were made in "
+                             "{:.0f} s; --thorough takes its time",
+                             run_.phases.size(), options_.rounds * steps_.size(),
+                             options_.rounds_until_s));
+        }
+        measure_storms();
+        measure_concurrency();
+        fit();
+        return std::move(run_);
+    }
+
+private:
+    void warn(std::string line) { run_.warnings.push_back(std::move(line)); }
+
+    void measure_memory_law() {
+        run_.memory = measure_memory(options_.target, options_.pid, options_.memory,
+                                     fmt::format("{:x}", options_.seed), options_.goes_on);
+        const auto fit = fit_memory(run_.memory);
+        if (!fit) throw CannotMeasure{"memory: too few samples for a law"};
+        run_.calibration.memory = *fit;
+        run_.calibration.memory_range = run_.memory.back().holdings;
+        for (std::size_t i = 0; i < holding_count; ++i) {
+            const auto figure = fit->coefficient(i);
+            options_.tell(fmt::format("memory  {:<14} {:>10.1f} +- {:.1f} bytes", holding_names[i],
+                                      figure.value, figure.half_width));
+        }
+    }
+
+    Phase measure(const MessageLoad& load) {
+        phase_options_.seed += 17;
+        phase_options_.attempts_max =
+            spent_s() < options_.retry_until_s ? options_.attempts_max : 1;
+        auto phase = measure_phase(load, phase_options_);
+        options_.tell(fmt::format(
+            "load    {:<20} {:>8.0f} messages/s  {:>5.1f} % of a processor  waited {:.1f} %  "
+            "generator {:.0f} %",
+            load.name, phase.sent_per_s(), phase.processor * 100, phase.disturbance * 100,
+            phase.generator_busy * 100));
+        return phase;
+    }
+    /// What a message costs, roughly: more and more of them, until the servers have a good part of
+    /// their time to do.
+    void probe() {
+        auto load = steps().front().load;
+        load.name = "a first guess";
+        load.per_s = 1'000;
+        constexpr double enough = 0.3;
+        for (int i = 0; i < 4; ++i) {
+            const auto phase = measure(load);
+            if (phase.sent_per_s() <= 0) throw CannotMeasure{"the target delivers nothing"};
+            servers_ = std::max(servers_, phase.workers);
+            const double occupied = std::max(0.002, phase.occupied(servers_));
+            message_s_ = occupied * servers_ / phase.sent_per_s();
+            const double factor = std::min(enough / occupied, 6.0);
+            if (factor < 1.3 || phase.generator_busy > generator_max) break;
+            load.per_s *= factor;
+        }
+    }
+
+    [[nodiscard]] double spent_s() const { return load::in_seconds(load::clock_now() - begun_at_); }
+
+    void measure_round(unsigned round) {
+        for (auto& step : steps_) {
+            // Without the first round there is nothing to fit.
+            if (round > 0 && spent_s() > options_.rounds_until_s) return;
+            auto load = step.load;
+            if (step.busy > 0) {
+                double& rate = rates_[load.name];
+                if (rate <= 0) rate = step.busy * servers_ / (message_s_ * step.dearness);
+                // A little different each round, so that rounds are not one measurement.
+                load.per_s = std::max(20.0, rate * (round % 2 == 0 ? 1 : 0.93));
+            } else {
+                load.per_s = 50;
+            }
+            auto phase = measure(load);
+            if (step.busy > 0) adapt(step, phase);
+            phase_is_for_latency_.push_back(step.is_for_latency);
+            run_.phases.push_back(std::move(phase));
+        }
+    }
+
+    /// The next round's rate: nearer to what the servers should be busy, and within what the
+    /// generator can do.
+    void adapt(const Step& step, const Phase& phase) {
+        double& rate = rates_[step.load.name];
+        const double busy = std::max(0.01, phase.occupied(servers_));
+        double factor = std::clamp(step.busy / busy, 0.4, 2.5);
+        if (phase.generator_busy > generator_max) {
+            factor = std::min(factor, generator_max / phase.generator_busy);
+        }
+        rate *= factor;
+        servers_ = std::max(servers_, phase.workers);
+    }
+
+    void measure_storms() {
+        constexpr std::uint32_t subscriptions = 10;
+        std::vector<double> plain;
+        std::vector<double> leaving;
+        std::vector<double> with_subscriptions;
+        for (unsigned i = 0; i < options_.rounds + 1; ++i) {
+            phase_options_.seed += 17;
+            const auto bare = measure_storm(phase_options_, options_.storm_clients, 0);
+            phase_options_.seed += 17;
+            const auto subscribed =
+                measure_storm(phase_options_, options_.storm_clients / 2, subscriptions);
+            plain.push_back(bare.connect_s);
+            leaving.push_back(bare.disconnect_s);
+            with_subscriptions.push_back(subscribed.connect_s);
+        }
+        auto& result = run_.calibration;
+        result.connect_s = figure_of(plain);
+        result.disconnect_s = figure_of(leaving);
+        std::vector<double> each;
+        for (std::size_t i = 0; i < plain.size(); ++i) {
+            each.push_back(std::max(0.0, (with_subscriptions[i] - plain[i]) / subscriptions));
+        }
+        result.subscribe_s = figure_of(each);
+        if (options_.tls_target) {
+            auto secure = phase_options_;
+            secure.target = *options_.tls_target;
+            std::vector<double> handshakes;
+            for (unsigned i = 0; i < options_.rounds + 1; ++i) {
+                secure.seed += 17;
+                const auto storm = measure_storm(secure, options_.storm_clients / 4, 0);
+                handshakes.push_back(storm.connect_s - result.connect_s.value);
+            }
+            result.tls_handshake_s = figure_of(handshakes);
+        }
+        options_.tell(fmt::format("connect {:.1f} us, disconnect {:.1f} us, subscription {:.1f} us"
+                                  ", TLS {:.1f} us",
+                                  result.connect_s.value * 1e6, result.disconnect_s.value * 1e6,
+                                  result.subscribe_s.value * 1e6,
+                                  result.tls_handshake_s.value * 1e6));
+    }
+
+    /// Closed loop: throughput by messages under way.
+    void measure_concurrency() {
+        for (const std::uint32_t publishers : {1U, 2U, 4U, 8U, 16U, 32U}) {
+            MessageLoad load{.name = fmt::format("closed loop, {}", publishers),
+                             .publishers = publishers,
+                             .in_flight = 1};
+            const auto phase = measure(load);
+            const double rate = phase.sent_per_s();
+            if (rate > 0) {
+                run_.calibration.concurrency.push_back({double{1} * publishers, rate});
+            }
+        }
+    }
+
+    void fit() {
+        auto& result = run_.calibration;
+        result.servers = servers_;
+        const auto cpu = fit_processor(run_.phases);
+        if (!cpu) throw CannotMeasure{"the costs of operations cannot be told apart"};
+        result.cpu = *cpu;
+        result.wake_delay_s = fit_wake_delay(run_.phases, servers_);
+        std::map<unsigned, load::Histogram> quiet;
+        std::map<unsigned, double> rates;
+        for (const auto& phase : run_.phases) {
+            result.disturbance_max = std::max(result.disturbance_max, phase.disturbance);
+            if (!phase.load.name.ends_with("quiet")) continue;
+            quiet[phase.load.qos].add(phase.times.delivery);
+            rates[phase.load.qos] = phase.sent_per_s();
+        }
+        for (const auto& [qos, histogram] : quiet) {
+            const auto curve = curve_of(histogram);
+            if (curve.is_empty()) continue;
+            result.latencies.push_back({.qos = qos,
+                                        .rate_per_s = rates[qos],
+                                        .samples = histogram.count(),
+                                        .seconds = curve});
+        }
+        std::vector<MeasuredLatency> measured;
+        for (std::size_t i = 0; i < run_.phases.size(); ++i) {
+            const auto& phase = run_.phases[i];
+            if (!phase_is_for_latency_[i] || phase.limit.is_generator) continue;
+            auto demand = demand_of(phase.load);
+            demand.streams[0].messages_per_s = phase.sent_per_s();
+            measured.push_back(
+                {.demand = demand, .quantiles_s = quantiles_of(phase.times.delivery)});
+        }
+        if (const auto factor = fit_wait_factor(result, measured, options_.seed)) {
+            result.wait_factor = *factor;
+        } else {
+            run_.knows_waits = false;
+            warn("the generator was the limit: waits are those of the queue by itself");
+        }
+        OperationRates one{};
+        at(one, Operation::publish_0) = at(one, Operation::deliver_0) = 1;
+        at(one, Operation::byte_in) = at(one, Operation::byte_out) = result.payload_bytes;
+        result.scaling = {{double{1} * servers_, servers_ / work_of(result, one).value}};
+        if (result.disturbance_max > phase_options_.disturbance_max) {
+            warn(fmt::format("the machine kept the broker waiting for up to {:.0f} % of the time: "
+                             "latencies are those of a machine that is shared",
+                             result.disturbance_max * 100));
+        }
+        for (const auto& phase : run_.phases) {
+            if (phase.lost == 0) continue;
+            warn(fmt::format("{}: {} messages were lost", phase.load.name, phase.lost));
+        }
+    }
+
+    const CalibrateOptions& options_;
+    PhaseOptions phase_options_;
+    CalibrationRun run_;
+    std::vector<Step> steps_ = steps();
+    std::map<std::string, double> rates_;  // by step
+    std::vector<bool> phase_is_for_latency_;
+    load::Nanos begun_at_ = load::clock_now();
+    double message_s_ = 0;
+    std::uint32_t servers_ = 1;
+};
+
+}  // namespace
+
+std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases) {
+    std::vector<Observation> observations;
+    for (const auto& phase : phases) {
+        if (phase.processor <= 0) continue;
+        auto rates = phase.rates;
+        at(rates, Operation::wake) = phase.wakes_per_s;
+        // Errors are a share of the value rather than of a second; and a broker that is kept
+        // waiting finds more to do at once, which makes it cheaper than it is.
+        const double waited = phase.disturbance / phase.processor;
+        observations.push_back(
+            {.factors = {rates.begin(), rates.end()},
+             .value = phase.processor,
+             .weight = 1 / (phase.processor * phase.processor * (1 + 4 * waited * waited))});
+    }
+    return fit_linear(observations);
+}
+
+double fit_wake_delay(const std::vector<Phase>& phases, std::uint32_t servers) {
+    // wakes = arrivals (1 - u) / (1 + arrivals * delay): the median of what each phase says.
+    std::vector<double> delays;
+    for (const auto& phase : phases) {
+        const double arrivals = packets_in(phase.rates) / servers;
+        const double wakes = phase.wakes_per_s / servers;
+        if (arrivals <= 0 || wakes <= 0) continue;
+        const double alone = arrivals * (1 - phase.occupied(servers));
+        delays.push_back(std::max(0.0, (alone / wakes - 1) / arrivals));
+    }
+    if (delays.empty()) return 0;
+    const auto middle = delays.begin() + static_cast<std::ptrdiff_t>(delays.size() / 2);
+    std::ranges::nth_element(delays, middle);
+    return *middle;
+}
+
+QuantileCurve curve_of(const load::Histogram& histogram) {
+    std::vector<std::pair<double, double>> points;
+    for (const double quantile :
+         {0.001, 0.002, 0.005, 0.01,  0.02, 0.05,   0.1,   0.15,   0.2,   0.25,  0.3,    0.35,
+          0.4,   0.45,  0.5,   0.55,  0.6,  0.65,   0.7,   0.75,   0.8,   0.85,  0.9,    0.925,
+          0.95,  0.965, 0.98,  0.985, 0.99, 0.9925, 0.995, 0.9975, 0.998, 0.999, 0.9995, 0.9999}) {
+        if (const auto value = histogram.quantile(quantile)) {
+            points.emplace_back(quantile, load::in_seconds(*value));
+        }
+    }
+    return QuantileCurve{std::move(points)};
+}
+
+std::array<std::optional<double>, 4> quantiles_of(const load::Histogram& histogram) {
+    std::array<std::optional<double>, 4> values;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto value = histogram.quantile(told_quantiles[i]);
+        if (value) values[i] = load::in_seconds(*value);
+    }
+    return values;
+}
+
+std::string now_text() {
+    const auto now = std::chrono::system_clock::now();
+    const auto day = std::chrono::floor<std::chrono::days>(now);
+    const std::chrono::year_month_day date{day};
+    const std::chrono::hh_mm_ss time{std::chrono::floor<std::chrono::minutes>(now - day)};
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", static_cast<int>(date.year()),
+                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                       time.hours().count(), time.minutes().count());
+}
+
+std::string broker_name(const load::Target& target, int pid) {
+    std::string problem;
+    const auto address = load::resolve(target.host, target.port, problem);
+    if (!address) throw CannotMeasure{problem};
+    PlainClient client{target, *address, "touchstone-plan", true};
+    client.subscribe({"$SYS/broker/version"});
+    constexpr double patience_s = 0.5;
+    const auto version = client.await_message(patience_s);
+    client.disconnect();
+    const auto program = program_of(pid);
+    if (!version || version->empty()) return program;
+    return version->find(program) == std::string::npos ? program + " " + *version : *version;
+}
+
+CalibrationRun calibrate(const CalibrateOptions& options) {
+    return Calibrator{options}.run();
+}
+
+}  // namespace touchstone::planner

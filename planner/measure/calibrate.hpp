@@ -1,0 +1,65 @@
+// Measures a broker, and fits what the models need.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "planner/measure/memory.hpp"
+#include "planner/measure/phase.hpp"
+#include "planner/models/calibration.hpp"
+
+namespace touchstone::planner {
+
+struct CalibrateOptions {
+    load::Target target;
+    std::optional<load::Target> tls_target;
+    int pid = 0;
+    std::string name;  // of the broker; empty: what $SYS/broker/version or its program says
+    std::uint64_t seed = 1;
+    MemoryPlan memory;
+    unsigned rounds = 2;     // of all measurements under load, each a little different
+    double measure_s = 1.6;  // of each
+    unsigned attempts_max = 2;
+    // Since the start:
+    double retry_until_s = 30;  // afterwards nothing is measured again because it was disturbed,
+    double rounds_until_s = 90;  // and after this no other round is begun or finished
+    std::uint32_t storm_clients = 1'000;
+    std::function<bool(const std::string& what)> goes_on;
+    std::function<void(const std::string& line)> tell;  // what has come of a step
+};
+
+struct CalibrationRun {
+    Calibration calibration;
+    std::vector<Phase> phases;
+    std::vector<MemorySample> memory;
+    /// False: the generator was the limit, so nothing is known of waits under load.
+    bool knows_waits = true;
+    /// What a reader has to know about it: the machine disturbed it, the generator was the limit.
+    std::vector<std::string> warnings;
+};
+
+/// Throws load::Unreachable, load::CannotRun, CannotMeasure.
+[[nodiscard]] CalibrationRun calibrate(const CalibrateOptions& options);
+
+/// CPU time of operations, from phases. Nothing: they cannot be told apart.
+[[nodiscard]] std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases);
+
+/// How long packets that come after one that wakes a server find it not yet at work: what fits how
+/// often the servers slept best.
+[[nodiscard]] double fit_wake_delay(const std::vector<Phase>& phases, std::uint32_t servers);
+
+/// As a curve of those quantiles that the sample supports.
+[[nodiscard]] QuantileCurve curve_of(const load::Histogram& histogram);
+
+/// p50, p90, p99, p999 of what was delivered, as far as the sample supports them.
+[[nodiscard]] std::array<std::optional<double>, 4> quantiles_of(const load::Histogram& histogram);
+
+/// "2026-11-22 08:50 UTC".
+[[nodiscard]] std::string now_text();
+
+/// "mosquitto version 2.0.11", from the topic that brokers have for it, or the program's name.
+[[nodiscard]] std::string broker_name(const load::Target& target, int pid);
+
+}  // namespace touchstone::planner

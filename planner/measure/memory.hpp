@@ -1,0 +1,41 @@
+// What things take in a broker's memory: puts them there step by step, and reads the process after
+// each.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "load/workload.hpp"
+#include "planner/models/calibration.hpp"
+
+namespace touchstone::planner {
+
+struct MemorySample {
+    Holdings holdings{};
+    double private_bytes = 0;
+};
+
+/// How much of everything, in four steps each.
+struct MemoryPlan {
+    std::uint32_t connections = 4'000;
+    std::uint32_t subscriptions = 10'000;
+    std::uint32_t retained = 12'000;
+    std::uint32_t sessions = 3'000;   // of clients that are away, with a subscription each
+    std::uint32_t queued_each = 8;    // messages for each of these
+    std::uint32_t bytes_small = 32;   // payloads: half of the messages
+    std::uint32_t bytes_large = 512;  // and the other half
+    unsigned steps = 4;
+};
+
+/// The first sample is the process as it was found. Takes everything away again. Throws
+/// CannotMeasure. `goes_on` is told what is done and asked whether to.
+[[nodiscard]] std::vector<MemorySample>
+measure_memory(const load::Target& target, int pid, const MemoryPlan& plan,
+               const std::string& run_id, const std::function<bool(const std::string&)>& goes_on);
+
+/// Bytes for each holding, from samples. Nothing when there are too few.
+[[nodiscard]] std::optional<LinearFit> fit_memory(const std::vector<MemorySample>& samples);
+
+}  // namespace touchstone::planner

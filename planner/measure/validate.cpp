@@ -1,0 +1,232 @@
+#include "planner/measure/validate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "planner/measure/plain_client.hpp"
+#include "planner/measure/process.hpp"
+#include "planner/models/estimate.hpp"
+
+namespace touchstone::planner {
+
+namespace {
+
+/// Other sizes, other fan-outs, other numbers of clients than the calibration has.
+struct Unseen {
+    MessageLoad load;
+    double busy = 0;
+};
+
+std::vector<Unseen> unseen_loads() {
+    const auto messages = [](unsigned qos, std::uint32_t bytes, std::uint32_t receivers,
+                             std::uint32_t publishers, double busy) {
+        return Unseen{
+            .load = {.name = fmt::format("QoS {}, {} bytes, to {}", qos, bytes, receivers),
+                     .qos = qos,
+                     .payload_bytes = bytes,
+                     .receivers = receivers,
+                     .publishers = publishers},
+            .busy = busy};
+    };
+    return {
+        messages(0, 300, 1, 30, 0.3),  messages(0, 300, 1, 30, 0.5), messages(0, 300, 1, 30, 0.65),
+        messages(1, 150, 1, 15, 0.35), messages(1, 150, 1, 15, 0.6), messages(0, 200, 5, 10, 0.4),
+        messages(0, 200, 5, 10, 0.6),  messages(2, 100, 1, 10, 0.4),
+    };
+}
+
+class Validator {
+public:
+    Validator(const Calibration& calibration, const ValidateOptions& options)
+        : calibration_{calibration},
+          options_{options},
+          question_{.servers = calibration.servers,
+                    .latency_max_s = options.latency_max_s,
+                    .seed = options.seed} {
+        phase_options_ = {.target = options.target,
+                          .pid = options.pid,
+                          .seed = options.seed,
+                          .warm_up_s = 1,
+                          .measure_s = options.measure_s,
+                          .attempts_max = options.attempts_max,
+                          .goes_on = options.goes_on};
+    }
+
+    Validation run() {
+        compare_memory();
+        for (auto& unseen : unseen_loads()) {
+            unseen.load.per_s = rate_for(unseen.load, unseen.busy);
+            compare_load(unseen.load);
+        }
+        compare_knee();
+        return std::move(result_);
+    }
+
+private:
+    void add(const std::string& quantity, const std::string& workload, double predicted,
+             double measured, const std::string& unit, bool was_disturbed) {
+        if (measured <= 0) return;
+        result_.errors.push_back({.quantity = quantity,
+                                  .workload = workload,
+                                  .predicted = predicted,
+                                  .measured = measured,
+                                  .unit = unit,
+                                  .was_disturbed = was_disturbed});
+        const auto& error = result_.errors.back();
+        options_.tell(
+            fmt::format("{:<10} {:<34} predicted {:>12.6g}  measured {:>12.6g} {}  {:+.1f} %{}",
+                        quantity, workload, predicted, measured, unit, error.relative() * 100,
+                        was_disturbed ? "  (disturbed)" : ""));
+    }
+
+    void compare_memory() {
+        const auto reading = read_memory(options_.pid);
+        if (!reading) throw CannotMeasure{"the process cannot be looked at"};
+        const double base = calibration_.memory.coefficients[0];
+        constexpr double fresh_max = 1.15;
+        if (static_cast<double>(reading->private_bytes) > base * fresh_max) {
+            result_.notes.push_back(fmt::format(
+                "memory was not compared: the process has {:.1f} MB, {:.1f} MB when it was "
+                "calibrated; start the broker anew before",
+                static_cast<double>(reading->private_bytes) / 1e6, base / 1e6));
+            return;
+        }
+        const auto& range = calibration_.memory_range;
+        const auto part = [&](Holding holding, double share) {
+            return static_cast<std::uint32_t>(at(range, holding) * share);
+        };
+        const MemoryPlan plan{.connections = part(Holding::connection, 0.65),
+                              .subscriptions = part(Holding::subscription, 0.3),
+                              .retained = part(Holding::retained, 0.6),
+                              .sessions = part(Holding::session, 0.55),
+                              .queued_each = 3,
+                              .bytes_small = 200,
+                              .bytes_large = 200,
+                              .steps = 1};
+        const auto samples = measure_memory(options_.target, options_.pid, plan,
+                                            fmt::format("{:x}", options_.seed), options_.goes_on);
+        const auto compare = [&](const MemorySample& sample, const std::string& what) {
+            add("memory", what, memory_of(calibration_, sample.holdings).value,
+                sample.private_bytes, "bytes", false);
+        };
+        constexpr std::size_t connections_only = 1;
+        compare(samples[connections_only], fmt::format("{} connections", plan.connections));
+        compare(samples.back(), "a mix of everything");
+    }
+
+    /// By the prediction.
+    [[nodiscard]] double rate_for(MessageLoad load, double busy) const {
+        load.per_s = 1;
+        const double work = work_of(calibration_, demand_of(load).rates()).value;
+        double rate = busy * calibration_.servers / work;
+        // Waking up takes its share, the more the less there is to do.
+        for (int i = 0; i < 8; ++i) {
+            load.per_s = rate;
+            const auto all =
+                processor_time(calibration_, demand_of(load).rates(), calibration_.servers);
+            rate *= busy * calibration_.servers / all.value;
+        }
+        return rate;
+    }
+
+    Phase measure(const MessageLoad& messages) {
+        phase_options_.seed += 17;
+        const double spent_s = load::in_seconds(load::clock_now() - begun_at_);
+        phase_options_.attempts_max = spent_s < options_.retry_until_s ? options_.attempts_max : 1;
+        return measure_phase(messages, phase_options_);
+    }
+    [[nodiscard]] static bool is_too_much_for_generator(const Phase& phase) {
+        constexpr double generator_max = 0.8;
+        return phase.limit.is_generator || phase.generator_busy > generator_max;
+    }
+    [[nodiscard]] bool is_disturbed(const Phase& phase) const {
+        return phase.disturbance > phase_options_.disturbance_max || phase.limit.is_generator;
+    }
+
+    void compare_load(MessageLoad load) {
+        auto phase = measure(load);
+        for (int i = 0; i < 3 && is_too_much_for_generator(phase); ++i) {
+            load.per_s = std::min(load.per_s, phase.sent_per_s()) * 0.6;
+            phase = measure(load);
+        }
+        // What was sent, not what was meant to be.
+        load.per_s = phase.sent_per_s();
+        load.name += fmt::format(", {:.3g} k/s", load.per_s / 1e3);
+        const auto demand = demand_of(load);
+        const bool was_disturbed = is_disturbed(phase);
+        add("processor", load.name,
+            processor_time(calibration_, demand.rates(), calibration_.servers).value,
+            phase.processor, "", false);
+        const auto point = load_point(calibration_, demand, question_, 1);
+        const auto measured = quantiles_of(phase.times.delivery);
+        for (std::size_t i = 0; i < measured.size(); ++i) {
+            if (!measured[i] || !point.latency_s[i]) continue;
+            add(std::string{told_quantile_names[i]}, load.name, point.latency_s[i]->value,
+                *measured[i], "s", was_disturbed);
+        }
+    }
+
+    /// Whether p99 is what is asked for, and everything sent comes.
+    [[nodiscard]] bool holds(const Phase& phase, double rate) const {
+        const auto p99 = phase.times.delivery.quantile(0.99);
+        return p99 && load::in_seconds(*p99) <= options_.latency_max_s && phase.lost == 0 &&
+               phase.sent_per_s() > rate * 0.97;
+    }
+
+    void compare_knee() {
+        MessageLoad load{.name = "QoS 0, 200 bytes, to 5",
+                         .payload_bytes = 200,
+                         .receivers = 5,
+                         .per_s = 1'000,
+                         .publishers = 10};
+        const auto predicted = estimate(calibration_, demand_of(load), question_);
+        if (!predicted.knee || predicted.knee->value <= 0) {
+            result_.notes.push_back("knee: there is no prediction of p99");
+            return;
+        }
+        const double knee = predicted.knee->value * load.per_s;
+        double held = 0;
+        constexpr double step = 1.08;
+        bool was_disturbed = false;
+        for (double rate = knee * 0.65; rate < knee * 1.6; rate *= step) {
+            load.per_s = rate;
+            auto phase = measure(load);
+            if (!holds(phase, rate)) phase = measure(load);
+            was_disturbed = was_disturbed || phase.disturbance > phase_options_.disturbance_max;
+            if (holds(phase, rate)) {
+                held = rate;
+                continue;
+            }
+            if (phase.limit.is_generator) {
+                result_.notes.push_back(fmt::format(
+                    "knee: the generator was the limit at {:.0f} messages a second, {:.0f} were "
+                    "predicted for the broker",
+                    rate, knee));
+                return;
+            }
+            add("knee", load.name, knee, held > 0 ? std::sqrt(held * rate) : rate, "/s",
+                was_disturbed);
+            return;
+        }
+        result_.notes.push_back(fmt::format(
+            "knee: none was found up to {:.0f} messages a second, {:.0f} were predicted",
+            knee * 1.6, knee));
+    }
+
+    const Calibration& calibration_;
+    const ValidateOptions& options_;
+    Question question_;
+    load::Nanos begun_at_ = load::clock_now();
+    PhaseOptions phase_options_;
+    Validation result_;
+};
+
+}  // namespace
+
+Validation validate(const Calibration& calibration, const ValidateOptions& options) {
+    return Validator{calibration, options}.run();
+}
+
+}  // namespace touchstone::planner

@@ -1,0 +1,34 @@
+// Measures workloads that a calibration has not seen, beside their prediction.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "planner/measure/calibrate.hpp"
+#include "planner/models/calibration.hpp"
+
+namespace touchstone::planner {
+
+struct ValidateOptions {
+    load::Target target;
+    int pid = 0;
+    std::uint64_t seed = 1'001;
+    double latency_max_s = 0.010;  // of the knee
+    double measure_s = 2;
+    unsigned attempts_max = 2;
+    double retry_until_s = 45;  // since the start; afterwards nothing is measured again
+    std::function<bool(const std::string& what)> goes_on;
+    std::function<void(const std::string& line)> tell;
+};
+
+struct Validation {
+    std::vector<PredictionError> errors;
+    /// What could not be compared, and why.
+    std::vector<std::string> notes;
+};
+
+/// Throws load::Unreachable, load::CannotRun, CannotMeasure.
+[[nodiscard]] Validation validate(const Calibration& calibration, const ValidateOptions& options);
+
+}  // namespace touchstone::planner
