@@ -1,6 +1,8 @@
 #include "load/engine.hpp"
 
 #include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -412,12 +414,14 @@ Outcome run(const Workload& workload, const GoesOn& goes_on) {
     return Conductor{workload, goes_on}.run();
 }
 
-std::string threads_in_words(const Workload& workload) {
-    std::string problem;
-    const auto target = resolve(workload.target.host, workload.target.port, problem);
-    const auto plan = plan_threads(workload, target && target->is_loopback());
-    return fmt::format("{} thread{}{}", plan.threads, plan.threads == 1 ? "" : "s",
-                       plan.has_own_tables ? ", each with a table of descriptors of its own" : "");
+std::string new_run_id() {
+    constexpr std::string_view alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+    std::uint64_t bits = 0;
+    if (getrandom(&bits, sizeof bits, 0) != sizeof bits)
+        bits = static_cast<std::uint64_t>(clock_now()) ^ static_cast<std::uint64_t>(getpid());
+    std::string id;
+    for (int i = 0; i < 8; ++i, bits >>= 5U) id += alphabet[bits & 31U];
+    return id;
 }
 
 }  // namespace touchstone::load

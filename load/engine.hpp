@@ -2,11 +2,16 @@
 // it. This is the interface for whoever needs measurements: the command line, the search for the
 // highest rate, fleets, the planner.
 //
-//     Workload workload = fan_in({.publishers = 1'000, .subscribers = 1, .rate_per_s = 20'000}); //
-//     shapes.hpp workload.target = *parse_target("mqtt://127.0.0.1:1883", problem); if (const auto
-//     wrong = problem_of(workload)) … const Outcome outcome = run(workload); const Limit limit =
-//     judge(workload, outcome);                                                 // limiter.hpp if
-//     (!limit.is_generator) use(outcome.times.delivery.quantile(0.99));
+//     Workload workload{.run_id = new_run_id()};
+//     workload.target = *parse_target("mqtt://127.0.0.1:1883", problem);
+//     ShapeOptions shape{.shape = Shape::fan_in, .publishers = 1'000, .subscribers = 1};
+//     shape.publishing.process = Publishing::Process::stream;
+//     shape.publishing.rate_per_s = 20'000;
+//     workload.groups = groups_of(shape);             // shapes.hpp
+//     if (const auto wrong = problem_of(workload)) ...
+//     const Outcome outcome = run(workload);
+//     const Limit limit = judge(workload, outcome);   // limiter.hpp
+//     if (!limit.is_generator) use(outcome.times.delivery.quantile(0.99));
 //
 // A run: all connect and subscribe; `hold`; publishing begins; warm-up until steady; measuring;
 // what is still on its way is waited for; all disconnect. It has threads of its own and returns
@@ -55,7 +60,7 @@ using GoesOn = std::function<bool(const Glimpse&)>;
 /// measured.
 [[nodiscard]] Outcome run(const Workload& workload, const GoesOn& goes_on = {});
 
-/// How many threads run() will use, and whether each gets a table of descriptors of its own.
-[[nodiscard]] std::string threads_in_words(const Workload& workload);
+/// Eight letters and digits that no other run has.
+[[nodiscard]] std::string new_run_id();
 
 }  // namespace touchstone::load

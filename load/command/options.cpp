@@ -1,14 +1,12 @@
 #include "load/command/options.hpp"
 
-#include <sys/random.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
+#include "load/engine.hpp"
 #include "load/socket.hpp"
 
 namespace touchstone::load {
@@ -49,16 +47,6 @@ std::optional<std::string> apply_size(std::string_view text, Publishing& publish
 }
 
 }  // namespace
-
-std::string new_run_id() {
-    constexpr std::string_view alphabet = "abcdefghijklmnopqrstuvwxyz234567";
-    std::uint64_t bits = 0;
-    if (getrandom(&bits, sizeof bits, 0) != sizeof bits)
-        bits = static_cast<std::uint64_t>(clock_now()) ^ static_cast<std::uint64_t>(getpid());
-    std::string id;
-    for (int i = 0; i < 8; ++i, bits >>= 5U) id += alphabet[bits & 31U];
-    return id;
-}
 
 void add_common_options(CLI::App& app, CommonOptions& options, const std::string& target) {
     app.add_option(target, options.target_url, "mqtt://HOST[:1883] or mqtts://HOST[:8883]")

@@ -71,7 +71,4 @@ void add_traffic_options(CLI::App& app, TrafficOptions& options);
                                                std::vector<Expectation>& expectations);
 [[nodiscard]] std::optional<std::string> apply(const TrafficOptions& options, Workload& workload);
 
-/// Eight letters and digits that no other run has.
-[[nodiscard]] std::string new_run_id();
-
 }  // namespace touchstone::load

@@ -117,7 +117,8 @@ int run_both(const FleetOptions& options, const CommonOptions& common, int argum
     simulated.set_variant("simulated");
     auto text = fmt::format("simulated\n{}real\n{}", simulator::fleet::text_of(simulated),
                             text_of(live, report));
-    if (!judged.reason.empty()) text += judged.reason + '\n';
+    // What the generator limited is among the words already.
+    if (!judged.reason.empty() && !limit.is_generator) text += judged.reason + '\n';
     auto run = to_run(workload, std::move(live), std::move(report), session.command());
     *run.add_scenarios() = std::move(simulated);
     return session.finish(std::move(run), judged.exit_code, text, interval_log_of(both.live));
