@@ -19,6 +19,8 @@ namespace {
 constexpr std::uint32_t fan = 20;
 /// A generator that works more than this begins to measure itself.
 constexpr double generator_max = 0.75;
+/// How busy a broker is by the load that counts as none.
+constexpr double quiet = 0.1;
 
 /// A measurement: what flows, and how busy the broker's servers shall be by it.
 struct Step {
@@ -47,7 +49,7 @@ std::vector<Step> steps() {
     pings.pingers = 1'000;
     pings.ping_every_s = 0.4;
     return {
-        {.load = to_one("QoS 0, quiet", 0, 64), .busy = 0.1, .is_for_latency = true},
+        {.load = to_one("QoS 0, quiet", 0, 64), .busy = quiet, .is_for_latency = true},
         {.load = to_one("QoS 0, a quarter", 0, 64), .busy = 0.25, .is_for_latency = true},
         {.load = to_one("QoS 0, half", 0, 64), .busy = 0.45, .is_for_latency = true},
         {.load = to_one("QoS 0, two thirds", 0, 64), .busy = 0.65, .is_for_latency = true},
@@ -55,11 +57,11 @@ std::vector<Step> steps() {
         {.load = to_nobody("QoS 0, to nobody", 0), .busy = 0.3, .dearness = 0.5},
         {.load = to_many("QoS 0, to 20", 0, 64), .busy = 0.4, .dearness = 10},
         {.load = to_many("QoS 0, 1 KiB, to 20", 0, 1'024), .busy = 0.4, .dearness = 12},
-        {.load = to_one("QoS 1, quiet", 1, 64), .busy = 0.1, .dearness = 2},
+        {.load = to_one("QoS 1, quiet", 1, 64), .busy = quiet, .dearness = 2},
         {.load = to_one("QoS 1, half", 1, 64), .busy = 0.45, .dearness = 2, .is_for_latency = true},
         {.load = to_nobody("QoS 1, to nobody", 1), .busy = 0.3, .dearness = 1},
         {.load = to_many("QoS 1, to 20", 1, 64), .busy = 0.4, .dearness = 20},
-        {.load = to_one("QoS 2, quiet", 2, 64), .busy = 0.1, .dearness = 4},
+        {.load = to_one("QoS 2, quiet", 2, 64), .busy = quiet, .dearness = 4},
         {.load = to_one("QoS 2, half", 2, 64), .busy = 0.4, .dearness = 4},
         {.load = to_many("QoS 2, to 20", 2, 64), .busy = 0.4, .dearness = 40},
         {.load = pings, .busy = 0},
@@ -152,6 +154,7 @@ private:
             servers_ = std::max(servers_, phase.workers);
             const double occupied = std::max(0.002, phase.occupied(servers_));
             message_s_ = occupied * servers_ / phase.sent_per_s();
+            generator_s_ = phase.generator_busy / phase.sent_per_s();
             const double factor = std::min(enough / occupied, 6.0);
             if (factor < 1.3 || phase.generator_busy > generator_max) break;
             load.per_s *= factor;
@@ -167,7 +170,13 @@ private:
             auto load = step.load;
             if (step.busy > 0) {
                 double& rate = rates_[load.name];
-                if (rate <= 0) rate = step.busy * servers_ / (message_s_ * step.dearness);
+                if (rate <= 0) {
+                    // Quiet is quiet for both.
+                    const double generator_share = step.busy > quiet ? generator_max : 2 * quiet;
+                    rate = std::min(step.busy * servers_ / message_s_,
+                                    generator_share / generator_s_) /
+                           step.dearness;
+                }
                 // A little different each round, so that rounds are not one measurement.
                 load.per_s = std::max(20.0, rate * (round % 2 == 0 ? 1 : 0.93));
             } else {
@@ -186,9 +195,8 @@ private:
         double& rate = rates_[step.load.name];
         const double busy = std::max(0.01, phase.occupied(servers_));
         double factor = std::clamp(step.busy / busy, 0.4, 2.5);
-        if (phase.generator_busy > generator_max) {
-            factor = std::min(factor, generator_max / phase.generator_busy);
-        }
+        const double generator_share = step.busy > quiet ? generator_max : 2 * quiet;
+        factor = std::min(factor, generator_share / std::max(0.01, phase.generator_busy));
         rate *= factor;
         servers_ = std::max(servers_, phase.workers);
     }
@@ -255,15 +263,15 @@ private:
         if (!cpu) throw CannotMeasure{"the costs of operations cannot be told apart"};
         result.cpu = *cpu;
         result.wake_delay_s = fit_wake_delay(run_.phases, servers_);
-        std::map<unsigned, load::Histogram> quiet;
+        std::map<unsigned, load::Histogram> at_rest;
         std::map<unsigned, double> rates;
         for (const auto& phase : run_.phases) {
             result.disturbance_max = std::max(result.disturbance_max, phase.disturbance);
             if (!phase.load.name.ends_with("quiet")) continue;
-            quiet[phase.load.qos].add(phase.times.delivery);
+            at_rest[phase.load.qos].add(phase.times.delivery);
             rates[phase.load.qos] = phase.sent_per_s();
         }
-        for (const auto& [qos, histogram] : quiet) {
+        for (const auto& [qos, histogram] : at_rest) {
             const auto curve = curve_of(histogram);
             if (curve.is_empty()) continue;
             result.latencies.push_back({.qos = qos,
@@ -308,7 +316,8 @@ private:
     std::map<std::string, double> rates_;  // by step
     std::vector<bool> phase_is_for_latency_;
     load::Nanos begun_at_ = load::clock_now();
-    double message_s_ = 0;
+    double message_s_ = 0;    // of the broker, for a message, roughly
+    double generator_s_ = 0;  // of the generator, waiting for a processor included
     std::uint32_t servers_ = 1;
 };
 
@@ -384,6 +393,7 @@ std::string broker_name(const load::Target& target, int pid) {
     const auto address = load::resolve(target.host, target.port, problem);
     if (!address) throw CannotMeasure{problem};
     PlainClient client{target, *address, "touchstone-plan", true};
+    client.enter();
     client.subscribe({"$SYS/broker/version"});
     constexpr double patience_s = 0.5;
     const auto version = client.await_message(patience_s);

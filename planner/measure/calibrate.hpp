@@ -23,7 +23,7 @@ struct CalibrateOptions {
     double measure_s = 1.6;  // of each
     unsigned attempts_max = 2;
     // Since the start:
-    double retry_until_s = 30;  // afterwards nothing is measured again because it was disturbed,
+    double retry_until_s = 30;   // afterwards nothing is measured again because it was disturbed,
     double rounds_until_s = 90;  // and after this no other round is begun or finished
     std::uint32_t storm_clients = 1'000;
     std::function<bool(const std::string& what)> goes_on;

@@ -62,7 +62,23 @@ public:
 
 private:
     PlainClient client(const std::string& name, bool is_clean) {
-        return {target_, address_, id_ + "-" + name, is_clean};
+        PlainClient one{target_, address_, id_ + "-" + name, is_clean};
+        one.enter();
+        return one;
+    }
+    /// `count` of them, in `to`; some at a time, so that the machine's pauses are not paid for
+    /// each.
+    void add_clients(std::deque<PlainClient>& to, std::uint32_t count, bool is_clean,
+                     const std::function<std::string(std::size_t)>& name) {
+        constexpr std::uint32_t at_once = 100;
+        for (std::uint32_t done = 0; done < count;) {
+            const auto more = std::min(at_once, count - done);
+            for (std::uint32_t i = 0; i < more; ++i) {
+                to.emplace_back(target_, address_, id_ + "-" + name(to.size()), is_clean);
+            }
+            for (auto i = to.size() - more; i < to.size(); ++i) to[i].enter();
+            done += more;
+        }
     }
     void add(Holding holding, double count) { at(samples_now_.holdings, holding) += count; }
     void sample(const std::string& words) {
@@ -80,9 +96,7 @@ private:
 
     void connect(unsigned step) {
         const auto count = part(plan_.connections, step);
-        for (std::uint32_t i = 0; i < count; ++i) {
-            held_.push_back(client(fmt::format("c{}", held_.size()), true));
-        }
+        add_clients(held_, count, true, [](std::size_t i) { return fmt::format("c{}", i); });
         add(Holding::connection, count);
         sample(fmt::format("{} connections", held_.size()));
     }
@@ -123,11 +137,12 @@ private:
 
     void leave_sessions(unsigned step) {
         const auto count = part(plan_.sessions, step);
-        for (std::uint32_t i = 0; i < count; ++i) {
-            const auto name = fmt::format("w{}", sessions_);
-            auto away = client(name, false);
-            away.subscribe({fmt::format("{}/q/{}", prefix_, sessions_)});
-            away.disconnect();
+        std::deque<PlainClient> leaving;
+        add_clients(leaving, count, false,
+                    [&](std::size_t i) { return fmt::format("w{}", sessions_ + i); });
+        for (auto& one : leaving) {
+            one.subscribe({fmt::format("{}/q/{}", prefix_, sessions_)});
+            one.disconnect();
             ++sessions_;
         }
         add(Holding::session, count);
@@ -155,9 +170,9 @@ private:
 
     void take_away() {
         for (auto& one : held_) one.disconnect();
-        for (std::uint32_t i = 0; i < sessions_; ++i) {
-            client(fmt::format("w{}", i), true).disconnect();
-        }
+        std::deque<PlainClient> back;
+        add_clients(back, sessions_, true, [](std::size_t i) { return fmt::format("w{}", i); });
+        for (auto& one : back) one.disconnect();
         std::vector<PlainMessage> nothing;
         for (const auto& topic : retained_) nothing.push_back({.topic = topic, .retain = true});
         auto publisher = client("p", true);

@@ -21,9 +21,9 @@ struct MemorySample {
 struct MemoryPlan {
     std::uint32_t connections = 4'000;
     std::uint32_t subscriptions = 10'000;
-    std::uint32_t retained = 12'000;
-    std::uint32_t sessions = 3'000;   // of clients that are away, with a subscription each
-    std::uint32_t queued_each = 8;    // messages for each of these
+    std::uint32_t retained = 8'000;
+    std::uint32_t sessions = 2'000;   // of clients that are away, with a subscription each
+    std::uint32_t queued_each = 6;    // messages for each of these
     std::uint32_t bytes_small = 32;   // payloads: half of the messages
     std::uint32_t bytes_large = 512;  // and the other half
     unsigned steps = 4;

@@ -61,6 +61,9 @@ PlainClient::PlainClient(const load::Target& target, const load::Address& addres
     }
     wire::encode(packet_, connect);
     send(packet_);
+}
+
+void PlainClient::enter() {
     const bool is_in = take_until(
         [](const wire::Frame& frame) {
             if (frame.type != wire::PacketType::connack) return false;
@@ -100,6 +103,10 @@ bool PlainClient::take_until(const std::function<bool(const wire::Frame&)>& want
         received_size_ = bytes.size();
         if (is_found) return true;
         const double left = deadline - now_s();
+        // A broker that leaves Nagle's algorithm on waits for our acknowledgement of its last
+        // packet; the system forgets this wish now and then.
+        const int on = 1;
+        ::setsockopt(socket_.raw(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
         pollfd one{socket_.raw(), POLLIN, 0};
         if (left <= 0 || ::poll(&one, 1, static_cast<int>(left * 1'000) + 1) <= 0) return false;
         if (received_size_ == received_.size()) received_.resize(received_.size() * 2);
@@ -132,7 +139,7 @@ void PlainClient::subscribe(const std::vector<std::string>& filters) {
 }
 
 void PlainClient::publish(const std::vector<PlainMessage>& messages) {
-    constexpr std::size_t window = 10;  // no broker's Receive Maximum is less
+    constexpr std::size_t window = 100;
     for (std::size_t from = 0; from < messages.size(); from += window) {
         const std::size_t count = std::min(window, messages.size() - from);
         packet_.clear();

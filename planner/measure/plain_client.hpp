@@ -29,9 +29,12 @@ struct PlainMessage {
 
 class PlainClient {
 public:
-    /// Connects, with credentials of the target, and has been let in when this returns.
+    /// Connects, with credentials of the target, and asks to be let in. Many may be under way at
+    /// the same time; nothing else is done before enter().
     PlainClient(const load::Target& target, const load::Address& address, const std::string& id,
                 bool is_clean);
+    /// Has been let in when this returns.
+    void enter();
 
     /// At QoS 1.
     void subscribe(const std::vector<std::string>& filters);

@@ -154,6 +154,7 @@ TEST(Measurement, memory_steps_say_what_is_held_and_take_it_away_again) {
     std::string problem;
     const auto address = load::resolve("127.0.0.1", node.port(), problem);
     PlainClient looker{target_of(node), *address, "looker", true};
+    looker.enter();
     looker.subscribe({"touchstone/plan/#"});
     EXPECT_FALSE(looker.await_message(0.05)) << "a Retained Message is left";
     looker.disconnect();
