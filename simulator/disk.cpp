@@ -46,6 +46,7 @@ Disk::Disk(Engine& engine, std::uint64_t entity, unsigned shard_count, DiskOptio
              .syncs = engine.stream(Domain::node, entity << 16U | shard, Purpose::sync),
              .tears = engine.stream(Domain::node, entity << 16U | shard, Purpose::tear)});
     }
+    if (options_.make_medium) medium_ = options_.make_medium(shard_count);
 }
 
 void Disk::put(unsigned shard, std::string_view key, Bytes value) {
@@ -54,6 +55,11 @@ void Disk::put(unsigned shard, std::string_view key, Bytes value) {
 
 void Disk::erase(unsigned shard, std::string_view key) {
     write(shard, {std::string{key}, std::nullopt});
+}
+
+void Disk::set_aside(unsigned shard, const std::string& key) {
+    shards_[shard].stored.erase(key);
+    if (medium_) medium_->set_aside(shard, key);
 }
 
 void Disk::write(unsigned shard, Change change) {
@@ -68,6 +74,7 @@ void Disk::commit(unsigned shard, BatchNumber number) {
     one.number = number;
     one.under_way = std::exchange(one.open, {});
     ++one.commits;
+    if (medium_) medium_->begin(shard, one.under_way.changes);
     const auto* const slow = last_of(DiskFault::Kind::slow);
     const Duration low = slow == nullptr ? options_.sync_low : slow->sync_low;
     const Duration high = slow == nullptr ? options_.sync_high : slow->sync_high;
@@ -109,6 +116,7 @@ void Disk::complete(unsigned shard) {
         one.open = std::move(batch);
         return on_outcome_(shard, number, is_full ? StorageOutcome::full : StorageOutcome::failed);
     }
+    if (medium_) medium_->finish(shard);
     if (!batch.changes.empty()) one.unflushed.push_back(std::move(batch));
     const auto* const lie = this->lie();
     const std::size_t kept = lie == nullptr ? 0 : unflushed_max(*lie);
@@ -137,6 +145,7 @@ void Disk::flush_oldest(Shard& shard) {
 void Disk::begin(FaultNumber number, const DiskFault& fault) {
     CHECK(fault.sync_low <= fault.sync_high);
     CHECK(fault.batches != 0);
+    CHECK(medium_ == nullptr || fault.kind == DiskFault::Kind::slow);
     faults_.emplace_back(number, fault);
 }
 
@@ -170,6 +179,10 @@ DiskLoss Disk::crash() {
         shard.open = {};
         shard.number.reset();
     }
+    if (!medium_) return loss;
+    medium_->cut_power();
+    for (unsigned shard = 0; shard < shards_.size(); ++shard)
+        shards_[shard].stored = medium_->records(shard);
     return loss;
 }
 

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +15,7 @@
 
 #include "broker/ports/storage.hpp"
 #include "simulator/engine.hpp"
+#include "simulator/medium.hpp"
 
 namespace touchstone::simulator {
 
@@ -22,6 +23,9 @@ struct DiskOptions {
     /// From the end of a batch to its being stored, uniform.
     Duration sync_low = std::chrono::milliseconds{1};
     Duration sync_high = std::chrono::milliseconds{5};
+    /// Makes what the records of so many shards are kept on; null: memory. A disk with one is never
+    /// full and does not fail or lie.
+    std::function<std::unique_ptr<Medium>(unsigned shard_count)> make_medium{};
 };
 
 /// What is wrong with a disk for a while.
@@ -53,7 +57,7 @@ struct DiskLoss {
 /// Where the shards of a node keep their records: see Storage, whose driver this is.
 class RecordStore {
 public:
-    using Records = std::map<std::string, Buffer, std::less<>>;
+    using Records = simulator::Records;
 
     virtual void put(unsigned shard, std::string_view key, Bytes value) = 0;
     virtual void erase(unsigned shard, std::string_view key) = 0;
@@ -93,9 +97,7 @@ public:
     [[nodiscard]] const Records& records(unsigned shard) const override {
         return shards_[shard].stored;
     }
-    void set_aside(unsigned shard, const std::string& key) override {
-        shards_[shard].stored.erase(key);
-    }
+    void set_aside(unsigned shard, const std::string& key) override;
 
     /// Batches that the shard has ended, by all processes of the node; whether the last one is
     /// under way.
@@ -112,11 +114,7 @@ public:
     void end(FaultNumber number);
 
 private:
-    /// What becomes of a key; nothing: it is erased.
-    struct Change {
-        std::string key;
-        std::optional<Buffer> value;
-    };
+    using Change = RecordChange;
     struct Batch {
         std::vector<Change> changes;  // in the order of writing
         Instant begun_at = never;     // the first of them
@@ -148,6 +146,7 @@ private:
     OnOutcome on_outcome_;
     std::uint16_t owner_;
     std::vector<Shard> shards_;
+    std::unique_ptr<Medium> medium_;                         // null: `stored` is all
     std::vector<std::pair<FaultNumber, DiskFault>> faults_;  // that are on, in their order
 };
 

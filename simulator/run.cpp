@@ -106,6 +106,7 @@ private:
             NodeOptions options = node_options(is_one_broker ? scenario_.nodes(0) : node);
             options.defects = defects;
             if (run_options.shard_count) options.shard_count = *run_options.shard_count;
+            if (options.storage) options.storage->make_medium = run_options.make_medium;
             const auto index = world_.add_node(name, options);
             node_order_.push_back(index);
             if (node.has_clock()) world_.set_clock(index, clock_of(node.clock()));

@@ -41,6 +41,8 @@ struct RunOptions {
     std::function<bool()> is_to_end{};
     /// Called after every event, to look at the world: it changes nothing of the run.
     std::function<void(World&)> after_event{};
+    /// DiskOptions::make_medium of every node that has a disk.
+    std::function<std::unique_ptr<Medium>(unsigned shard_count)> make_medium{};
     /// A crash besides those of the scenario; all of its parts are there.
     std::optional<KillPoint> kill{};
 };

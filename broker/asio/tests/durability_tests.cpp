@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -167,6 +169,75 @@ TEST_P(node_with_a_disk, acknowledges_nothing_that_a_full_disk_refuses_and_serve
         node.await([&] { return !node.node().store_figures()->is_refusing; });
         node.await([&] { return is_acknowledged(node.port()); });
     }
+}
+
+/// Holds every sync while it is on.
+class SlowSyncs {
+public:
+    explicit SlowSyncs(FaultyFiles& files) {
+        files.before_sync = [this] {
+            if (!is_on_) return;
+            ++held_;
+            is_on_.wait(true);
+        };
+    }
+    ~SlowSyncs() { set(false); }
+    SlowSyncs(const SlowSyncs&) = delete;
+    SlowSyncs& operator=(const SlowSyncs&) = delete;
+    void set(bool is_on) {
+        is_on_ = is_on;
+        is_on_.notify_all();
+    }
+    [[nodiscard]] unsigned held() const { return held_; }
+
+private:
+    std::atomic<bool> is_on_{false};
+    std::atomic<unsigned> held_{0};
+};
+
+TEST_P(node_with_a_disk, serves_who_needs_none_while_a_sync_takes_its_time) {
+    std::optional<RunningNode> node;
+    SlowSyncs syncs{*files};
+    node.emplace(options());
+    EXPECT_TRUE(is_acknowledged(node->port()));
+    auto subscriber = RawClient::subscribed(node->port(), "subscriber", "live");
+    auto waiting = RawClient::connected(node->port(), "waiting");
+    auto publisher = RawClient::connected(node->port(), "other");
+    syncs.set(true);
+    const auto batches = node->node().store_figures()->batches;
+    Buffer retained = packet::publish_qos_1("retained", "y", 1);
+    retained[0] |= std::byte{1};
+    waiting.send(retained);
+    node->await([&] { return syncs.held() != 0; });
+    for (int i = 0; i < 100; ++i) {
+        publisher.send(packet::publish_qos_1("live", "x", 7));
+        publisher.expect(packet::puback(7));
+        subscriber.expect(packet::publish("live", "x"));
+    }
+    // All that time nothing was called stored, and so nothing that needs it acknowledged.
+    EXPECT_EQ(node->node().store_figures()->batches, batches);
+    syncs.set(false);
+    waiting.expect(packet::puback(1));
+    EXPECT_GT(node->node().store_figures()->batches, batches);
+}
+
+TEST_P(node_with_a_disk, starts_with_an_alarm_when_its_layout_is_lost) {
+    {
+        RunningNode node{options()};
+        EXPECT_TRUE(is_acknowledged(node.port()));
+        node.stop();
+        node.await_stopped();
+    }
+    std::ofstream{folder / "data/layout"} << "touchstone data\nformat 1\nsha";
+    RunningNode node{options()};
+    EXPECT_EQ(node.node().store_figures()->damaged_parts, 1U);
+    EXPECT_TRUE(std::filesystem::exists(folder / "data/layout-1.bad"));
+    auto subscriber = RawClient::connected(node.port(), "subscriber");
+    subscriber.send(packet::subscribe("retained"));
+    subscriber.expect(packet::suback());
+    Buffer kept = packet::publish("retained", "x");
+    kept[0] |= std::byte{1};
+    subscriber.expect(kept);
 }
 
 TEST_P(node_with_a_disk, starts_with_an_alarm_when_its_files_are_damaged) {
