@@ -144,7 +144,9 @@ void Broker::Core::adopt(const storage::SessionCopy& copy, const access::Zone& z
         const auto message = one.message == 0 ? MessageRef{} : copy.messages[one.message - 1];
         session.adopt(context_, one, message);
     }
-    for (const auto& one : copy.received)
+    // Who has begun another session counts its Packet Identifiers anew: one that the older session
+    // remembers would make a message of the newer one a repetition.
+    for (const auto& one : is_new ? copy.received : std::vector<storage::ReceivedRecord>{})
         session.adopt_received(context_, wire::PacketId::from_wire(one.packet_id).value());
     // It became part of a session that is in use: nothing else would send what has come with it.
     if (session.is_connected()) session.resume(context_);

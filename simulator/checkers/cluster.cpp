@@ -64,36 +64,37 @@ bool is_judged(const Trace& trace) {
     return trace.agreement.at != never;
 }
 
-/// Who was connected to two nodes for longer than it takes to tell a new connection of an old one:
-/// an operator is told.
+/// Whose connection is ended for one at another node that has been there for long: the two were
+/// united, and an operator is told.
 void check_reports(const Trace& trace, const History& history, Failures& failures) {
-    constexpr Duration excused = std::chrono::seconds{10};  // a claim, and a try of its client
-    const auto end_of = [&](const ConnectionHistory& one) {
-        return one.end_entry == no_entry ? trace.agreement.at : trace.entries[one.end_entry].at;
-    };
-    std::set<std::string> told;
-    for (const auto& one : history.connections) {
-        if (!one.is_accepted || one.session_expiry_s == 0) continue;
-        for (const auto& other : history.connections) {
-            if (!other.is_accepted || other.client_id != one.client_id ||
-                other.entrance == one.entrance || other.connack_entry < one.connack_entry ||
-                told.contains(one.client_id))
-                continue;
-            const Instant since = trace.entries[other.connack_entry].at;
-            const Instant until = std::min(end_of(one), end_of(other));
-            if (until < since + excused || one.end == ConnectionHistory::End::with_process)
-                continue;
-            const auto names_it = [&](const TracedAlarm& alarm) {
-                return alarm.text.find("'" + one.client_id + "'") != std::string::npos;
-            };
-            if (std::ranges::any_of(trace.alarms, names_it)) continue;
-            told.insert(one.client_id);
-            failures.push_back(
-                {trace.agreement.entry,
-                 fmt::format("'{}' was connected to {} and {} at once, and no operator was told",
-                             one.client_id, trace.name_of(one.entrance),
-                             trace.name_of(other.entrance))});
-        }
+    constexpr Duration long_ago = std::chrono::seconds{10};  // a takeover does not take so long
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto* const packet = sent_by_broker(trace, trace.entries[index]);
+        if (packet == nullptr || packet->type != wire::PacketType::disconnect ||
+            packet->reason != ReasonCode::session_taken_over)
+            continue;
+        const auto& mine = history.of(packet->connection);
+        const Instant at = trace.entries[index].at;
+        const auto is_recent = [&](const ConnectionHistory& other) {
+            return &other != &mine && other.client_id == mine.client_id &&
+                   other.connect_entry < index &&
+                   trace.entries[other.connect_entry].at + long_ago >= at;
+        };
+        // Of a session that has ended at the other node since nobody is told.
+        const auto is_there = [&](const ConnectionHistory& other) {
+            return &other != &mine && other.client_id == mine.client_id && other.is_accepted &&
+                   other.connack_entry < index && other.end_entry > index;
+        };
+        if (std::ranges::any_of(history.connections, is_recent) ||
+            std::ranges::none_of(history.connections, is_there))
+            continue;
+        const auto names_it = [&](const TracedAlarm& alarm) {
+            return alarm.text.find("'" + mine.client_id + "'") != std::string::npos;
+        };
+        if (std::ranges::any_of(trace.alarms, names_it)) continue;
+        failures.push_back({index, fmt::format("'{}' was connected to {} and another node at once, "
+                                               "and no operator was told",
+                                               mine.client_id, trace.name_of(mine.entrance))});
     }
 }
 

@@ -50,6 +50,11 @@ public:
         }
     }
 
+    /// Whether several programs have that name: they share a session, and its Packet Identifiers,
+    /// so that a message of one of them can pass for a repetition of another one's (QoS 2).
+    [[nodiscard]] bool is_shared(const std::string& client_id) const {
+        return clients_of_.at(client_id).size() > 1;
+    }
     [[nodiscard]] const Life& of(const std::string& client_id) const {
         return lives_.at(client_id);
     }
@@ -70,6 +75,7 @@ private:
                 life.ended_by = std::max(life.ended_by, connection.end_entry == no_entry
                                                             ? connection.connect_entry
                                                             : connection.end_entry);
+            clients_of_[connection.client_id].insert(connection.client);
             nodes_of_[connection.client_id].insert(connection.entrance);
             const bool stays = connection.is_accepted && connection.end_entry == no_entry &&
                                connection.client_end_entry == no_entry;
@@ -105,7 +111,8 @@ private:
     const Trace& trace_;
     const History& history_;
     std::map<std::string, Life> lives_;
-    std::map<std::string, std::set<Actor>> nodes_of_;  // by client
+    std::map<std::string, std::set<Actor>> nodes_of_;    // by client
+    std::map<std::string, std::set<Actor>> clients_of_;  // by Client Identifier
     std::map<Actor, std::size_t> crashed_;
 };
 
@@ -117,12 +124,15 @@ Failures check_delivery_in_cluster(const Trace& trace, const History& history) {
     const Lives lives{trace, history};
     for (const auto& accepted : history.accepted) {
         const auto& message = trace.messages[accepted.message];
+        const bool is_exactly_once = message.qos == QoS::exactly_once;
+        if (is_exactly_once && lives.is_shared(history.of(accepted.connection).client_id)) continue;
         if (lives.crash_of(history.of(accepted.connection).entrance) > accepted.arrived_entry)
             continue;
         for (const auto& session : history.sessions) {
             const auto& life = lives.of(session.client_id);
             if (!life.is_here || life.delivered.contains(accepted.message) ||
-                life.waiting.contains(message.payload))
+                life.waiting.contains(message.payload) ||
+                (is_exactly_once && lives.is_shared(session.client_id)))
                 continue;
             const auto is_promised = [&](const SubscriptionHistory& one) {
                 if (one.is_shared || one.granted == QoS::at_most_once || one.options.no_local ||
