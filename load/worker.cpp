@@ -243,12 +243,12 @@ void Worker::note_use() {
     if (is_use_noted_ || now_ < window_from_) return;
     if (!clock_at_window_) {
         clock_at_window_ = clock_of_this_thread();
-        clock_read_at_ = now_;
+        clock_read_at_ = clock_now();  // whoever waits for a processor has an old now_
         return;
     }
     if (now_ < window_to_) return;
     const auto clock = clock_of_this_thread();
-    const auto span = static_cast<double>(std::max(Nanos{1}, now_ - clock_read_at_));
+    const auto span = static_cast<double>(std::max(Nanos{1}, clock_now() - clock_read_at_));
     use_.busy = static_cast<double>(clock.busy - clock_at_window_->busy) / span;
     use_.waited = static_cast<double>(clock.waited - clock_at_window_->waited) / span;
     is_use_noted_ = true;
