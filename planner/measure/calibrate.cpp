@@ -292,7 +292,8 @@ private:
             result.wait_factor = *factor;
         } else {
             run_.knows_waits = false;
-            warn("the generator was the limit: waits are those of the queue by itself");
+            warn("latencies under load were not those of a queue, since the generator or the "
+                 "machine was the limit: waits are taken to be those of the queue by itself");
         }
         OperationRates one{};
         at(one, Operation::publish_0) = at(one, Operation::deliver_0) = 1;

@@ -34,7 +34,7 @@ struct CalibrationRun {
     Calibration calibration;
     std::vector<Phase> phases;
     std::vector<MemorySample> memory;
-    /// False: the generator was the limit, so nothing is known of waits under load.
+    /// False: the generator or the machine was the limit, so nothing is known of waits under load.
     bool knows_waits = true;
     /// What a reader has to know about it: the machine disturbed it, the generator was the limit.
     std::vector<std::string> warnings;

@@ -206,8 +206,14 @@ private:
                     rate, knee));
                 return;
             }
-            add("knee", load.name, knee, held > 0 ? std::sqrt(held * rate) : rate, "/s",
-                was_disturbed);
+            if (held > 0) {
+                add("knee", load.name, knee, std::sqrt(held * rate), "/s", was_disturbed);
+            } else {
+                result_.notes.push_back(fmt::format(
+                    "knee: below {:.0f} messages a second, the least that was tried; {:.0f} were "
+                    "predicted{}",
+                    rate, knee, was_disturbed ? "; disturbed by the machine" : ""));
+            }
             return;
         }
         result_.notes.push_back(fmt::format(

@@ -186,6 +186,8 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
         return best;
     };
     const double value = best_without(measured.size());
+    // More than any queue explains: it was the machine, or the generator.
+    if (value >= factors.back()) return std::nullopt;
     std::vector<double> others;
     double mean = 0;
     for (std::size_t i = 0; i < measured.size(); ++i) {

@@ -177,6 +177,13 @@ TEST(Estimate, the_wait_factor_that_data_was_made_with_comes_back) {
     ASSERT_TRUE(fit);
     EXPECT_NEAR(fit->value, 3, 0.3);
     EXPECT_LT(fit->half_width, 1);
+    auto slow = measured;
+    for (auto& one : slow) {
+        for (auto& quantile : one.quantiles_s) {
+            if (quantile) *quantile += 0.5;
+        }
+    }
+    EXPECT_FALSE(fit_wait_factor(made_up(), slow, 5)) << "no queue waits half a second at 0.2";
     measured.resize(2);
     EXPECT_FALSE(fit_wait_factor(made_up(), measured, 5));
 }
