@@ -32,7 +32,7 @@ std::string text_of_file(const std::filesystem::path& path) {
 TEST(ComparisonFile, of_the_project_is_right) {
     const auto loaded = load_comparison(file);
     EXPECT_THAT(loaded.problems, IsEmpty());
-    EXPECT_EQ(loaded.comparison.experiments_size(), 12);
+    EXPECT_EQ(loaded.comparison.experiments_size(), 15);
 }
 
 TEST(ComparisonFile, says_what_is_wrong_with_it) {
@@ -161,7 +161,7 @@ TEST(Matrix, is_as_documented_or_explained) {
     const auto [run, is_complete] = compare(loaded, all_models());
     EXPECT_TRUE(is_complete);
     const auto& table = run.comparison();
-    EXPECT_EQ(table.cells_size(), 12 * static_cast<int>(cluster::all_models().size()));
+    EXPECT_EQ(table.cells_size(), 15 * static_cast<int>(cluster::all_models().size()));
     for (const auto& cell : table.cells()) {
         EXPECT_NE(cell.judgement(), ComparedCell::unexplained)
             << cell.experiment() << ' ' << cell.model() << ": " << cell.words() << cell.broken()
