@@ -36,6 +36,11 @@ std::vector<std::string> Broker::on_recovered(Instant now) {
     return unusable;
 }
 
+void Broker::on_read(ReadNumber number, const ReadAnswer& outcome, Instant now) {
+    core_->on_read(number, outcome, now);
+    core_->end_turn();
+}
+
 void Broker::on_stored(BatchNumber number, StorageOutcome outcome, Instant now) {
     core_->on_stored(number, outcome, now);
     core_->end_turn();

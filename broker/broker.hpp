@@ -54,7 +54,8 @@ struct SessionView {
     };
     std::string client_id;
     bool connected = false;
-    std::vector<MessageRef> queue;   // oldest first
+    std::vector<MessageRef> queue;   // oldest first; empty: it is in storage only
+    std::vector<std::string> paged;  // the keys of the records of the empty ones, in their order
     std::vector<Inflight> inflight;  // in the order of the first transmission
     std::vector<std::uint16_t>
         unreleased;            // QoS 2 Packet Identifiers of the client awaiting PUBREL
@@ -101,7 +102,8 @@ public:
     Broker& operator=(const Broker&) = delete;
 
     // Recovery: with storage, and before any other input, the driver hands in every record that is
-    // stored, in any order, and says that these were all.
+    // stored, in any order, and says that these were all. When those of messages come last
+    // (storage::is_of_message), what waits need not be in memory all at once.
 
     /// False: it cannot be read, because it is damaged or of a later version. The driver sets it
     /// aside; nothing refers to it any more after on_recovered.
@@ -129,6 +131,8 @@ public:
     void on_peer(ShardIndex from, PeerMessage message, Instant now);
     /// The answer to Storage::commit.
     void on_stored(BatchNumber number, StorageOutcome outcome, Instant now);
+    /// The answer to Storage::read.
+    void on_read(ReadNumber number, const ReadAnswer& outcome, Instant now);
     /// Something is due. A call too early does nothing.
     void on_tick(Instant now);
     /// The answer to Authentication::ask.
@@ -148,8 +152,8 @@ public:
     /// more of them. What they forbid now and exists already, stays.
     void on_rules(std::shared_ptr<const access::NodeRules> rules, Instant now);
     /// The node stops: every client is told (v5: DISCONNECT 0x8B) and its connection closed; Wills
-    /// are not published (the freedom of v5 §3.1.2.5). Afterwards only on_peer and on_stored may
-    /// follow.
+    /// are not published (the freedom of v5 §3.1.2.5). Afterwards only on_peer, on_stored and
+    /// on_read may follow.
     void on_stop(Instant now);
 
     /// When on_tick is wanted next; nothing when no time matters. May change with every input.

@@ -42,6 +42,7 @@ Broker::Core::Core(std::shared_ptr<const access::NodeRules> rules, const Options
                .dollar_matched = options.defects.has(Defect::dollar_matched)}},
       route_exchange_{options.self, peer_count_, peers_},
       queued_bytes_max_{share_of(rules_->policy.limits.queued_bytes_max)},
+      resident_bytes_max_{resident_bytes_max(*rules_)},
       retained_{retained_limits(*rules_), peer_count_ > 1, ports.storage != nullptr},
       clients_{0, TextHash{random_.next()}} {
     CHECK(options.self.raw() < options.shard_count);
@@ -368,7 +369,7 @@ void Broker::Core::on_reminder(const Reminder& reminder) {
         }
         case Reminder::What::defect: return take_postponed(reminder.slot);
         case Reminder::What::retained: retained_reminder_at_ = never; return sweep_retained();
-        case Reminder::What::storage: return ledger_->try_again();
+        case Reminder::What::storage: return retry_storage();
     }
 }
 
@@ -394,6 +395,7 @@ void Broker::Core::on_rules(std::shared_ptr<const access::NodeRules> rules, Inst
         if (client != nullptr) obey(*client, rules->zone_of(client->listener));
     retained_.set_limits(retained_limits(*rules));
     queued_bytes_max_ = share_of(rules->policy.limits.queued_bytes_max);
+    resident_bytes_max_ = resident_bytes_max(*rules);
     rules_ = std::move(rules);  // nobody refers to the old ones any more
 }
 
@@ -459,7 +461,12 @@ std::optional<SessionView> Broker::Core::session(std::string_view client_id) con
                      .connected = session.is_connected(),
                      .window = static_cast<std::uint16_t>(session.window())};
     if (const auto* const outbox = session.outbox()) {
-        for (const auto& delivery : outbox->waiting()) view.queue.push_back(delivery.message);
+        for (const auto& delivery : outbox->waiting()) {
+            view.queue.push_back(delivery.message);
+            if (delivery.message) continue;
+            view.paged.push_back(
+                storage::key_of_message(delivery.extras->entry.message().number()));
+        }
         for (const auto& flow : outbox->flows())
             view.inflight.push_back({flow.packet_id.raw(), flow.released, flow.delivery.message});
     }

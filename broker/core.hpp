@@ -55,6 +55,7 @@ public:
     [[nodiscard]] bool on_record(std::string_view key, Bytes value);
     std::vector<std::string> on_recovered(Instant now);
     void on_stored(BatchNumber number, StorageOutcome outcome, Instant now);
+    void on_read(ReadNumber number, const ReadAnswer& outcome, Instant now);
     /// An input has been dealt with.
     void end_turn() {
         if (!ledger_) return;
@@ -242,6 +243,11 @@ private:
     [[nodiscard]] std::uint64_t share_of(std::uint64_t node_limit) const;
     /// Takes memory from the longest queues until the shard is within its share.
     void evict();
+    /// Lets go of messages that wait and are stored, when there are too many in memory.
+    void page_out();
+    /// Memory of the messages that wait above which page_out() has something to do.
+    [[nodiscard]] std::uint64_t resident_bytes_max(const access::NodeRules& rules) const;
+    void retry_storage();
     /// The name inside the broker: behind the mountpoint, if any. Its text is in mounted_ then.
     [[nodiscard]] std::optional<FilterName> mounted(const access::Mountpoint* mountpoint,
                                                     const FilterName& name);
@@ -454,7 +460,9 @@ private:
     SessionContext context_;
     Router router_;
     RouteExchange route_exchange_;
-    std::uint64_t queued_bytes_max_;  // this shard's share
+    std::uint64_t queued_bytes_max_;    // this shard's share
+    std::uint64_t resident_bytes_max_;  // this shard's share
+    std::vector<std::uint64_t> unread_;  // owners of queues whose read has failed
     RetainedMessages retained_;
     Timers timers_;
     access::BanList own_bans_;  // of clients that come and go too often

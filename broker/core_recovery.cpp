@@ -23,8 +23,12 @@ bool Broker::Core::on_record(std::string_view key, Bytes value) {
     if (const auto* const counter = std::get_if<storage::CounterRecord>(&*record)) {
         found.count(counter->last);
     } else if (auto* const message = std::get_if<storage::MessageRecord>(&*record)) {
-        found.count(message->number);
-        found.messages.emplace(message->number, std::move(message->message));
+        // With priorities the topic is what a message's place in its queue depends on.
+        const bool has_priorities = std::ranges::any_of(rules_->zones, [](const auto& zone) {
+            return !zone.policy.queue_priorities.by_topic.empty();
+        });
+        found.add(std::move(*message),
+                  has_priorities ? access::NodeLimits::unlimited : resident_bytes_max_);
     } else if (auto* const retained = std::get_if<storage::RetainedRecord>(&*record)) {
         found.retained.push_back(std::move(*retained));
     } else if (auto* const session = std::get_if<storage::SessionRecord>(&*record)) {
@@ -34,11 +38,13 @@ bool Broker::Core::on_record(std::string_view key, Bytes value) {
         found.subscriptions.push_back(std::move(*one));
     } else if (auto* const delivery = std::get_if<storage::DeliveryRecord>(&*record)) {
         found.count(std::max(delivery->sequence, delivery->started));
+        found.want(*delivery);
         found.deliveries.push_back(std::move(*delivery));
     } else if (const auto* const received = std::get_if<storage::ReceivedRecord>(&*record)) {
         found.received.push_back(*received);
     } else if (auto* const forward = std::get_if<storage::ForwardRecord>(&*record)) {
         found.count(forward->number);
+        found.want(forward->message, false);
         found.forwards.push_back(std::move(*forward));
     } else if (const auto* const mark = std::get_if<storage::MarkRecord>(&*record)) {
         marks_[mark->from] = mark->number;
@@ -51,6 +57,7 @@ std::vector<std::string> Broker::Core::on_recovered(Instant now) {
     context_.now = now;
     std::vector<std::string> unusable;
     ledger_->skip_numbers(found_->last_number);
+    ledger_->set_stored(found_->last_number);
     restore_sessions(unusable);
     restore_subscriptions(unusable);
     {
@@ -67,6 +74,7 @@ std::vector<std::string> Broker::Core::on_recovered(Instant now) {
         if (ShardIndex{shard} != options_.self)
             peers_.send(ShardIndex{shard}, PeerRecovered{marks_[shard]});
     found_.reset();
+    if (context_.queues.size_bytes() > resident_bytes_max_) page_out();
     if (recovering_shards_ == 0) become_ready();
     return unusable;
 }
@@ -138,15 +146,18 @@ void Broker::Core::restore_deliveries(std::vector<std::string>& unusable) {
         }
         auto* const client = found_->client_of(one.session);
         auto message = found_->message_of(one.message);
+        const auto paged_bytes = found_->paged_bytes_of(one.message);
         const bool is_whole =
-            (message || one.state == State::released) &&
+            (message || one.state == State::released || paged_bytes != 0) &&
             !(one.state == State::waiting && options_.defects.has(Defect::restore_drops_queue));
         const bool is_restored =
             client != nullptr && is_whole &&
             client->session.restore(context_, one, message,
                                     storage::DeliveryEntry{*ledger_, one,
-                                                           message ? ledger_->share_of(one.message)
-                                                                   : storage::MessageShare{}});
+                                                           message || paged_bytes != 0
+                                                               ? ledger_->share_of(one.message)
+                                                               : storage::MessageShare{}},
+                                    paged_bytes);
         if (!is_restored) unusable.push_back(storage::key_of(one));
     }
     for (const auto& one : found_->received) {

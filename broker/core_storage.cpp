@@ -44,6 +44,7 @@ void Broker::Core::on_stored(BatchNumber number, StorageOutcome outcome, Instant
         return;
     }
     let_out(number);
+    if (context_.queues.size_bytes() > resident_bytes_max_) page_out();
 }
 
 void Broker::Core::let_out(BatchNumber number) {
@@ -51,6 +52,51 @@ void Broker::Core::let_out(BatchNumber number) {
     for (; !answers_.empty() && answers_.front().batch <= number; answers_.pop_front())
         peers_.send(answers_.front().to, PeerStored{.receipt = answers_.front().receipt});
     send_stored_forwards();
+}
+
+// --- In storage only -----------------------------------------------------------------------------
+
+std::uint64_t Broker::Core::resident_bytes_max(const access::NodeRules& rules) const {
+    // A session on its way to another node takes its messages along. What a defect does to a queue,
+    // it does in memory.
+    if (!ledger_ || registry_ != nullptr || options_.defects.any())
+        return access::NodeLimits::unlimited;
+    return share_of(rules.policy.limits.resident_queue_bytes);
+}
+
+void Broker::Core::page_out() {
+    // Most of the memory is in few queues, or no queue is much longer than the others.
+    constexpr std::size_t tried_max = 64;
+    while (context_.queues.size_bytes() > resident_bytes_max_) {
+        std::size_t count = 0;
+        for (const auto owner : context_.queues.longest(tried_max)) {
+            count += slots_[owner]->session.page_out(context_);
+            if (context_.queues.size_bytes() <= resident_bytes_max_) break;
+        }
+        if (count == 0) return;
+    }
+}
+
+void Broker::Core::on_read(ReadNumber number, const ReadAnswer& outcome, Instant now) {
+    context_.now = now;
+    const auto found = std::ranges::find(context_.reads, number, &PageRead::number);
+    CHECK(found != context_.reads.end());
+    const auto read = std::move(*found);
+    context_.reads.erase(found);
+    auto* const client = read.owner < slots_.size() ? slots_[read.owner] : nullptr;
+    if (client == nullptr) return;  // the session has ended meanwhile
+    client->session.on_read(context_, read, outcome);
+    if (!outcome.values.empty()) return;
+    counters_.add(Counter::storage_reads_failed);
+    if (unread_.empty())
+        add_timer(now + storage_retry_interval, {Reminder::What::storage, 0, 0});
+    unread_.push_back(read.owner);
+}
+
+void Broker::Core::retry_storage() {
+    ledger_->try_again();
+    for (const auto owner : std::exchange(unread_, {}))
+        if (slots_[owner] != nullptr) slots_[owner]->session.read_again(context_);
 }
 
 // --- Nothing can be stored -----------------------------------------------------------------------

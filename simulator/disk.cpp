@@ -28,10 +28,11 @@ std::size_t unflushed_max(const DiskFault& lie) {
 }  // namespace
 
 Disk::Disk(Engine& engine, std::uint64_t entity, unsigned shard_count, DiskOptions options,
-           OnOutcome on_outcome)
+           OnOutcome on_outcome, OnRead on_read)
     : engine_{engine},
       options_{options},
       on_outcome_{std::move(on_outcome)},
+      on_read_{std::move(on_read)},
       owner_{engine.add_handler(*this)} {
     CHECK(options.sync_low <= options.sync_high);
     for (unsigned shard = 0; shard < shard_count; ++shard) {
@@ -80,7 +81,35 @@ void Disk::commit(unsigned shard, BatchNumber number) {
     const Duration high = slow == nullptr ? options_.sync_high : slow->sync_high;
     const Duration takes = one.syncs.between(low, high);
     one.due_at = engine_.now() + takes;
-    engine_.schedule(one.due_at, {owner_, 0, shard, one.commits});
+    engine_.schedule(one.due_at, {owner_, synced, shard, one.commits});
+}
+
+void Disk::read(unsigned shard, ReadNumber number, std::vector<std::string> keys) {
+    const auto* const slow = last_of(DiskFault::Kind::slow);
+    readings_.emplace(++reading_count_, Reading{shard, number, std::move(keys)});
+    engine_.schedule_in(slow == nullptr ? options_.sync_low : slow->sync_low,
+                        {owner_, looked_up, 0, reading_count_});
+}
+
+const Buffer* Disk::find(unsigned shard, std::string_view key) const {
+    const auto& one = shards_[shard];
+    // The change that was written last counts.
+    for (auto batch = one.unflushed.rbegin(); batch != one.unflushed.rend(); ++batch)
+        for (auto change = batch->changes.rbegin(); change != batch->changes.rend(); ++change)
+            if (change->key == key) return change->value ? &*change->value : nullptr;
+    const auto found = one.stored.find(key);
+    return found == one.stored.end() ? nullptr : &found->second;
+}
+
+void Disk::answer(const Reading& reading) {
+    ReadAnswer outcome;
+    if (last_of(DiskFault::Kind::failing) == nullptr) {
+        for (const auto& key : reading.keys) {
+            const auto* const value = find(reading.shard, key);
+            outcome.values.push_back(value == nullptr ? std::nullopt : std::optional{*value});
+        }
+    }
+    on_read_(reading.shard, reading.number, outcome);
 }
 
 void Disk::finish() {
@@ -98,6 +127,11 @@ void Disk::finish() {
 }
 
 void Disk::on_event(const Event& event) {
+    if (event.kind == looked_up) {
+        const auto reading = readings_.extract(event.detail);
+        if (!reading.empty()) answer(reading.mapped());  // else of a process that is gone
+        return;
+    }
     const auto& shard = shards_[event.subject];
     // Of a process that is gone, or done before its time.
     if (!shard.number || event.detail != shard.commits) return;
@@ -170,6 +204,7 @@ const DiskFault* Disk::lie() const {
 
 DiskLoss Disk::crash() {
     DiskLoss loss;
+    readings_.clear();
     for (auto& shard : shards_) {
         if (const auto* const lie = this->lie()) lose(shard, *lie, loss);
         while (!shard.unflushed.empty()) flush_oldest(shard);

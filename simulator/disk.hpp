@@ -62,6 +62,9 @@ public:
     virtual void put(unsigned shard, std::string_view key, Bytes value) = 0;
     virtual void erase(unsigned shard, std::string_view key) = 0;
     virtual void commit(unsigned shard, BatchNumber number) = 0;
+    virtual void read(unsigned shard, ReadNumber number, std::vector<std::string> keys) = 0;
+    /// The record that a read would find now; null: there is none.
+    [[nodiscard]] virtual const Buffer* find(unsigned shard, std::string_view key) const = 0;
     /// The process that wrote is gone, and with it what was not stored.
     virtual DiskLoss crash() = 0;
     /// The process waits until all that it has written is stored.
@@ -79,11 +82,13 @@ class Disk final : public RecordStore, private EventHandler {
 public:
     /// A batch is stored, or is known not to be.
     using OnOutcome = std::function<void(unsigned shard, BatchNumber number, StorageOutcome)>;
+    /// The answer to a read.
+    using OnRead = std::function<void(unsigned shard, ReadNumber number, const ReadAnswer&)>;
     using FaultNumber = std::uint32_t;
 
     /// `entity`: of the node. The engine outlives the disk.
     Disk(Engine& engine, std::uint64_t entity, unsigned shard_count, DiskOptions options,
-         OnOutcome on_outcome);
+         OnOutcome on_outcome, OnRead on_read);
     Disk(const Disk&) = delete;
     Disk& operator=(const Disk&) = delete;
 
@@ -91,6 +96,10 @@ public:
     void put(unsigned shard, std::string_view key, Bytes value) override;
     void erase(unsigned shard, std::string_view key) override;
     void commit(unsigned shard, BatchNumber number) override;
+    /// Takes as long as the quickest sync.
+    void read(unsigned shard, ReadNumber number, std::vector<std::string> keys) override;
+    /// Called stored, flushed or not.
+    [[nodiscard]] const Buffer* find(unsigned shard, std::string_view key) const override;
     DiskLoss crash() override;
     /// Takes no time here.
     void finish() override;
@@ -131,8 +140,16 @@ private:
         RandomStream tears;
     };
 
+    struct Reading {
+        unsigned shard;
+        ReadNumber number;
+        std::vector<std::string> keys;
+    };
+    enum : std::uint8_t { synced, looked_up };  // events
+
     void on_event(const Event& event) override;
     void complete(unsigned shard);
+    void answer(const Reading& reading);
     void write(unsigned shard, Change change);
     /// The first `count` changes of a batch are stored.
     static void store(Shard& shard, Batch& batch, std::size_t count);
@@ -144,6 +161,9 @@ private:
     Engine& engine_;
     DiskOptions options_;
     OnOutcome on_outcome_;
+    OnRead on_read_;
+    std::map<std::uint64_t, Reading> readings_;  // under way, by the number of their event
+    std::uint64_t reading_count_ = 0;
     std::uint16_t owner_;
     std::vector<Shard> shards_;
     std::unique_ptr<Medium> medium_;                         // null: `stored` is all

@@ -82,6 +82,9 @@ Node::Node(Engine& engine, Links& links, std::uint64_t entity, NodeOptions optio
             engine, entity, options_.shard_count, *options_.storage,
             [this](unsigned shard, BatchNumber number, StorageOutcome outcome) {
                 on_stored(shard, number, outcome);
+            },
+            [this](unsigned shard, ReadNumber number, const ReadAnswer& outcome) {
+                on_read(shard, number, outcome);
             });
     store_ = disk_ ? disk_.get() : options_.store;
     const std::uint64_t pair_count = std::uint64_t{peer_count()} * peer_count();
@@ -120,8 +123,10 @@ void Node::recover() {
     for (unsigned index = 0; index < options_.shard_count; ++index) {
         auto& broker = shards_[index]->broker();
         std::vector<std::string> unusable;
-        for (const auto& [key, value] : store_->records(index))
-            if (!broker.on_record(key, value)) unusable.push_back(key);
+        for (const bool of_messages : {false, true})
+            for (const auto& [key, value] : store_->records(index))
+                if (storage::is_of_message(key) == of_messages && !broker.on_record(key, value))
+                    unusable.push_back(key);
         std::ranges::move(broker.on_recovered(core_now()), std::back_inserter(unusable));
         for (const auto& key : unusable) store_->set_aside(index, key);
         unusable_records_ += unusable.size();
@@ -133,6 +138,13 @@ void Node::on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome)
     if (is_put_off([this, shard, number, outcome] { on_stored(shard, number, outcome); })) return;
     CHECK(is_up());  // what is under way is lost with the process
     shards_[shard]->broker().on_stored(number, outcome, core_now());
+    finish_turn(shard);
+}
+
+void Node::on_read(unsigned shard, ReadNumber number, const ReadAnswer& outcome) {
+    if (is_put_off([this, shard, number, outcome] { on_read(shard, number, outcome); })) return;
+    CHECK(is_up());  // what is under way is lost with the process
+    shards_[shard]->broker().on_read(number, outcome, core_now());
     finish_turn(shard);
 }
 
@@ -232,7 +244,19 @@ void Node::on_clock_changed(const Clock& clock) {
 std::optional<SessionView> Node::session(std::string_view client_id) const {
     if (!is_up()) return std::nullopt;
     const auto owner = owner_of(client_id, options_.shard_count);
-    return shards_[owner.raw()]->broker().session(client_id);
+    auto view = shards_[owner.raw()]->broker().session(client_id);
+    if (!view) return view;
+    // What the session has on the disk only is its as well.
+    auto key = view->paged.begin();
+    for (auto& message : view->queue) {
+        if (message) continue;
+        const auto* const value = store_->find(owner.raw(), *key);
+        auto record = value == nullptr ? std::nullopt : storage::decode(*key, *value, wall_offset());
+        CHECK(record && std::holds_alternative<storage::MessageRecord>(*record));
+        message = std::get<storage::MessageRecord>(*record).message;
+        ++key;
+    }
+    return view;
 }
 
 std::vector<std::string> Node::client_ids() const {

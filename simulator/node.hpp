@@ -116,6 +116,7 @@ public:
     void go_on();
     /// What a store that is not its own disk has to say (Broker::on_stored). It is up.
     void on_stored(unsigned shard, BatchNumber number, StorageOutcome outcome);
+    void on_read(unsigned shard, ReadNumber number, const ReadAnswer& answer);
     /// The operator's settings have changed; every shard obeys the new ones.
     void reload(std::shared_ptr<const access::NodeRules> rules);
 

@@ -162,6 +162,9 @@ public:
     void put(std::string_view key, Bytes value) override { node_.store_->put(index_, key, value); }
     void erase(std::string_view key) override { node_.store_->erase(index_, key); }
     void commit(BatchNumber number) override { node_.store_->commit(index_, number); }
+    void read(ReadNumber number, std::vector<std::string> keys) override {
+        node_.store_->read(index_, number, std::move(keys));
+    }
 
     // Events
     void on_connected(const ClientEvent& client) override { note_presence(client, "connected"); }

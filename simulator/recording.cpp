@@ -195,6 +195,19 @@ private:
                 broker_->on_stored(number, outcome, now);
                 return true;
             }
+            case Kind::read: {
+                ReadNumber number = 0;
+                ReadAnswer outcome;
+                if (!read(number, outcome)) return false;
+                const auto asked = lookups_.find(number);
+                const bool is_answer =
+                    asked != lookups_.end() &&
+                    (outcome.values.empty() || outcome.values.size() == asked->second);
+                if (!is_answer) return false;
+                lookups_.erase(asked);
+                broker_->on_read(number, outcome, now);
+                return true;
+            }
             case Kind::authenticated: {
                 QuestionNumber number = 0;
                 AuthenticationAnswer answer;
@@ -239,6 +252,7 @@ private:
             case Kind::put:
             case Kind::erased:
             case Kind::committed:
+            case Kind::looked_up:
             case Kind::readable:
             case Kind::unusable:
             case Kind::taken:
@@ -364,6 +378,10 @@ private:
         committed_ = number;
         compare(Kind::committed, number);
     }
+    void read(ReadNumber number, std::vector<std::string> keys) override {
+        lookups_.emplace(number, keys.size());
+        compare(Kind::looked_up, number, keys);
+    }
 
     /// The core keeps a place for each up to the highest number; a driver's are low ones that are
     /// free, and all shards may have theirs from the same.
@@ -388,6 +406,7 @@ private:
     std::uint64_t drawn_after_parting_ = 0;
     bool is_recovering_ = false;
     BatchNumber committed_ = 0;  // not answered yet; 0: none
+    std::map<ReadNumber, std::size_t> lookups_;  // not answered yet: how many keys
     Instant now_{};
     std::optional<Instant> begin_at_;
     RecordedClients clients_;

@@ -151,6 +151,7 @@ private:
             case Kind::peer:
             case Kind::tick:
             case Kind::stored:
+            case Kind::read:
             case Kind::authenticated:
             case Kind::publish:
             case Kind::rules:
@@ -165,6 +166,7 @@ private:
             case Kind::put:
             case Kind::erased:
             case Kind::committed:
+            case Kind::looked_up:
             case Kind::readable:
             case Kind::unusable:
             case Kind::taken:

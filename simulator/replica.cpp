@@ -138,6 +138,7 @@ void Replica::on_event(const Event& event) {
             for (const auto& [shard, number] : std::exchange(early_, {}))
                 if (core_->is_up()) core_->on_stored(shard, number, StorageOutcome::stored);
             return;
+        case looked_up: return answer_readings();
     }
     UNREACHABLE();
 }
@@ -212,8 +213,32 @@ void Replica::answer_early(unsigned shard) {
     engine_.schedule(engine_.now(), {owner_, early_answers, 0, incarnation_});
 }
 
+void Replica::read(unsigned shard, ReadNumber number, std::vector<std::string> keys) {
+    readings_.push_back({shard, number, std::move(keys)});
+    engine_.schedule_in(Duration::zero(), {owner_, looked_up, 0, incarnation_});
+}
+
+const Buffer* Replica::find(unsigned shard, std::string_view key) const {
+    const auto& records = store_->records(shard);
+    const auto found = records.find(key);
+    return found == records.end() ? nullptr : &found->second;
+}
+
+void Replica::answer_readings() {
+    for (; !readings_.empty(); readings_.pop_front()) {
+        const auto reading = std::move(readings_.front());
+        ReadAnswer answer;
+        for (const auto& key : reading.keys) {
+            const auto* const value = find(reading.shard, key);
+            answer.values.push_back(value == nullptr ? std::nullopt : std::optional{*value});
+        }
+        if (core_->is_up()) core_->on_read(reading.shard, reading.number, answer);
+    }
+}
+
 DiskLoss Replica::crash() {
     DiskLoss loss;
+    readings_.clear();
     for (auto& shard : shards_) {
         loss.unsynced_since =
             std::min({loss.unsynced_since, shard.open_since, shard.under_way_since});

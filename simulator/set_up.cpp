@@ -70,15 +70,18 @@ NodeOptions node_options(const scenario::Node& node) {
     if (given.has_maximum_qos()) settings.maximum_qos = static_cast<QoS>(given.maximum_qos());
     if (given.has_topic_alias_max()) settings.topic_alias_max = narrow(given.topic_alias_max());
     if (given.has_unwritten_bytes_max()) settings.unwritten_bytes_max = given.unwritten_bytes_max();
-    const bool has_policy = given.has_awaiting_release_max() || !given.access_rules().empty() ||
+    const bool has_policy = node.storage().has_resident_queue_bytes() || given.has_awaiting_release_max() || !given.access_rules().empty() ||
                             given.user_name_as_client_id();
-    if (has_policy) options.rules = rules_of(given, settings);
+    if (has_policy) options.rules = rules_of(node, settings);
     return options;
 }
 
-std::shared_ptr<const access::NodeRules> rules_of(const scenario::NodeSettings& given,
+std::shared_ptr<const access::NodeRules> rules_of(const scenario::Node& node,
                                                   const Settings& settings) {
+    const auto& given = node.settings();
     auto rules = std::make_shared<access::NodeRules>(*access::open_rules(settings));
+    if (node.storage().has_resident_queue_bytes())
+        rules->policy.limits.resident_queue_bytes = node.storage().resident_queue_bytes();
     auto& policy = rules->zones.front().policy;
     if (given.has_awaiting_release_max())
         policy.awaiting_release_max = given.awaiting_release_max();

@@ -13,7 +13,7 @@ namespace touchstone::simulator {
 
 [[nodiscard]] NodeOptions node_options(const scenario::Node& node);
 /// With the operator's part of `given`, whose access rules are valid.
-[[nodiscard]] std::shared_ptr<const access::NodeRules> rules_of(const scenario::NodeSettings& given,
+[[nodiscard]] std::shared_ptr<const access::NodeRules> rules_of(const scenario::Node& node,
                                                                 const Settings& settings);
 [[nodiscard]] ClientOptions client_options(const scenario::Client& client);
 [[nodiscard]] Clock clock_of(const scenario::Clock& clock);

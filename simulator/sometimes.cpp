@@ -160,6 +160,7 @@ public:
         for (const auto& one : trace_.end.memory) {
             if (one.dropped_queue_full > 0) note(Sometimes::queue_overflowed);
             if (one.unusable_records > 0) note(Sometimes::records_set_aside);
+            if (one.paged_in > 0) note(Sometimes::queue_read_from_disk);
         }
         for (const auto& one : trace_.losses) {
             if (one.how == "lost") note(Sometimes::batch_lost);

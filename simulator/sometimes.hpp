@@ -71,6 +71,7 @@ namespace touchstone::simulator {
     X(batch_torn, "a crash left a part of a batch")                                                \
     X(batch_late, "a crash left a batch and took the one before it")                               \
     X(records_set_aside, "a node found records at its start that it could not use")                \
+    X(queue_read_from_disk, "a message that waited on the disk only was read")                     \
     X(nodes_parted, "two nodes of a cluster did not reach each other")                             \
     X(node_sent_its_clients_away, "a node of a cluster disconnected its clients to begin anew")    \
     X(session_followed_its_client, "a client found its session at another node than before")       \

@@ -268,6 +268,7 @@ struct TracedMemory {
     std::uint64_t unwritten_bytes_max = 0;  // that one connection had not taken
     std::uint64_t dropped_queue_full = 0;   // messages, since the last start
     std::uint64_t unusable_records = 0;     // set aside, over all starts
+    std::uint64_t paged_in = 0;             // messages read when it was their turn, over all starts
 };
 
 /// What the nodes say about themselves at the end of a run.

@@ -353,7 +353,8 @@ void World::finish() {
                               .intake_bytes = gauges.intake_bytes,
                               .unwritten_bytes_max = node.unwritten_bytes_max(),
                               .dropped_queue_full = node.counters().of(Counter::dropped_queue_full),
-                              .unusable_records = node.unusable_records_ever()});
+                              .unusable_records = node.unusable_records_ever(),
+                              .paged_in = node.counters_ever().of(Counter::messages_paged_in)});
         if (!node.is_up()) continue;
         const Counters counters = node.counters();
         end.balances.push_back({.node = broker_of(placed),

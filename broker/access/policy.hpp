@@ -91,6 +91,7 @@ struct NodeLimits {
     std::uint64_t sessions_max = unlimited;           // limits.max_sessions
     std::uint64_t subscriptions_max = unlimited;      // limits.max_subscriptions
     std::uint64_t queued_bytes_max = unlimited;       // limits.max_queue_memory
+    std::uint64_t resident_queue_bytes = unlimited;   // limits.resident_queue_memory
     std::uint64_t retained_messages_max = unlimited;  // limits.max_retained_messages
     std::uint64_t retained_bytes_max = unlimited;     // limits.max_retained_memory
     friend bool operator==(const NodeLimits&, const NodeLimits&) = default;

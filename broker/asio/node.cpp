@@ -152,6 +152,11 @@ void Node::open_store() {
             .on_outcome = [this](unsigned shard, BatchNumber number, StorageOutcome outcome) {
                 Shard& asker = *shards_[shard];
                 asker.post([&asker, number, outcome] { asker.on_stored(number, outcome); });
+            },
+            .on_read = [this](unsigned shard, ReadNumber number, ReadAnswer outcome) {
+                Shard& asker = *shards_[shard];
+                const auto found = std::make_shared<ReadAnswer>(std::move(outcome));
+                asker.post([&asker, number, found] { asker.on_read(number, *found); });
             }});
 }
 

@@ -167,6 +167,10 @@ void Shard::on_stored(BatchNumber number, StorageOutcome outcome) {
     broker_.on_stored(number, outcome, now_);
 }
 
+void Shard::on_read(ReadNumber number, const ReadAnswer& outcome) {
+    broker_.on_read(number, outcome, now_);
+}
+
 void Shard::publish(const std::vector<ServerMessage>& messages) {
     if (stop_at_) return;
     for (const ServerMessage& message : messages) {

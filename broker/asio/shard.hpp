@@ -111,6 +111,7 @@ public:
     void on_rules(std::shared_ptr<const access::NodeRules> rules);
     void on_authenticated(QuestionNumber number, AuthenticationAnswer answer);
     void on_stored(BatchNumber number, StorageOutcome outcome);
+    void on_read(ReadNumber number, const ReadAnswer& answer);
     /// Messages of the server's own.
     void publish(const std::vector<ServerMessage>& messages);
 

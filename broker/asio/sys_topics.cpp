@@ -51,7 +51,7 @@ const std::vector<Metric>& metrics() {
         {"messages/dropped/expired", {dropped_expired}},
         {"delivery/dropped",
          {dropped_queue_full, dropped_expired, dropped_too_large, dropped_offline_qos_0,
-          dropped_session_ended, dropped_memory_full, dropped_no_member}},
+          dropped_session_ended, dropped_memory_full, dropped_no_member, dropped_unreadable}},
         {"delivery/dropped/too_large", {dropped_too_large}},
         {"delivery/dropped/queue_full", {dropped_queue_full, dropped_memory_full}},
         {"delivery/dropped/qos0_msg", {dropped_offline_qos_0}},

@@ -22,7 +22,8 @@ std::uint64_t unaccounted_messages(const Counters& counters, const Gauges& gauge
          {Counter::publish_sent_qos_0, Counter::messages_acknowledged,
           Counter::messages_redistributed, Counter::dropped_queue_full, Counter::dropped_expired,
           Counter::dropped_too_large, Counter::dropped_offline_qos_0,
-          Counter::dropped_session_ended, Counter::dropped_memory_full})
+          Counter::dropped_session_ended, Counter::dropped_memory_full,
+          Counter::dropped_unreadable})
         accounted += counters.of(one);
     const auto matched = counters.of(Counter::messages_matched);
     return matched > accounted ? matched - accounted : accounted - matched;

@@ -43,6 +43,12 @@ namespace touchstone {
       "Messages accepted and not delivered, by reason, counted per receiver.")                     \
     X(dropped_memory_full, "messages_dropped", "reason=memory_full",                              \
       "Messages accepted and not delivered, by reason, counted per receiver.")                     \
+    X(dropped_unreadable, "messages_dropped", "reason=unreadable",                                \
+      "Messages accepted and not delivered, by reason, counted per receiver.")                     \
+    X(messages_paged_out, "messages_paged_out", "",                                               \
+      "Waiting messages that went from memory, since they can be read from the disk.")             \
+    X(messages_paged_in, "messages_paged_in", "",                                                 \
+      "Waiting messages that were read from the disk because their turn came.")                    \
     X(dropped_retained_full, "retained_refused", "", "Retained Messages beyond the limit.")       \
     X(publish_denied, "publish_refused", "reason=not_authorized",                                 \
       "Publications not taken, by reason.")                                                        \
@@ -52,6 +58,8 @@ namespace touchstone {
       "Batches that were not stored, by reason; they are tried again.")                            \
     X(storage_failed, "storage_refusals", "reason=failed",                                        \
       "Batches that were not stored, by reason; they are tried again.")                            \
+    X(storage_reads_failed, "storage_reads_failed", "",                                           \
+      "Waiting messages could not be read from the disk; it is tried again.")                      \
     X(refused_without_storage, "refused_without_storage", "",                                     \
       "Packets refused, and connections closed, because what they ask for could not be stored.")   \
     X(refused_by_cluster, "refused_by_cluster", "",                                                \

@@ -1,10 +1,14 @@
 // The port to what outlives a process: an ordered map from keys to records, one for each shard. The
 // core writes batches; the driver makes each of them durable as a whole, in their order, and says
-// when (Broker::on_stored). What the records mean is broker/storage's business.
+// when (Broker::on_stored). What the core keeps nowhere else, it reads (Broker::on_read). What the
+// records mean is broker/storage's business.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/base/bytes.hpp"
 
@@ -20,6 +24,16 @@ enum class StorageOutcome : std::uint8_t {
     failed,  // the medium could not; nothing of it is stored
 };
 
+/// Counts the reads of a shard since its process began, from 1.
+using ReadNumber = std::uint64_t;
+
+/// What a read has found.
+struct ReadAnswer {
+    /// In the order of the keys; nothing: there is no such record. None at all: the medium could
+    /// not read.
+    std::vector<std::optional<Buffer>> values;
+};
+
 /// Effects. A driver does not call back into the core from inside them.
 class Storage {
 public:
@@ -32,6 +46,10 @@ public:
     /// number, in a later input; until then no other batch is ended. A batch that was not stored is
     /// open again, in front of what was written since: the next commit ends both.
     virtual void commit(BatchNumber number) = 0;
+    /// Asks for the records under `keys`, at least one, each of a batch that has been stored.
+    /// Answered by Broker::on_read with the same number, in a later input. A record that was erased
+    /// since may be found or not.
+    virtual void read(ReadNumber number, std::vector<std::string> keys) = 0;
 
 protected:
     ~Storage() = default;

@@ -47,6 +47,7 @@ std::string_view name_of(Kind kind) {
         case Kind::peer: return "peer";
         case Kind::tick: return "tick";
         case Kind::stored: return "stored";
+        case Kind::read: return "read";
         case Kind::authenticated: return "authenticated";
         case Kind::publish: return "publish";
         case Kind::rules: return "rules";
@@ -65,6 +66,7 @@ std::string_view name_of(Kind kind) {
         case Kind::put: return "put";
         case Kind::erased: return "erased";
         case Kind::committed: return "committed";
+        case Kind::looked_up: return "looked_up";
         case Kind::readable: return "readable";
         case Kind::unusable: return "unusable";
         case Kind::taken: return "taken";

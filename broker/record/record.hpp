@@ -21,7 +21,7 @@
 namespace touchstone::record {
 
 /// Changes with every change of codec.hpp or of what follows.
-inline constexpr std::string_view magic = "touchstone record 3\n";
+inline constexpr std::string_view magic = "touchstone record 4\n";
 
 /// What a frame holds; its payload are the values named here, in their order, as codec.hpp has
 /// them.
@@ -41,6 +41,7 @@ enum class Kind : std::uint8_t {
     authenticated,  // Instant, QuestionNumber, AuthenticationAnswer
     publish,        // Instant, the message as a MessageRef
     rules,          // Instant, NodeRules
+    read,           // Instant, ReadNumber, ReadAnswer
     stop,           // Instant
     // Effects.
     sent = 64,     // ConnectionId, Bytes
@@ -57,6 +58,7 @@ enum class Kind : std::uint8_t {
     put,           // key, value
     erased,        // key
     committed,     // BatchNumber
+    looked_up,     // ReadNumber, keys
     readable,      // bool: what on_record returned
     unusable,      // keys: what on_recovered returned
     taken,         // Intake: what on_bytes returned

@@ -121,4 +121,9 @@ void Recorder::commit(BatchNumber number) {
     inner_.storage->commit(number);
 }
 
+void Recorder::read(ReadNumber number, std::vector<std::string> keys) {
+    effect(Kind::looked_up, number, keys);
+    inner_.storage->read(number, std::move(keys));
+}
+
 }  // namespace touchstone::record

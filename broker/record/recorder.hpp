@@ -78,6 +78,7 @@ private:
     void put(std::string_view key, Bytes value) override;
     void erase(std::string_view key) override;
     void commit(BatchNumber number) override;
+    void read(ReadNumber number, std::vector<std::string> keys) override;
 
     Broker::Ports inner_;
     Sink& sink_;
@@ -135,6 +136,10 @@ public:
     void on_stored(BatchNumber number, StorageOutcome outcome, Instant now) {
         note(Kind::stored, now, number, outcome);
         broker_.on_stored(number, outcome, now);
+    }
+    void on_read(ReadNumber number, const ReadAnswer& outcome, Instant now) {
+        note(Kind::read, now, number, outcome);
+        broker_.on_read(number, outcome, now);
     }
     void on_tick(Instant now) {
         note(Kind::tick, now);

@@ -235,22 +235,58 @@ void Database::repair(const std::string& why) {
 }
 
 std::string Database::read(unsigned generation, unsigned shard,
-                           const std::function<void(std::string_view key, Bytes value)>& take) {
-    const KeyPrefix prefix{generation, shard};
-    const KeyPrefix end{generation, shard + 1};
-    const auto upper = slice(end.text());
+                           const Take& take) {
+    const std::string prefix{KeyPrefix{generation, shard}.text()};
+    const std::string end{KeyPrefix{generation, shard + 1}.text()};
+    // Those of messages are next to each other, and come last.
+    const auto messages = prefix + "m/";
+    const auto behind_messages = prefix + "m0";
+    for (const auto& [from, to] : {std::pair{prefix, messages}, std::pair{behind_messages, end},
+                                   std::pair{messages, behind_messages}}) {
+        const auto why = read_range(from, to, take);
+        if (!why.empty()) return why;
+    }
+    return {};
+}
+
+std::string Database::read_range(const std::string& from, const std::string& to, const Take& take) {
+    const rocksdb::Slice upper{to};
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &upper;
     options.readahead_size = readahead_bytes;
     options.fill_cache = false;
     const std::unique_ptr<rocksdb::Iterator> at{db_->NewIterator(options)};
-    for (at->Seek(slice(prefix.text())); at->Valid(); at->Next()) {
+    for (at->Seek(from); at->Valid(); at->Next()) {
         const auto key = at->key();
         const auto value = at->value();
-        take({key.data() + sizeof prefix.bytes, key.size() - sizeof prefix.bytes},
+        take({key.data() + sizeof KeyPrefix::bytes, key.size() - sizeof KeyPrefix::bytes},
              as_bytes(std::string_view{value.data(), value.size()}));
     }
     return text_of(at->status());
+}
+
+ReadAnswer Database::look_up(const std::vector<std::string>& keys) {
+    const std::vector<rocksdb::Slice> slices{keys.begin(), keys.end()};
+    std::vector<std::string> values;
+    const std::scoped_lock lock{opening_};
+    if (db_ == nullptr) return {};
+    const auto statuses = db_->MultiGet({}, slices, &values);
+    ReadAnswer outcome;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        const auto& status = statuses[i];
+        if (status.ok()) {
+            const auto bytes = as_bytes(values[i]);
+            outcome.values.emplace_back(Buffer{bytes.begin(), bytes.end()});
+            continue;
+        }
+        // What rotted is not there any more; for all else there may be a better time.
+        if (!status.IsNotFound())
+            spdlog::error("data directory: {}: cannot read a message that waits: {}",
+                          directory_.path().string(), status.ToString());
+        if (!status.IsNotFound() && !status.IsCorruption()) return {};
+        outcome.values.emplace_back(std::nullopt);
+    }
+    return outcome;
 }
 
 std::string Database::set_aside(unsigned shard, const std::vector<std::string>& keys) {

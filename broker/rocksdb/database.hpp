@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "broker/base/bytes.hpp"
+#include "broker/ports/storage.hpp"
 #include "broker/rocksdb/data_directory.hpp"
 
 namespace rocksdb {
@@ -57,9 +58,12 @@ public:
     /// Damage that was found when it was opened, in words; each was set aside.
     [[nodiscard]] const std::vector<std::string>& damage() const { return damage_; }
 
-    /// Hands over each record of a shard. Nothing when all could be read, else why not.
-    std::string read(unsigned generation, unsigned shard,
-                     const std::function<void(std::string_view key, Bytes value)>& take);
+    using Take = std::function<void(std::string_view key, Bytes value)>;
+    /// Hands over each record of a shard, those of messages behind the others. Nothing when all could
+    /// be read, else why not.
+    std::string read(unsigned generation, unsigned shard, const Take& take);
+    /// What is under these keys, prefixes included. From any thread.
+    [[nodiscard]] ReadAnswer look_up(const std::vector<std::string>& keys);
     /// Takes records out of the way of the next process. Nothing when that is durable, else why
     /// not.
     std::string set_aside(unsigned shard, const std::vector<std::string>& keys);
@@ -93,6 +97,8 @@ private:
     std::string open(Log log, bool& is_full);
     void repair(const std::string& why);
     void find_layout_again();
+    /// From one key to before another.
+    std::string read_range(const std::string& from, const std::string& to, const Take& take);
     /// What is in the log becomes a file.
     [[nodiscard]] bool has_room_to_open() const;
     std::filesystem::path copy_log();

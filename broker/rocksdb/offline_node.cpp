@@ -48,6 +48,9 @@ struct OfflineNode::Shard final : Network, Peers, Storage {
         node.letters_.emplace_back(
             [this, number] { broker->on_stored(number, StorageOutcome::stored, node.now_); });
     }
+    void read(ReadNumber /*number*/, std::vector<std::string> /*keys*/) override {
+        UNREACHABLE();  // without clients nobody is sent anything
+    }
 
     OfflineNode& node;
     unsigned index;

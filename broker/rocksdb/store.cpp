@@ -64,7 +64,12 @@ void Store::Port::commit(BatchNumber number) {
     CHECK(!is_waiting_);
     is_waiting_ = true;
     std::swap(open_, under_way_);
-    store_.enqueue({shard_, number, under_way_.get()});
+    store_.enqueue(Job{shard_, number, under_way_.get()});
+}
+
+void Store::Port::read(ReadNumber number, std::vector<std::string> keys) {
+    for (auto& key : keys) key.insert(0, prefix_.text());
+    store_.enqueue(Lookup{shard_, number, std::move(keys)});
 }
 
 void Store::Port::on_outcome(StorageOutcome outcome) {
@@ -91,6 +96,7 @@ Store::Store(Database& database, Options options)
     for (unsigned shard = 0; shard < options_.shard_count; ++shard)
         ports_.emplace_back(new Port{*this, shard});
     thread_ = std::thread{[this] { run(); }};
+    lookup_thread_ = std::thread{[this] { run_lookups(); }};
 }
 
 Store::~Store() {
@@ -132,7 +138,9 @@ void Store::stop() {
         is_stopping_ = true;
     }
     has_changed_.notify_one();
+    wants_lookup_.notify_one();
     thread_.join();
+    lookup_thread_.join();
 }
 
 StoreFigures Store::figures() const {
@@ -257,6 +265,32 @@ void Store::count_sync(SteadyClock::time_point began) {
     const auto place = std::ranges::lower_bound(sync_time_bounds, took) - sync_time_bounds.begin();
     ++syncs_by_time_[static_cast<std::size_t>(place)];
     sync_us_ += static_cast<std::uint64_t>(took.count());
+}
+
+// --- The thread that reads -----------------------------------------------------------------------
+
+void Store::enqueue(Lookup lookup) {
+    {
+        const std::scoped_lock lock{mutex_};
+        if (is_stopping_) return;
+        lookups_.push_back(std::move(lookup));
+    }
+    wants_lookup_.notify_one();
+}
+
+void Store::run_lookups() {
+    std::vector<Lookup> lookups;
+    while (true) {
+        {
+            std::unique_lock lock{mutex_};
+            wants_lookup_.wait(lock, [this] { return !lookups_.empty() || is_stopping_; });
+            if (is_stopping_) return;  // nobody is sent anything any more
+            lookups.swap(lookups_);
+        }
+        for (const Lookup& one : lookups)
+            options_.on_read(one.shard, one.number, database_.look_up(one.keys));
+        lookups.clear();
+    }
 }
 
 }  // namespace touchstone::rocksdb_driver

@@ -63,6 +63,8 @@ public:
         /// What became of a batch; called in the store's thread, and once for each commit. The
         /// shard hands the outcome to its Port before it ends another batch.
         std::function<void(unsigned shard, BatchNumber, StorageOutcome)> on_outcome;
+        /// What a read has found; called in the store's other thread.
+        std::function<void(unsigned shard, ReadNumber, ReadAnswer)> on_read;
     };
 
     /// One shard's; used in the shard's thread.
@@ -71,6 +73,7 @@ public:
         void put(std::string_view key, Bytes value) override;
         void erase(std::string_view key) override;
         void commit(BatchNumber number) override;
+        void read(ReadNumber number, std::vector<std::string> keys) override;
         /// What became of the batch that was ended last.
         void on_outcome(StorageOutcome outcome);
         /// A batch was ended and its outcome is not known yet.
@@ -116,7 +119,15 @@ private:
         rocksdb::WriteBatch* batch;
     };
 
+    struct Lookup {
+        unsigned shard;
+        ReadNumber number;
+        std::vector<std::string> keys;  // as the database has them
+    };
+
     void enqueue(Job job);
+    void enqueue(Lookup lookup);
+    void run_lookups();
     void run();
     void write(const std::vector<Job>& jobs);
     /// All of them are stored when this says so.
@@ -134,6 +145,8 @@ private:
     std::mutex mutex_;
     std::condition_variable has_changed_;
     std::vector<Job> jobs_;
+    std::condition_variable wants_lookup_;
+    std::vector<Lookup> lookups_;
     bool is_stopping_ = false;
 
     // The store's thread's.
@@ -150,7 +163,9 @@ private:
     std::atomic<std::uint64_t> bad_records_{0};
     std::atomic<bool> is_refusing_{false};
 
-    std::thread thread_;  // last: it uses all of the above
+    // Last: they use all of the above. Reading has a thread of its own, since a sync takes long.
+    std::thread thread_;
+    std::thread lookup_thread_;
 };
 
 }  // namespace touchstone::rocksdb_driver

@@ -1,6 +1,7 @@
 #include "broker/session/outbox.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "broker/base/check.hpp"
 
@@ -14,16 +15,20 @@ std::uint8_t priority_of(std::string_view topic, const access::QueuePriorities& 
     return priorities.is_other_highest ? std::uint8_t{255} : std::uint8_t{0};
 }
 
+std::size_t size_bytes_of(const Delivery& delivery) {
+    return delivery.message ? delivery.message->size_bytes() : delivery.extras->paged_bytes;
+}
+
 }  // namespace
 
 Outbox::Dropped Outbox::enqueue(Delivery delivery, const access::QueuePriorities& priorities,
                                 const Settings& settings) {
     Dropped dropped;
-    if (!priorities.by_topic.empty())
+    if (!priorities.by_topic.empty() && delivery.message)
         delivery.priority = priority_of(delivery.message->topic(), priorities);
     auto [begin, end] = part_of(delivery.priority);
     if (!delivery.snapshot) {
-        const auto size = delivery.message->size_bytes();
+        const auto size = size_bytes_of(delivery);
         const auto snapshots = begin == 0 && end == queue_.size()
                                    ? snapshot_count_
                                    : static_cast<std::size_t>(std::count_if(
@@ -40,13 +45,16 @@ Outbox::Dropped Outbox::enqueue(Delivery delivery, const access::QueuePriorities
             --end;
         }
         queue_bytes_ += size;
+        paged_bytes_ += delivery.message ? 0 : size;
     }
     snapshot_count_ += delivery.snapshot ? 1 : 0;
     waiting_qos_0_ += delivery.qos == QoS::at_most_once ? 1 : 0;
-    if (end == queue_.size())
+    if (end == queue_.size()) {
         queue_.push_back(std::move(delivery));
-    else
+    } else {
         queue_.insert(at(end), std::move(delivery));
+        note_place(end);
+    }
     return dropped;
 }
 
@@ -82,22 +90,78 @@ void Outbox::drop_oldest(std::size_t begin, std::size_t end) {
     if (victim == at(end)) victim = oldest(false);
     CHECK(victim != at(end));
     forget(*victim);
+    note_place(static_cast<std::size_t>(victim - queue_.begin()));
     queue_.erase(victim);
 }
 
 void Outbox::forget(const Delivery& delivery) {
-    if (delivery.snapshot)
+    if (delivery.snapshot) {
         --snapshot_count_;
-    else
-        queue_bytes_ -= delivery.message->size_bytes();
+    } else {
+        const auto size = size_bytes_of(delivery);
+        queue_bytes_ -= size;
+        paged_bytes_ -= delivery.message ? 0 : size;
+    }
     waiting_qos_0_ -= delivery.qos == QoS::at_most_once ? 1 : 0;
 }
 
 Delivery Outbox::take_front() {
     auto delivery = std::move(queue_.front());
     queue_.pop_front();
+    if (paged_end_ != 0) --paged_end_;
     forget(delivery);
     return delivery;
+}
+
+// --- In storage only -----------------------------------------------------------------------------
+
+std::size_t Outbox::page_out(storage::Number stored) {
+    std::size_t count = 0;
+    for (; paged_end_ < queue_.size(); ++paged_end_) {
+        auto& delivery = queue_[paged_end_];
+        const bool is_entered = delivery.extras && delivery.extras->entry.is_written();
+        if (!is_entered || !delivery.message || delivery.snapshot || !delivery.extras->group.empty())
+            continue;
+        // Those behind it are newer.
+        if (delivery.extras->entry.message().number() > stored) break;
+        delivery.extras->paged_bytes = delivery.message->size_bytes();
+        paged_bytes_ += delivery.extras->paged_bytes;
+        delivery.message = {};
+        ++count;
+    }
+    return count;
+}
+
+std::vector<storage::Number> Outbox::paged_front(std::size_t count) const {
+    std::vector<storage::Number> numbers;
+    for (std::size_t place = 0; place < queue_.size() && numbers.size() < count; ++place) {
+        const auto& delivery = queue_[place];
+        if (delivery.message) break;
+        numbers.push_back(delivery.extras->entry.message().number());
+    }
+    return numbers;
+}
+
+bool Outbox::page_in(storage::Number number, MessageRef message) {
+    const auto found = std::find_if(queue_.begin(), queue_.end(), [&](const Delivery& one) {
+        return !one.message && one.extras->entry.message().number() == number;
+    });
+    if (found == queue_.end()) return false;  // it made room for another one
+    if (message) {
+        const auto size = std::exchange(found->extras->paged_bytes, 0);
+        paged_bytes_ -= size;
+        queue_bytes_ += message->size_bytes() - size;
+        found->message = std::move(message);
+        return true;
+    }
+    forget(*found);
+    note_place(static_cast<std::size_t>(found - queue_.begin()));
+    queue_.erase(found);
+    return true;
+}
+
+void Outbox::note_place(std::size_t place) {
+    paged_end_ = std::min(paged_end_, place);
 }
 
 std::vector<Delivery> Outbox::take_shared() {
@@ -119,6 +183,7 @@ std::vector<Delivery> Outbox::take_shared() {
             continue;
         }
         forget(*at);
+        note_place(static_cast<std::size_t>(at - queue_.begin()));
         taken.push_back(std::move(*at));
         at = queue_.erase(at);
     }

@@ -26,11 +26,12 @@ struct DeliveryExtras {
     std::vector<std::uint32_t> more_identifiers;  // Subscription Identifiers beyond the first
     std::string group;  // the Shared Subscription it was sent for, as written; empty: none
     storage::DeliveryEntry entry;  // of a durable session
+    std::size_t paged_bytes = 0;   // memory that the message takes when it is not in storage only
 };
 
 /// A message as one client is to get it.
 struct Delivery {
-    MessageRef message;
+    MessageRef message;  // empty: in storage only (Outbox::page_out), or not needed any more
     QoS qos = QoS::at_most_once;
     bool retain = false;
     std::uint8_t priority = 0;     // of its queue (QueuePriorities): the higher goes first
@@ -78,6 +79,23 @@ public:
     /// session ends: those never sent and, of QoS 1, those not acknowledged (§4.8.2,
     /// [MQTT-4.8.2-5]).
     std::vector<Delivery> take_shared();
+
+    // --- In storage only --------------------------------------------------------------------------
+
+    /// Lets go of the messages that wait and can be read again: their numbers are at most `stored`.
+    /// Those for Shared Subscriptions stay: somebody else may have to get them at once. Returns how
+    /// many went.
+    std::size_t page_out(storage::Number stored);
+    /// The message that waits longest is in storage only.
+    [[nodiscard]] bool is_front_paged() const { return !queue_.empty() && !queue_.front().message; }
+    /// The numbers of the first messages that wait, up to `count`, as far as they are in storage only.
+    [[nodiscard]] std::vector<storage::Number> paged_front(std::size_t count) const;
+    /// The message was read. Empty: it is lost, and waits no more. Returns false when it does not wait
+    /// any more anyway.
+    bool page_in(storage::Number number, MessageRef message);
+    [[nodiscard]] std::size_t paged_bytes() const { return paged_bytes_; }
+    /// What is being read for page_in; 0: nothing.
+    ReadNumber read_under_way = 0;
 
     // --- Flows ------------------------------------------------------------------------------------
 
@@ -131,8 +149,8 @@ public:
     /// Takes the oldest message of the lowest priority away; there is one that is no snapshot.
     void drop_oldest();
     [[nodiscard]] std::size_t snapshot_count() const { return snapshot_count_; }
-    /// Memory of the messages that wait, without the snapshots.
-    [[nodiscard]] std::size_t queue_bytes() const { return queue_bytes_; }
+    /// Memory of the messages that wait, without the snapshots and what is in storage only.
+    [[nodiscard]] std::size_t resident_bytes() const { return queue_bytes_ - paged_bytes_; }
     QueueAccount account;
 
     [[nodiscard]] const Ring<Delivery>& waiting() const { return queue_; }
@@ -184,6 +202,8 @@ private:
         return queue_.begin() + static_cast<std::ptrdiff_t>(place);
     }
     void forget(const Delivery& delivery);
+    /// A message came to, or went from, that place of the queue.
+    void note_place(std::size_t place);
     wire::PacketId next_packet_id(std::uint16_t packet_id_max, bool check_in_use);
     void finish_behind_front(const Flow& flow);
     [[nodiscard]] Flow* find_behind_front(wire::PacketId packet_id);
@@ -191,6 +211,9 @@ private:
     Ring<Delivery> queue_;
     Ring<Flow> flows_;
     std::size_t queue_bytes_ = 0;     // without the snapshots
+    std::size_t paged_bytes_ = 0;     // of queue_bytes_
+    /// Before this place page_out() has looked: nothing there can go, but what was read since.
+    std::size_t paged_end_ = 0;
     std::size_t snapshot_count_ = 0;  // of queue_
     std::size_t waiting_qos_0_ = 0;
     std::size_t quota_used_ = 0;

@@ -37,6 +37,15 @@ public:
         return nullptr;
     }
 
+    /// The owners of so many of the longest, or fewer.
+    [[nodiscard]] std::vector<std::uint64_t> longest(std::size_t count) const {
+        std::vector<std::uint64_t> owners;
+        for (auto list = lists_.rbegin(); list != lists_.rend(); ++list)
+            for (auto one = list->rbegin(); one != list->rend() && owners.size() < count; ++one)
+                owners.push_back((*one)->owner);
+        return owners;
+    }
+
 private:
     void move(QueueAccount& account, std::uint8_t list) {
         if (account.list != 0) {

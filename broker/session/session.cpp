@@ -10,6 +10,9 @@ namespace {
 /// Payloads from this size on are sent from where they lie instead of being copied.
 constexpr std::size_t shared_payload_bytes_min = 2'048;
 
+/// Messages that are read from storage at a time.
+constexpr std::size_t page_messages_max = 64;
+
 /// From a retry that found output waiting for storage to the next one: about what a sync takes.
 constexpr Duration held_retry_interval = std::chrono::milliseconds{10};
 
@@ -184,7 +187,7 @@ void Session::deliver(SessionContext& context, Publication& publication, const G
 
 void Session::keep(SessionContext& context, Delivery delivery) {
     auto& box = made_outbox();
-    const auto before_bytes = box.queue_bytes();
+    const auto before_bytes = box.resident_bytes();
     if (context.ledger != nullptr) write(delivery, nullptr);
     const auto dropped = box.enqueue(std::move(delivery), zone_->policy.queue_priorities,
                                      limits_of_queue(context));
@@ -196,27 +199,62 @@ void Session::keep(SessionContext& context, Delivery delivery) {
 
 void Session::account(SessionContext& context, std::size_t before_bytes) {
     outbox_->account.owner = owner_;
-    context.queues.change(outbox_->account, before_bytes, outbox_->queue_bytes());
+    context.queues.change(outbox_->account, before_bytes, outbox_->resident_bytes());
 }
 
 std::vector<Delivery> Session::take_shared(SessionContext& context) {
     if (!outbox_) return {};
-    const auto before_bytes = outbox_->queue_bytes();
+    const auto before_bytes = outbox_->resident_bytes();
     auto taken = outbox_->take_shared();
     account(context, before_bytes);
     return taken;
 }
 
 void Session::forget_queue(SessionContext& context) {
-    if (outbox_) context.queues.change(outbox_->account, outbox_->queue_bytes(), 0);
+    if (outbox_) context.queues.change(outbox_->account, outbox_->resident_bytes(), 0);
 }
 
 void Session::evict_oldest(SessionContext& context) {
-    const auto before_bytes = outbox_->queue_bytes();
+    const auto before_bytes = outbox_->resident_bytes();
     outbox_->drop_oldest();
     account(context, before_bytes);
     context.counters.add(Counter::dropped_memory_full);
     if (!connected_) free_idle_parts();
+}
+
+std::size_t Session::page_out(SessionContext& context) {
+    if (!is_durable_ || !outbox_) return 0;
+    const auto before_bytes = outbox_->resident_bytes();
+    const auto count = outbox_->page_out(context.ledger->stored_number());
+    if (count == 0) return 0;
+    account(context, before_bytes);
+    context.counters.add(Counter::messages_paged_out, count);
+    return count;
+}
+
+void Session::ask_for_pages(SessionContext& context) {
+    if (outbox_->read_under_way != 0) return;
+    const auto room = std::min(window() - outbox_->quota_used(),
+                               settings().packet_id_max - outbox_->flows().size());
+    const auto wanted = outbox_->paged_front(std::min(room, page_messages_max));
+    outbox_->read_under_way = context.ledger->read(wanted);
+    context.reads.push_back({outbox_->read_under_way, owner_, wanted});
+}
+
+void Session::on_read(SessionContext& context, const PageRead& read, const ReadAnswer& outcome) {
+    if (!outbox_ || outbox_->read_under_way != read.number) return;
+    outbox_->read_under_way = 0;
+    if (outcome.values.empty()) return;
+    CHECK(outcome.values.size() == read.messages.size());
+    const auto before_bytes = outbox_->resident_bytes();
+    for (std::size_t i = 0; i < outcome.values.size(); ++i) {
+        const auto& value = outcome.values[i];
+        auto message = value ? context.ledger->message_of(read.messages[i], *value) : MessageRef{};
+        const auto counter = message ? Counter::messages_paged_in : Counter::dropped_unreadable;
+        if (outbox_->page_in(read.messages[i], std::move(message))) context.counters.add(counter);
+    }
+    account(context, before_bytes);
+    advance(context);
 }
 
 bool Session::send_shared_publish(SessionContext& context, Publication& publication, QoS qos,
@@ -351,13 +389,20 @@ void Session::start_flow(SessionContext& context, Delivery delivery) {
 void Session::advance(SessionContext& context) {
     if (!connected_) return;
     resend(context);
-    const auto before_bytes = outbox_->queue_bytes();
+    const auto before_bytes = outbox_->resident_bytes();
     send_waiting(context);
-    if (before_bytes != outbox_->queue_bytes()) account(context, before_bytes);
+    if (before_bytes != outbox_->resident_bytes()) account(context, before_bytes);
 }
 
 void Session::send_waiting(SessionContext& context) {
     while (outbox_->has_waiting() && !is_congested(context)) {
+        if (outbox_->is_front_paged()) {
+            const bool is_wanted = outbox_->resends_owed() == 0 &&
+                                   outbox_->flows().size() < settings().packet_id_max &&
+                                   is_window_open(context);
+            if (is_wanted) ask_for_pages(context);
+            break;
+        }
         const auto& front = outbox_->front();
         const auto fields = fields_of(*front.message);
         if (has_expired(fields, context.now)) {

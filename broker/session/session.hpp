@@ -26,6 +26,13 @@
 
 namespace touchstone {
 
+/// Messages of a queue that are being read from storage.
+struct PageRead {
+    ReadNumber number = 0;
+    std::uint64_t owner = 0;  // QueueAccount::owner of the queue
+    std::vector<storage::Number> messages;
+};
+
 /// What every session of a shard uses; owned by the Broker.
 struct SessionContext {
     const Defects& defects;
@@ -39,6 +46,7 @@ struct SessionContext {
     EncodedPublishes encoded{};
     storage::Ledger* ledger = nullptr;    // null: nothing outlives the process
     storage::OutputGate* gate = nullptr;  // with the ledger
+    std::vector<PageRead> reads{};        // not answered yet, in the order of their numbers
 };
 
 /// What a CONNECT settled for the time of its Network Connection.
@@ -130,6 +138,17 @@ public:
     /// Drops the message that has waited longest. There is one that takes memory.
     void evict_oldest(SessionContext& context);
 
+    // --- In storage only
+
+    /// Lets go of the messages that wait and are stored. Returns how many.
+    std::size_t page_out(SessionContext& context);
+    /// The answer to a read of this session, or of one that had its place before.
+    void on_read(SessionContext& context, const PageRead& read, const ReadAnswer& outcome);
+    /// After a read that failed: asks once more, if it is still wanted.
+    void read_again(SessionContext& context) {
+        if (outbox_) advance(context);
+    }
+
     // --- From the client
     // --------------------------------------------------------------------------
 
@@ -165,8 +184,9 @@ public:
     }
     /// What was found at recovery, in the order of storage::DeliveryRecord::started, then sequence.
     /// False: it contradicts what is there already.
+    /// Without a message, of one that waits: it takes `paged_bytes` of memory when it is read.
     bool restore(SessionContext& context, const storage::DeliveryRecord& found, MessageRef message,
-                 storage::DeliveryEntry entry);
+                 storage::DeliveryEntry entry, std::size_t paged_bytes = 0);
     void restore_received(wire::PacketId packet_id);
     /// Adds its flows, its queue and the identifiers that it has received.
     void copy_to(storage::SessionCopy& copy) const;
@@ -214,6 +234,8 @@ private:
     /// Sends what the window and the unwritten bytes allow.
     void advance(SessionContext& context);
     void send_waiting(SessionContext& context);
+    /// The message that is next is in storage only.
+    void ask_for_pages(SessionContext& context);
     void resend(SessionContext& context);
     void resend_flow(SessionContext& context, Outbox::Flow& flow);
     [[nodiscard]] bool is_window_open(const SessionContext& context) const {

@@ -37,7 +37,7 @@ void Session::spoil_resume(SessionContext& context) {
         });
         context.counters.add(Counter::messages_acknowledged, ended);
     }
-    const auto before_bytes = outbox_->queue_bytes();
+    const auto before_bytes = outbox_->resident_bytes();
     if (defects.has(Defect::new_before_retransmit) ||
         defects.has(Defect::pid_alloc_restart_on_resume))
         while (outbox_->has_waiting() && outbox_->front().qos != QoS::at_most_once &&
@@ -92,7 +92,7 @@ void Session::spoil_queue(SessionContext& context) {
     outbox_->let_newest_overtake();
     const bool is_flow = outbox_->front().qos != QoS::at_most_once;
     if (!is_flow || outbox_->resends_owed() == 0 || !is_window_open(context)) return;
-    const auto before_bytes = outbox_->queue_bytes();
+    const auto before_bytes = outbox_->resident_bytes();
     start_flow(context, outbox_->take_front());
     account(context, before_bytes);
 }
@@ -122,7 +122,7 @@ void Session::send_unregistered(SessionContext& context, Publication& publicatio
 
 void Session::truncate_queue(SessionContext& context, std::size_t count) {
     if (!outbox_) return;
-    const auto before_bytes = outbox_->queue_bytes();
+    const auto before_bytes = outbox_->resident_bytes();
     outbox_->truncate(count);
     account(context, before_bytes);
 }

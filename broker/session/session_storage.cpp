@@ -59,7 +59,7 @@ void Session::write(SessionContext& context, Outbox::Flow& flow) const {
 }
 
 bool Session::restore(SessionContext& context, const DeliveryRecord& found, MessageRef message,
-                      storage::DeliveryEntry entry) {
+                      storage::DeliveryEntry entry, std::size_t paged_bytes) {
     auto& box = made_outbox();
     Delivery delivery{.message = std::move(message),
                       .qos = found.qos,
@@ -73,6 +73,7 @@ bool Session::restore(SessionContext& context, const DeliveryRecord& found, Mess
     }
     delivery.extras->group = found.group;
     delivery.extras->entry = std::move(entry);
+    delivery.extras->paged_bytes = paged_bytes;
     if (found.state != DeliveryRecord::State::waiting) {
         const auto packet_id = wire::PacketId::from_wire(found.packet_id);
         if (!packet_id || box.find(packet_id.value()) != nullptr) return false;
@@ -83,7 +84,7 @@ bool Session::restore(SessionContext& context, const DeliveryRecord& found, Mess
         Settings unbounded;
         unbounded.queue_messages_max = std::numeric_limits<std::uint32_t>::max();
         unbounded.queue_bytes_max = std::numeric_limits<std::size_t>::max();
-        const auto before_bytes = box.queue_bytes();
+        const auto before_bytes = box.resident_bytes();
         CHECK(box.enqueue(std::move(delivery), zone_->policy.queue_priorities, unbounded).count ==
               0);
         account(context, before_bytes);

@@ -639,6 +639,10 @@ void Table::add_limits() {
               "Memory of all messages that wait for sessions; above it the longest queues lose "
               "their oldest messages; 0: no limit.",
               &NodeLimits::queued_bytes_max);
+    add_limit("limits.resident_queue_memory", "64MB", Size{0, bytes_most},
+              "With a data directory: memory of messages that wait for stored sessions; above it "
+              "the longest queues are on disk only, and read when it is their turn; 0: no limit.",
+              &NodeLimits::resident_queue_bytes);
     add_limit("limits.max_retained_messages", "1000000", Integer{0, u32_most - 1, "messages"},
               "Retained Messages; 0: no limit.", &NodeLimits::retained_messages_max);
     add_limit("limits.max_retained_memory", "1GB", Size{0, bytes_most},

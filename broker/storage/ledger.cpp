@@ -111,6 +111,7 @@ void Ledger::commit() {
         put(CounterRecord{last_number_});
         stored_last_number_ = last_number_;
     }
+    committed_number_ = last_number_;
     committed_write_count_ = write_count_;
     has_grown_ = false;
     is_awaited_ = false;
@@ -123,7 +124,29 @@ void Ledger::on_outcome(BatchNumber number, StorageOutcome outcome) {
     CHECK(number + 1 == open_batch_);
     is_committing_ = false;
     is_refused_ = outcome != StorageOutcome::stored;
-    if (!is_refused_) stored_batch_ = number;
+    if (is_refused_) return;
+    stored_batch_ = number;
+    stored_number_ = committed_number_;
+}
+
+// --- Reading -------------------------------------------------------------------------------------
+
+ReadNumber Ledger::read(const std::vector<Number>& messages) {
+    CHECK(!messages.empty());
+    std::vector<std::string> keys;
+    keys.reserve(messages.size());
+    for (const auto number : messages) {
+        CHECK(number <= stored_number_);
+        keys.push_back(key_of_message(number));
+    }
+    storage_.read(++last_read_, std::move(keys));
+    return last_read_;
+}
+
+MessageRef Ledger::message_of(Number number, Bytes record) const {
+    auto decoded = decode(key_of_message(number), record, wall_offset_);
+    auto* const found = decoded ? std::get_if<MessageRecord>(&*decoded) : nullptr;
+    return found == nullptr ? MessageRef{} : std::move(found->message);
 }
 
 }  // namespace touchstone::storage

@@ -130,11 +130,23 @@ public:
     /// After a refusal: tries again.
     void try_again();
 
+    // --- Reading --------------------------------------------------------------------------------
+
+    /// The records of messages with a number up to this one are stored, as long as somebody has a
+    /// share in them.
+    [[nodiscard]] Number stored_number() const { return stored_number_; }
+    /// Asks for the records of these messages, at least one, with numbers up to stored_number().
+    ReadNumber read(const std::vector<Number>& messages);
+    /// The message of a record that was read; empty: it is none, or another one's.
+    [[nodiscard]] MessageRef message_of(Number number, Bytes record) const;
+
     // --- Recovery -------------------------------------------------------------------------------
 
     [[nodiscard]] Duration wall_offset() const { return wall_offset_; }
     /// No number up to `last` is given out.
     void skip_numbers(Number last) { last_number_ = std::max(last_number_, last); }
+    /// All that was found is stored, up to that number.
+    void set_stored(Number last) { stored_number_ = last; }
     /// A share in a message whose record is there.
     MessageShare share_of(Number message);
 
@@ -169,6 +181,9 @@ private:
     bool is_closed_ = false;
     Number last_number_ = 0;
     Number stored_last_number_ = 0;  // as the batches so far say
+    Number committed_number_ = 0;    // the last one of the batch that was ended last
+    Number stored_number_ = 0;
+    ReadNumber last_read_ = 0;
     std::uint64_t write_count_ = 0;
     std::uint64_t committed_write_count_ = 0;
     BatchNumber open_batch_ = 1;

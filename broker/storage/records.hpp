@@ -136,6 +136,10 @@ using Record =
 [[nodiscard]] std::string key_of_forward(Number number);
 [[nodiscard]] std::string key_of_mark(std::uint32_t from);
 [[nodiscard]] std::string key_of(const Record& record);
+/// Whether what is under the key is a MessageRecord, or none at all.
+[[nodiscard]] constexpr bool is_of_message(std::string_view key) {
+    return key.starts_with("m/");
+}
 
 /// `key`: key_of(record). `wall_offset`: what an Instant has to be moved by to be the time since
 /// 1970-01-01 UTC, which is how instants are stored: the next process counts from elsewhere.

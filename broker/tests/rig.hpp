@@ -12,6 +12,7 @@
 
 #include "broker/base/hash.hpp"
 #include "broker/broker.hpp"
+#include "broker/storage/records.hpp"
 #include "broker/storage/tests/memory_storage.hpp"
 #include "broker/wire/packets.hpp"
 
@@ -138,6 +139,12 @@ public:
             }
             for (unsigned index = 0; disks != nullptr && index < shards.size(); ++index) {
                 auto& disk = (*disks)[index];
+                while (!disk.reads.empty() && is_reading) {
+                    auto [number, found] = disk.look_up();
+                    if (!can_read) found.values.clear();
+                    shards[index]->broker->on_read(number, found, now);
+                    busy = true;
+                }
                 if (!disk.under_way || !outcome) continue;
                 const auto number = disk.complete(*outcome);
                 shards[index]->broker->on_stored(number, *outcome, now);
@@ -175,6 +182,8 @@ public:
     std::vector<MemoryStorage>* disks = nullptr;
     /// What becomes of batches; nothing: they stay on their way.
     std::optional<StorageOutcome> outcome = StorageOutcome::stored;
+    bool is_reading = true;  // false: reads are not answered
+    bool can_read = true;    // false: reads fail
     std::vector<std::string> unusable;  // keys that recovery could not use
     std::vector<Question> questions;
     std::vector<QuestionNumber> forgotten;
@@ -260,8 +269,10 @@ private:
     void recover() {
         for (unsigned index = 0; index < shards.size(); ++index) {
             auto& broker = *shards[index]->broker;
-            for (const auto& [key, value] : (*disks)[index].records)
-                if (!broker.on_record(key, value)) unusable.push_back(key);
+            for (const bool of_messages : {false, true})
+                for (const auto& [key, value] : (*disks)[index].records)
+                    if (storage::is_of_message(key) == of_messages && !broker.on_record(key, value))
+                        unusable.push_back(key);
             for (auto& key : broker.on_recovered(now)) unusable.push_back(std::move(key));
         }
         settle();

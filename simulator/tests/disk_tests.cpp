@@ -53,8 +53,39 @@ protected:
               {milliseconds{2}, milliseconds{2}},
               [this](unsigned, BatchNumber number, StorageOutcome outcome) {
                   answers.push_back({number, outcome, engine.now() - run_begin});
+              },
+              [this](unsigned, ReadNumber number, const ReadAnswer& answer) {
+                  std::string text = std::to_string(number) + ":";
+                  for (const auto& value : answer.values)
+                      text.append(" ").append(value ? as_text(*value) : "?");
+                  found.push_back(text);
               }};
+    std::vector<std::string> found;  // by reads
 };
+
+TEST_F(DiskTest, finds_what_it_has_called_stored_even_if_it_lied) {
+    store({"a", "b"});
+    disk.begin(1, {.kind = Kind::lost});
+    disk.erase(0, "a");
+    store({"c"});
+    disk.read(0, 1, {"a", "b", "c", "d"});
+    pass(milliseconds{1});
+    EXPECT_THAT(found, IsEmpty());
+    pass(milliseconds{1});
+    EXPECT_THAT(found, ElementsAre("1: ? b c ?"));
+}
+
+TEST_F(DiskTest, a_failing_one_finds_nothing_and_a_crash_ends_what_was_asked) {
+    store({"a"});
+    disk.begin(1, {.kind = Kind::failing});
+    disk.read(0, 1, {"a"});
+    pass(milliseconds{2});
+    EXPECT_THAT(found, ElementsAre("1:"));
+    disk.read(0, 2, {"a"});
+    disk.crash();
+    pass(milliseconds{10});
+    EXPECT_THAT(found, ElementsAre("1:"));
+}
 
 TEST_F(DiskTest, a_sound_one_has_what_it_called_stored_and_nothing_else) {
     store({"a", "b"});

@@ -51,6 +51,7 @@ struct Shard final : Network, Peers, Random, Authentication, Events, Storage, re
     }
     void erase(std::string_view key) override { batch[std::string{key}] = std::nullopt; }
     void commit(BatchNumber number) override { committed = number; }
+    void read(ReadNumber /*number*/, std::vector<std::string> /*keys*/) override {}
     bool write(Bytes bytes) override {
         append(file, bytes);
         return true;

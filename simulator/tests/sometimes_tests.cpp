@@ -65,6 +65,11 @@ const std::vector<Row>& rows() {
              pair.finished().end.memory.push_back(
                  {.node = pair.node(), .unusable_records = is_it ? 1U : 0U});
          }},
+        {queue_read_from_disk,
+         [](Pair& pair, bool is_it) {
+             pair.finished().end.memory.push_back(
+                 {.node = pair.node(), .paged_in = is_it ? 1U : 0U});
+         }},
         {broker_resent_publish,
          [](Pair& pair, bool is_it) {
              pair.accept("a", 1);

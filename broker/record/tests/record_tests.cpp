@@ -98,6 +98,7 @@ struct Driver final : Network, Peers, Random, Authentication, Events, Storage, S
     void put(std::string_view, Bytes) override {}
     void erase(std::string_view) override {}
     void commit(BatchNumber number) override { committed = number; }
+    void read(ReadNumber /*number*/, std::vector<std::string> /*keys*/) override {}
 
     bool write(Bytes bytes) override {
         append(file, bytes);

@@ -79,6 +79,9 @@ public:
                                                  .sync_interval = shape.sync_interval,
                                                  .on_outcome = [this](auto... outcome) {
                                                      on_outcome(outcome...);
+                                                 },
+                                                 .on_read = [this](auto... found) {
+                                                     on_read(found...);
                                                  }});
     }
 
@@ -109,6 +112,19 @@ public:
         commit(shard);
         return outcome(shard);
     }
+    /// What the store finds under the keys; `?` for a record that is not there.
+    std::vector<std::string> look_up(std::vector<std::string> keys, unsigned shard = 0) {
+        const std::pair wanted{shard, ++last_read_};
+        store_->port(shard).read(last_read_, std::move(keys));
+        std::unique_lock lock{mutex_};
+        const bool is_there =
+            has_changed_.wait_for(lock, outcome_wait_max, [&] { return answers_.contains(wanted); });
+        if (!is_there) throw std::runtime_error{"no answer in time"};
+        std::vector<std::string> values;
+        for (const auto& value : answers_.at(wanted).values)
+            values.push_back(value ? std::string{as_text(*value)} : "?");
+        return values;
+    }
     Records records(unsigned shard = 0) {
         Records all;
         const auto why = database_.read(directory_.layout().generation, shard,
@@ -130,6 +146,11 @@ private:
         outcomes_[{shard, number}] = outcome;
         has_changed_.notify_all();
     }
+    void on_read(unsigned shard, ReadNumber number, const ReadAnswer& answer) {
+        const std::scoped_lock lock{mutex_};
+        answers_[{shard, number}] = answer;
+        has_changed_.notify_all();
+    }
     StorageOutcome await(unsigned shard) {
         const std::pair wanted{shard, numbers_[shard]};
         std::unique_lock lock{mutex_};
@@ -145,6 +166,8 @@ private:
     std::mutex mutex_;
     std::condition_variable has_changed_;
     std::map<std::pair<unsigned, BatchNumber>, StorageOutcome> outcomes_;
+    std::map<std::pair<unsigned, ReadNumber>, ReadAnswer> answers_;
+    ReadNumber last_read_ = 0;
     std::optional<Store> store_;
 };
 

@@ -44,6 +44,45 @@ TEST(store, takes_keys_and_values_of_any_bytes) {
     EXPECT_EQ(StoreRig{directory}.records(1), (Records{{key, bytes}}));
 }
 
+TEST(store, finds_what_was_stored_in_the_shard_that_stored_it) {
+    const TestDirectory directory;
+    StoreRig rig{directory};
+    EXPECT_EQ(rig.put("a", "1").put("b", "2").committed(), stored);
+    EXPECT_EQ(rig.put("a", "other", 1).committed(1), stored);
+    EXPECT_EQ(rig.look_up({"b", "a", "c"}), (std::vector<std::string>{"2", "1", "?"}));
+    EXPECT_EQ(rig.look_up({"a", "b"}, 1), (std::vector<std::string>{"other", "?"}));
+}
+
+TEST(store, finds_while_it_waits_for_the_disk) {
+    const TestDirectory directory;
+    const auto files = std::make_shared<FaultyFiles>();
+    const auto environment = rocksdb::NewCompositeEnv(files);
+    StoreRig rig{directory, {.environment = environment.get()}};
+    EXPECT_EQ(rig.put("a", "1").committed(), stored);
+    std::latch is_syncing{1};
+    std::latch may_sync{1};
+    files->before_sync = [&, calls = 0]() mutable {
+        if (calls++ != 0) return;
+        is_syncing.count_down();
+        may_sync.wait();
+    };
+    rig.put("b", "2").commit();
+    is_syncing.wait();
+    EXPECT_EQ(rig.look_up({"a"}), std::vector<std::string>{"1"});
+    may_sync.count_down();
+    EXPECT_EQ(rig.outcome(), stored);
+}
+
+TEST(store, hands_over_messages_behind_what_refers_to_them) {
+    const TestDirectory directory;
+    StoreRig rig{directory};
+    rig.put("m/1", "").put("n", "").put("d/1", "").put("m/2", "").put("s/a", "").put("mm", "");
+    EXPECT_EQ(rig.committed(), stored);
+    std::string order;
+    EXPECT_EQ(rig.database().read(1, 0, [&](std::string_view key, Bytes) { order.append(key) += ' '; }), "");
+    EXPECT_EQ(order, "d/1 mm n s/a m/1 m/2 ");
+}
+
 TEST(store, stores_an_empty_batch) {
     const TestDirectory directory;
     StoreRig rig{directory};

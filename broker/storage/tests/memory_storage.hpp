@@ -4,6 +4,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "broker/ports/storage.hpp"
 
@@ -23,7 +25,22 @@ public:
         under_way = number;
         for (auto& [key, value] : std::exchange(open, {})) batch.insert_or_assign(key, value);
     }
+    void read(ReadNumber number, std::vector<std::string> keys) override {
+        reads.emplace_back(number, std::move(keys));
+    }
 
+    /// What the read that was asked for first finds now. Returns its number, too.
+    std::pair<ReadNumber, ReadAnswer> look_up() {
+        const auto [number, keys] = reads.front();
+        reads.erase(reads.begin());
+        ReadAnswer outcome;
+        for (const auto& key : keys) {
+            const auto found = records.find(key);
+            outcome.values.push_back(found == records.end() ? std::nullopt
+                                                            : std::optional{found->second});
+        }
+        return {number, std::move(outcome)};
+    }
     /// What is under way is stored, or is not and stays. Returns its number.
     BatchNumber complete(StorageOutcome outcome = StorageOutcome::stored) {
         const auto number = *std::exchange(under_way, std::nullopt);
@@ -54,6 +71,7 @@ public:
     std::map<std::string, std::optional<Buffer>, std::less<>> batch;
     std::optional<BatchNumber> under_way;
     Records records;
+    std::vector<std::pair<ReadNumber, std::vector<std::string>>> reads;  // not answered
 };
 
 }  // namespace touchstone
