@@ -102,11 +102,7 @@ public:
     }
 
 private:
-<<<<<<< HEAD
-    enum EventKind : std::uint16_t { tick, lease_end, early_answers };
-=======
-    enum EventKind : std::uint16_t { tick, lease_end, looked_up };
->>>>>>> fa403d0 (What waits for stored sessions leaves memory when there is too much of it)
+    enum EventKind : std::uint16_t { tick, lease_end, early_answers, looked_up };
     struct Shard {
         std::vector<cluster::RecordChange> open;
         Instant open_since = never;
@@ -137,12 +133,9 @@ private:
     [[nodiscard]] bool holds_lease() const { return engine_.now() < store_->leads_until(); }
     [[nodiscard]] bool reaches_all() const { return linked_.size() + 1 == options_.node_count; }
     void write(unsigned shard, cluster::RecordChange change);
-<<<<<<< HEAD
     /// By a defect: what is under way counts as stored.
     void answer_early(unsigned shard);
-=======
     void answer_readings();
->>>>>>> fa403d0 (What waits for stored sessions leaves memory when there is too much of it)
     [[nodiscard]] Replica& of(cluster::NodeIndex node) const { return *all_[node.raw()]; }
     [[nodiscard]] bool is_elsewhere() const { return route_ && *route_ != options_.self; }
     void set_way(Direction direction, bool is_stalled);
@@ -170,15 +163,12 @@ private:
     std::optional<Instant> tick_at_;
     Instant lease_armed_ = Instant::min();
     std::vector<Shard> shards_;
-<<<<<<< HEAD
     struct SlowBatch {
         Instant begun_at;
         Instant stored_at;
     };
     std::vector<SlowBatch> slow_batches_;  // of the broker that runs here, that took longer
-=======
     std::deque<Reading> readings_;  // not answered yet
->>>>>>> fa403d0 (What waits for stored sessions leaves memory when there is too much of it)
 
     std::optional<cluster::NodeIndex> route_;  // where its clients' connections go
     std::map<ConnectionNumber, cluster::NodeIndex> connections_;  // that came here: where they went
