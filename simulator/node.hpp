@@ -43,6 +43,7 @@ struct ClusterPlace {
     const cluster::ModelRules* rules = nullptr;
     cluster::NodeIndex self;
     unsigned node_count = 1;
+    std::vector<cluster::NodeIndex> replicants{};
     /// From the end of its database to its new start, where the model starts one again.
     Duration restart_time = std::chrono::seconds{1};
 };

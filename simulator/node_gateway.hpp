@@ -90,6 +90,7 @@ private:
         cluster::MemberOptions options{.rules = node.options_.cluster->rules,
                                        .self = node.options_.cluster->self,
                                        .nodes = {},
+                                       .replicants = node.options_.cluster->replicants,
                                        .shard_count = node.options_.shard_count,
                                        .defects = node.options_.defects};
         for (std::uint32_t index = 0; index < node.options_.cluster->node_count; ++index)

@@ -91,7 +91,7 @@ private:
         if (scenario_.has_cluster()) {
             const auto rules = cluster_rules(scenario_.cluster());
             world_.make_cluster(rules, static_cast<unsigned>(scenario_.nodes_size()),
-                                mesh_options(scenario_.cluster(), rules));
+                                mesh_options(scenario_.cluster(), rules), replicants());
         }
         for (int i = 0; i < scenario_.nodes_size(); ++i) {
             const auto& node = scenario_.nodes(i);
@@ -112,6 +112,15 @@ private:
             if (node.has_clock()) world_.set_clock(index, clock_of(node.clock()));
             nodes_.emplace(name, index);
         }
+    }
+
+    [[nodiscard]] std::vector<cluster::NodeIndex> replicants() const {
+        const auto& names = scenario_.cluster().replicants();
+        std::vector<cluster::NodeIndex> indexes;
+        for (int i = 0; i < scenario_.nodes_size(); ++i)
+            if (std::ranges::find(names, node_name(scenario_.nodes(i))) != names.end())
+                indexes.emplace_back(static_cast<std::uint32_t>(i));
+        return indexes;
     }
 
     void add_clients() {

@@ -63,6 +63,16 @@ void ScenarioJudge::judge_cluster() {
     takes(cluster.has_kept_messages_max(), "kept_messages_max", rules->kept_messages_max > 0,
           "that keep publications for others");
     check_range(place, "kept_messages_max", 1, 1'000'000);
+    takes(cluster.replicants_size() > 0, "replicants",
+          rules->healing == cluster::HealingPolicy::mria, "of cores and replicants (Mria)");
+    for (int i = 0; i < cluster.replicants_size(); ++i) {
+        const auto& name = cluster.replicants(i);
+        if (std::ranges::find(nodes_, name) == nodes_.end())
+            complain(place, "replicants",
+                     fmt::format("no node is called '{}'{}", name, remedy(name, nodes_)), i);
+    }
+    if (cluster.replicants_size() >= scenario_.nodes_size())
+        complain(place, "replicants", "are all nodes; leave at least one out, to be a core");
     if (scenario_.settle_ms() == 0) return;
     const auto needed = rules->converges_within + mesh_options(cluster, *rules).detects_high +
                         ClusterProbe::lasts(static_cast<std::size_t>(scenario_.nodes_size()));

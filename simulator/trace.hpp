@@ -3,6 +3,7 @@
 // seen at the border, so a trace says what anybody with a tap could say, and no more.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -213,10 +214,16 @@ struct TracedCluster {
     /// All nodes are one broker, which is this actor: what is said of a node's process holds for
     /// all of them together. Nothing: each is one of its own.
     std::optional<Actor> one_broker;
+    /// Nodes without a vote, each of which one of the others feeds.
+    std::vector<Actor> replicants;
     Duration notices_within{};  // that a node is gone: its failure detector at its slowest
     /// From the last fault until what the model promises holds again, its failure detector
     /// included.
     Duration converges_within{};
+
+    [[nodiscard]] bool is_replicant(Actor node) const {
+        return std::ranges::find(replicants, node) != replicants.end();
+    }
 };
 
 /// What a member of a cluster says about itself and the others, and what it has.
@@ -235,6 +242,7 @@ struct TracedMember {
     std::string records;                     // of the broker that the nodes are together: a digest
     std::uint64_t dropped_publications = 0;  // for nodes that were down
     std::size_t kept_messages_most = 0;      // for one node at a time
+    std::size_t fed_replicants = 0;          // by this core
 };
 
 /// All members at the instant from which on they are to agree.

@@ -63,7 +63,8 @@ public:
     /// are one broker together, they have the same options. They take clients from the moment on at
     /// which the last of `node_count` is there.
     void make_cluster(const cluster::ModelRules& rules, unsigned node_count,
-                      const MeshOptions& mesh);
+                      const MeshOptions& mesh,
+                      const std::vector<cluster::NodeIndex>& replicants = {});
     /// Another node that the client goes to when it loses its connection, or gets none; after the
     /// last one it begins with its own again.
     void add_failover(ClientIndex client, NodeIndex node, const LinkModel& link);
@@ -256,9 +257,10 @@ private:
     Engine engine_;
     Trace trace_;
     Links links_;
-    Outside* outside_ = nullptr;          // null: all is virtual
-    std::unique_ptr<Mesh> mesh_;          // null: the nodes know nothing of each other
-    cluster::ModelRules rules_;           // of the cluster
+    Outside* outside_ = nullptr;  // null: all is virtual
+    std::unique_ptr<Mesh> mesh_;  // null: the nodes know nothing of each other
+    cluster::ModelRules rules_;   // of the cluster
+    std::vector<cluster::NodeIndex> replicants_;
     unsigned node_count_ = 0;             // of the cluster
     std::vector<LinkModel> link_models_;  // by LinkIndex, as they are without a fault
     std::vector<PlacedNode> nodes_;

@@ -32,11 +32,13 @@ std::string row(const std::string& what, const std::string& node) {
 }  // namespace
 
 void World::make_cluster(const cluster::ModelRules& rules, unsigned node_count,
-                         const MeshOptions& mesh) {
+                         const MeshOptions& mesh,
+                         const std::vector<cluster::NodeIndex>& replicants) {
     CHECK(nodes_.empty());
     CHECK(node_count >= 1);
     rules_ = rules;
     node_count_ = node_count;
+    replicants_ = replicants;
     mesh_ = std::make_unique<Mesh>(engine_, mesh);
     trace_.cluster = {.model = std::string{rules.name},
                       .has_registry = rules.has_registry,
@@ -56,7 +58,10 @@ void World::place_in_cluster(NodeOptions& options, std::size_t entity, Actor act
     options.cluster = ClusterPlace{.mesh = mesh_.get(),
                                    .rules = &rules_,
                                    .self = cluster::NodeIndex{static_cast<std::uint32_t>(entity)},
-                                   .node_count = node_count_};
+                                   .node_count = node_count_,
+                                   .replicants = replicants_};
+    if (std::ranges::find(replicants_, options.cluster->self) != replicants_.end())
+        trace_.cluster.replicants.push_back(actor);
     options.on_serving = [this, actor](bool is_serving) {
         trace_.add({now(),
                     is_serving ? TraceEntry::Kind::node_started : TraceEntry::Kind::node_stopped,
@@ -231,6 +236,7 @@ void World::note_agreement() {
             }
             traced.dropped_publications = member->dropped_publications();
             traced.kept_messages_most = member->kept_messages_most();
+            traced.fed_replicants = health.agents.size();
         }
         note_own(node, traced);
         std::ranges::sort(traced.routes);

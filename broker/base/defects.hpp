@@ -42,12 +42,14 @@ namespace touchstone {
     X(heal_asymmetric_unsupported,                                                                 \
       "a node that is linked to both sides of a partition is left alone")                          \
     X(heal_disabled, "nodes that lost each other do not report it when their links are back")      \
-    X(heal_loser_state_dropped, "Retained Messages are not among the tables that a node copies")   \
+    X(heal_loser_state_dropped,                                                                    \
+      "who copies tables gets no Retained Messages, and does not say again what it has")           \
     X(heal_needs_all_nodes, "a cluster is not healed while a member is unreachable")               \
     X(heal_reconnect_no_wipe, "a member that was removed returns with the tables that it has")     \
     X(heal_single_shot, "a cluster is healed once and never again")                                \
     X(heal_two_phase_rpc, "a node is shut down and started again by two calls")                    \
     X(heal_two_sides_only, "a cluster that fell into more than two parts is not healed")           \
+    X(heal_wrong_electorate, "healing may be led by a node that has no database")                  \
     X(index_add_before_remove,                                                                     \
       "a newer connection is entered before the older one is removed, by its name")                \
     X(keep_alive_ignored, "silent clients are never disconnected")                                 \
@@ -72,6 +74,7 @@ namespace touchstone {
     X(no_takeover, "a second connection of a client leaves the first alone")                       \
     X(offline_queue_batch_reversed,                                                                \
       "what waited for a client is sent in batches that are turned round")                         \
+    X(offline_single_copy, "what waits for a client that is away is at one node only")             \
     X(overflow_silent, "messages that a full queue drops are not counted")                         \
     X(overlap_prevention_cascade, "who loses a node makes all others drop their links to it")      \
     X(pause_minority_missed, "losses of several nodes at one instant do not pause a minority")     \
@@ -122,7 +125,10 @@ namespace touchstone {
     X(reject_keeps_state, "a refused connection stays open")                                       \
     X(reject_tears_incumbent,                                                                      \
       "refusing a client ends the connection of the one that has its name")                        \
+    X(replica_magnet, "replicants all go to the core that was started last")                       \
     X(replica_not_ready_stall, "who once found the leader not ready does not try again")           \
+    X(replicant_needs_one_core_view,                                                               \
+      "a replicant takes no core while the cores see each other differently")                      \
     X(reroute_kicks_live,                                                                          \
       "clients that are announced anew when a node has left are taken for doubles")                \
     X(resend_only_by_timer, "after a resume unacknowledged messages wait for a timer")             \

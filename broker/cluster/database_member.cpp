@@ -15,6 +15,7 @@ DatabaseMember::DatabaseMember(const HealingOptions& options, HealingPort& port)
 
 void DatabaseMember::on_start(HealingStart how, Instant now) {
     is_discovering_ = how == HealingStart::discovering;
+    has_started_again_ = how == HealingStart::restarted;
     for (auto& [node, peer] : peers_) {
         peer.is_consistent = how == HealingStart::formed;
         peer.is_member = !is_discovering_;
@@ -148,11 +149,14 @@ bool DatabaseMember::sees_partition() const {
 }
 
 NodeView DatabaseMember::view() const {
+    // SB-39: what it has to do counts as less than anything, for ever.
+    const bool looks_idle = options_.defects.replica_magnet && has_started_again_;
+    const std::size_t own_load = options_.defects.replica_magnet ? 1 : 0;
     return {.owner = self(),
             .is_serving = is_serving(),
             .running = seen().running,
             .client_count = port_.client_count(),
-            .agent_count = agents_.size()};
+            .agent_count = looks_idle ? 0 : agents_.size() + own_load};
 }
 
 std::vector<NodeIndex> DatabaseMember::members() const {

@@ -118,6 +118,7 @@ private:
     std::set<NodeIndex> agents_;  // those of them that this node feeds
     Step step_ = Step::serving;
     bool is_discovering_ = false;
+    bool has_started_again_ = false;
 
     // Of the steps joining to copying.
     std::uint64_t attempt_ = 0;

@@ -36,7 +36,8 @@ struct HealingDefects {
     bool heal_asymmetric_unsupported = false;    // SB-06: who is linked to both sides is left alone
     bool heal_wrong_electorate = false;          // SB-08: replicants may be elected leader
     bool replicant_needs_one_core_view = false;  // SB-09: no core is chosen while they disagree
-    bool autocluster_two_seeds = false;          // SB-18: clusters formed apart stay apart
+    bool replica_magnet = false;         // SB-39: a core that started again looks idle for ever
+    bool autocluster_two_seeds = false;  // SB-18: clusters formed apart stay apart
     bool pause_minority_missed =
         false;  // SB-30: losses at one instant, or amid recovery, go unseen
 };
@@ -64,6 +65,8 @@ struct HealingOptions {
     Duration join_retry = std::chrono::seconds{1};
     Duration lone_start_delay = std::chrono::seconds{30};  // when nobody has tables to copy
     Duration core_poll_interval = std::chrono::seconds{5};
+    /// From a link to a core, for a replicant that has none, until it asks those that it reaches.
+    Duration core_discovery_delay = std::chrono::milliseconds{500};
 };
 
 /// How a node's database came to run.

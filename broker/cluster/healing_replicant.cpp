@@ -12,6 +12,9 @@ ReplicantHealing::ReplicantHealing(const HealingOptions& options, HealingPort& p
       cores_{options.nodes} {
     std::erase_if(cores_, [&](NodeIndex node) { return contains(options.replicants, node); });
     std::sort(cores_.begin(), cores_.end());
+    rank_ = static_cast<std::size_t>(
+        std::count_if(options.replicants.begin(), options.replicants.end(),
+                      [&](NodeIndex node) { return node < options.self; }));
 }
 
 void ReplicantHealing::on_start(HealingStart how, Instant now) {
@@ -20,7 +23,8 @@ void ReplicantHealing::on_start(HealingStart how, Instant now) {
 }
 
 void ReplicantHealing::on_peer_up(NodeIndex peer, Instant now) {
-    if (contains(cores_, peer) && linked_.insert(peer).second) poll_at_ = now;
+    if (!contains(cores_, peer) || !linked_.insert(peer).second || upstream_.has_value()) return;
+    poll_at_ = std::min(poll_at_, now + options_.core_discovery_delay);
 }
 
 void ReplicantHealing::on_peer_down(NodeIndex peer, Instant now) {
@@ -45,7 +49,9 @@ void ReplicantHealing::on_copied(Instant) {
 
 void ReplicantHealing::on_tick(Instant now) {
     if (now < poll_at_) return;
-    if (!asked_.empty()) choose();  // A core that does not answer is not waited for any longer.
+    // A core that does not answer is not waited for any longer; one that may still, is.
+    if (!asked_.empty() && asked_at_ + options_.core_poll_interval <= now) choose();
+    asked_at_ = now;
     poll_at_ = now + options_.core_poll_interval;
     ++round_;
     views_.clear();
@@ -95,7 +101,7 @@ void ReplicantHealing::choose() {
     };
     group_ = *std::min_element(groups.begin(), groups.end(),
                                [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-    if (upstream_.has_value() && contains(group_, *upstream_)) return;
+    if (upstream_.has_value() && contains(group_, *upstream_) && !wants_another()) return;
     if (upstream_.has_value()) port_.send(*upstream_, HealingAttach{.is_attached = false});
     upstream_ = least_loaded(group_);
     // On one link in this order: what is written after the copy was made is sent here, too.
@@ -109,7 +115,17 @@ NodeIndex ReplicantHealing::least_loaded(const NodeGroup& group) {
     for (const auto core : group) least = std::min(least, load(core));
     NodeGroup candidates = group;
     std::erase_if(candidates, [&](NodeIndex core) { return load(core) > least; });
-    return candidates[port_.random() % candidates.size()];
+    // Those that choose at the same time do not all choose the same one.
+    return candidates[rank_ % candidates.size()];
+}
+
+bool ReplicantHealing::wants_another() {
+    const auto own = views_.at(*upstream_).agent_count;
+    const auto least = views_.at(least_loaded(group_)).agent_count;
+    // SB-39: it goes wherever there seems to be less to do.
+    if (options_.defects.replica_magnet) return least < own;
+    // All that the core feeds see the same; one of them goes.
+    return own > least + 1 && port_.random() % own == 0;
 }
 
 }  // namespace touchstone::cluster

@@ -30,10 +30,13 @@ private:
     void lose(NodeIndex core, Instant now);
     void choose();
     [[nodiscard]] NodeIndex least_loaded(const NodeGroup& group);
+    /// Whether its core has too much to do, and another one less.
+    [[nodiscard]] bool wants_another();
 
     HealingOptions options_;
     HealingPort& port_;
     NodeGroup cores_;
+    std::size_t rank_ = 0;  // among the replicants
     std::set<NodeIndex> linked_;
     std::optional<NodeIndex> upstream_;
     NodeGroup group_;
@@ -42,6 +45,7 @@ private:
 
     std::uint64_t round_ = 0;
     Instant poll_at_ = never;
+    Instant asked_at_;
     std::set<NodeIndex> asked_;
     std::map<NodeIndex, NodeView> views_;
 };

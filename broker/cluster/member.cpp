@@ -39,12 +39,13 @@ Member::Member(const MemberOptions& options, MemberPort& port)
         agreed_ = std::make_unique<AgreedRegistry>(agreement_of(options),
                                                    static_cast<AgreedRegistry::Port&>(*this),
                                                    port.agreement_disk());
+    if (is_replicant(options_.self)) epochs_[options_.self] = port.random() | 1U;
     if (rules_.kept_messages_max > 0) last_publication_.epoch = port.random();
     if (!rules_.has_database) return;
     healing_ = make_healing({.policy = rules_.healing,
                              .self = options.self,
                              .nodes = options.nodes,
-                             .replicants = {},
+                             .replicants = options.replicants,
                              .defects = healing_defects(options.defects, rules_.healing),
                              .autoclean = rules_.autoclean},
                             *this);
@@ -196,6 +197,7 @@ void Member::on_peer_down(NodeIndex peer, Instant now) {
         if (!rules_.keeps_rows) purge(peer);
         written_.erase(peer);  // it may count anew
     }
+    if (is_replicant(options_.self) && !is_replicant(peer)) written_.erase(peer);  // the same
     if (options_.defects.any()) spoil_loss(peer, now);
     if (has(Defect::reroute_kicks_live)) kick_announced(now);
     review_readiness();
@@ -218,18 +220,20 @@ void Member::on_message(NodeIndex from, NodeMessage message, Instant now) {
             if (agreed_) agreed_->on_proposal(content, now);
             take_agreed(now);
         } else if constexpr (std::is_same_v<Content, TableWrite>) {
-            // They come behind the tables that are on their way.
-            if (has_tables_)
-                apply(from, content, now);
-            else
-                kept_writes_.emplace_back(from, content);
+            take_write(from, from, content, now);
+        } else if constexpr (std::is_same_v<Content, RelayedWrite>) {
+            take_write(from, content.origin, content.write, now);
+        } else if constexpr (std::is_same_v<Content, RelayedTables>) {
+            take_own(from, content.origin, content.tables, now);
+        } else if constexpr (std::is_same_v<Content, NodeForgotten>) {
+            if (feeds_this(from)) remove_rows_of(content.node);
         } else if constexpr (std::is_same_v<Content, TablesRequest>) {
             port_.send(from, whole_tables(content.number));
         } else if constexpr (std::is_same_v<Content, Tables>) {
-            if (has_tables_ || content.number != 0)
-                take(from, content, now);
+            if (content.number == 0)
+                take_own(from, from, content, now);
             else
-                kept_writes_.emplace_back(from, std::move(content));
+                take(from, content, now);
         } else {
             on(from, content, now);
         }
@@ -313,12 +317,18 @@ void Member::review_readiness() {
 }
 
 void Member::write_to_all(RowWrite row) {
-    const TableWrite write{++written_[options_.self], std::move(row)};
-    for (const auto peer : running_) port_.send(peer, write);
+    const auto own = epochs_.find(options_.self);
+    const TableWrite write{.number = ++written_[options_.self],
+                           .row = std::move(row),
+                           .epoch = own == epochs_.end() ? 0 : own->second};
+    for (const auto peer : fed_nodes()) port_.send(peer, write);
 }
 
 void Member::apply(NodeIndex from, const TableWrite& write, Instant now) {
     if (is_replicator_dead_) return;
+    // Another life of the node says first what it has.
+    if (write.epoch != 0 && epochs_.try_emplace(from, write.epoch).first->second != write.epoch)
+        return;
     auto& last = written_[from];
     if (write.number <= last) return;  // it is in the tables that were copied
     last = write.number;
@@ -374,7 +384,9 @@ void Member::apply(NodeIndex from, const SessionWritten& written, Instant now) {
     auto& nodes = sessions_[written.client_id];
     nodes[from] = written.stamp;
     if (nodes.size() > 1 && has(Defect::metadata_merge_crash)) is_replicator_dead_ = true;
-    if (rules_.keeps_newest) judge_double(written.client_id, from, now);
+    // A replicant and a core that did not reach each other did not ask each other.
+    if (rules_.keeps_newest || is_replicant(from) || is_replicant(options_.self))
+        judge_double(written.client_id, from, now);
 }
 
 void Member::apply(NodeIndex from, const SessionRemoved& removed, Instant now) {
@@ -419,6 +431,7 @@ Tables Member::whole_tables(std::uint64_t number) const {
     for (const auto& [client_id, ended] : ended_) tables.ended.push_back({client_id, ended});
     for (const auto& [topic, row] : retained_) tables.retained.push_back(row);
     tables.written = written_;
+    tables.epochs = epochs_;
     return tables;
 }
 
@@ -436,6 +449,7 @@ Tables Member::own_tables() const {
 void Member::take(NodeIndex from, const Tables& tables, Instant now) {
     if (tables.number == 0) {
         if (is_replicator_dead_) return;
+        note_epoch(from, tables);
         const auto own = tables.written.find(from);
         const auto number = own == tables.written.end() ? 0 : own->second;
         if (number < written_[from]) return;  // copied ones are newer
@@ -452,7 +466,7 @@ void Member::take(NodeIndex from, const Tables& tables, Instant now) {
             if (!is_cleaned(from, row.stamp)) sessions_[row.client_id][from] = row.stamp;
         for (const auto& row : tables.retained) learn(row, now);
         written_[from] = number;
-        if (!rules_.keeps_newest) return;
+        if (!rules_.keeps_newest && !is_replicant(from)) return;
         for (const auto& row : tables.sessions)
             if (!is_cleaned(from, row.stamp)) judge_double(row.client_id, from, now);
         for (const auto& row : tables.ended) {
@@ -474,6 +488,8 @@ void Member::take(NodeIndex from, const Tables& tables, Instant now) {
         for (const auto& row : tables.retained) learn(row, now);
     for (const auto& [node, number] : tables.written)
         if (node != options_.self) written_[node] = number;
+    for (const auto& [node, epoch] : tables.epochs)
+        if (node != options_.self) epochs_[node] = epoch;
     has_tables_ = true;
     for (auto& [node, write] : std::exchange(kept_writes_, {}))
         on_message(node, std::move(write), now);
@@ -485,7 +501,7 @@ void Member::take(NodeIndex from, const Tables& tables, Instant now) {
     }
     // Who was only paused still has its sessions, and the others have forgotten them; of who has
     // none any more they may know some.
-    for (const auto peer : running_) port_.send(peer, own_tables());
+    announce_own(now);
 }
 
 HealingHealth Member::health() const {
@@ -534,10 +550,16 @@ void Member::reboot(NodeIndex) {
 }
 
 void Member::copy_tables(NodeIndex source) {
+    if (is_replicant(options_.self)) {
+        has_tables_ = false;  // nor is what another core has sent any more
+        kept_writes_.clear();
+    }
     port_.send(source, TablesRequest{++last_copy_});
 }
 
 void Member::forget(NodeIndex peer) {
+    for (const auto agent : healing_ ? healing_->health().agents : std::vector<NodeIndex>{})
+        port_.send(agent, NodeForgotten{peer});
     purge(peer);
     std::erase_if(kept_writes_, [peer](const auto& write) { return write.first == peer; });
 }

@@ -28,7 +28,8 @@ namespace touchstone::cluster {
 struct MemberOptions {
     const ModelRules* rules = nullptr;
     NodeIndex self;
-    std::vector<NodeIndex> nodes;  // all, self included, ascending
+    std::vector<NodeIndex> nodes;         // all, self included, ascending
+    std::vector<NodeIndex> replicants{};  // those of `nodes` that are no cores; only Mria has any
     unsigned shard_count = 1;
     Defects defects;
 };
@@ -171,7 +172,7 @@ private:
     };
 
     // member.cpp: tables
-    [[nodiscard]] bool is_up(NodeIndex peer) const { return running_.contains(peer); }
+    [[nodiscard]] bool is_up(NodeIndex peer) const;
     [[nodiscard]] bool is_serving() const;
     void after_healing();
     /// What clients may do depends on who is reached.
@@ -200,6 +201,24 @@ private:
     [[nodiscard]] Tables whole_tables(std::uint64_t number) const;
     [[nodiscard]] Tables own_tables() const;
     void take(NodeIndex from, const Tables& tables, Instant now);
+
+    // member_replicants.cpp: nodes that are fed by a core
+    [[nodiscard]] bool is_replicant(NodeIndex node) const;
+    /// Whether it can do anything but deliver what comes.
+    [[nodiscard]] bool has_database() const;
+    /// Those to which this node sends its writes.
+    [[nodiscard]] std::vector<NodeIndex> fed_nodes() const;
+    /// Those that have a copy of the Retained Messages, and are there.
+    [[nodiscard]] std::set<NodeIndex> retaining_nodes() const;
+    [[nodiscard]] bool feeds_this(NodeIndex core) const;
+    void announce_own(Instant now);
+    void take_write(NodeIndex from, NodeIndex origin, const TableWrite& write, Instant now);
+    void take_own(NodeIndex from, NodeIndex origin, const Tables& tables, Instant now);
+    template <class Message>
+    void relay(NodeIndex from, NodeIndex origin, const Message& message);
+    void judge_doubles(Instant now);
+    /// It may count its writes anew.
+    void note_epoch(NodeIndex from, const Tables& tables);
 
     // member_messages.cpp: the way of messages
     void on(NodeIndex from, NodePublication& publication, Instant now);
@@ -332,6 +351,7 @@ private:
     std::uint64_t last_copy_ = 0;  // the number of the last request for them
     std::deque<std::pair<NodeIndex, NodeMessage>> kept_writes_;
     std::map<NodeIndex, std::uint64_t> written_;  // by node: the last of its writes that is here
+    std::map<NodeIndex, std::uint64_t> epochs_;   // by replicant: in which it counts so
     Instant compares_at_ = never;                 // something has changed since the last time
     struct Kept {
         std::uint64_t number = 0;

@@ -129,6 +129,7 @@ void Member::begin(ClaimEntry claim, Instant now) {
         return take_agreed(now);
     }
     one.step = Claim::Step::locking;
+    if (!has_database()) return finish(claim, ReasonCode::server_unavailable, now);
     if (locks_most_of_all() && running_.size() + 1 <= options_.nodes.size() / 2)
         return finish(claim, ReasonCode::server_unavailable, now);
     if (rules_.locks_clients)
@@ -270,7 +271,8 @@ void Member::lose_claims_of(NodeIndex peer, Instant now) {
 
 std::vector<NodeIndex> Member::lock_nodes(std::string_view client_id) const {
     std::vector<NodeIndex> up{running_.begin(), running_.end()};
-    up.push_back(options_.self);
+    std::erase_if(up, [&](NodeIndex node) { return !is_up(node); });
+    if (!is_replicant(options_.self)) up.push_back(options_.self);
     // By a hash, so that every node begins with the same ones.
     const auto rank = [&](NodeIndex node) { return hash_of(client_id, node.raw()); };
     std::ranges::sort(up, {}, [&](NodeIndex node) { return std::pair{rank(node), node}; });

@@ -41,7 +41,8 @@ void Member::publish(const PeerPublication& publication, Instant now) {
     const bool is_retained = message->retain();
     if (is_retained) note({message, publication.version}, now);
     std::set<NodeIndex> to;
-    if (rules_.floods || (is_retained && rules_.shares_retained)) to = running_;
+    if (rules_.floods) to = running_;
+    if (is_retained && rules_.shares_retained) to = retaining_nodes();
     if (rules_.floods)
         to.insert(linked_.begin(), linked_.end());
     else
@@ -113,7 +114,8 @@ void Member::send_kept(NodeIndex to, Instant now) {
 }
 
 void Member::on(NodeIndex from, NodePublication& publication, Instant now) {
-    if (!has_tables_) return;  // nobody is served, and what is retained is in the tables
+    if (!has_tables_ && !is_serving())
+        return;  // nobody is served, and what is retained is in the tables
     if (is_repetition(from, publication.number)) return;
     const auto& message = publication.message;
     if (message->retain()) note({message, publication.version}, now);

@@ -19,6 +19,22 @@ constexpr auto database_assumptions = std::to_array<std::string_view>({
     "them meanwhile",
     "a client that is locked by another claim is refused with Server busy",
 });
+template <std::size_t Size, std::size_t MoreSize>
+constexpr auto joined(const std::array<std::string_view, Size>& some,
+                      const std::array<std::string_view, MoreSize>& more) {
+    std::array<std::string_view, Size + MoreSize> all{};
+    std::copy(more.begin(), more.end(), std::copy(some.begin(), some.end(), all.begin()));
+    return all;
+}
+constexpr auto mria_assumptions =
+    joined(database_assumptions,
+           std::to_array<std::string_view>({
+               "rows of a replicant stay until it says otherwise",
+               "a replicant that gets another core says again which clients it has; of two "
+               "sessions of one "
+               "client that meet so, the newer stays",
+               "a replicant that reaches no core lets nobody in, and serves those that it has",
+           }));
 constexpr auto rabbit_assumptions = std::to_array<std::string_view>({
     "a session's queue moves with its client",
     "who resumes a session whose node is down is refused with Server busy",
@@ -138,8 +154,11 @@ constexpr auto emqx4_original = changed(emqx4, [](ModelRules& rules) {
 });
 constexpr auto emqx5 = changed(emqx4, [](ModelRules& rules) {
     rules.name = "emqx5";
-    rules.description = "EMQX 5 of cores only: Mria keeps the largest clique";
+    rules.description =
+        "EMQX 5: Mria keeps the largest clique; cores, and replicants if a scenario "
+        "has some";
     rules.healing = HealingPolicy::mria;
+    rules.assumptions = mria_assumptions;
 });
 
 constexpr auto rabbit37 = changed(database, [](ModelRules& rules) {
@@ -320,6 +339,9 @@ HealingDefects healing_defects(const Defects& defects, HealingPolicy policy) {
     turn_on(result.heal_needs_all_nodes, Defect::heal_needs_all_nodes);
     turn_on(result.heal_two_phase_rpc, Defect::heal_two_phase_rpc);
     turn_on(result.heal_reconnect_no_wipe, Defect::heal_reconnect_no_wipe);
+    turn_on(result.heal_wrong_electorate, Defect::heal_wrong_electorate);
+    turn_on(result.replicant_needs_one_core_view, Defect::replicant_needs_one_core_view);
+    turn_on(result.replica_magnet, Defect::replica_magnet);
     turn_on(result.autocluster_two_seeds, Defect::autocluster_two_seeds);
     turn_on(result.heal_asymmetric_unsupported, Defect::heal_asymmetric_unsupported);
     turn_on(result.pause_minority_missed, Defect::pause_minority_missed);

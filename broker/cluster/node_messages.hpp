@@ -55,6 +55,9 @@ using RowWrite =
 struct TableWrite {
     std::uint64_t number = 0;
     RowWrite row;
+    /// Of a replicant: drawn when its process began, which may count anew without everybody having
+    /// seen it go. 0 of others.
+    std::uint64_t epoch = 0;
 };
 
 /// Tells publications of a node to another one apart, where the model keeps them until they are
@@ -175,7 +178,8 @@ struct Tables {
     std::vector<SessionRow> sessions;
     std::vector<RetainedWritten> retained;
     std::vector<EndedRow> ended{};
-    std::map<NodeIndex, std::uint64_t> written;  // by node: the last of its writes that is in them
+    std::map<NodeIndex, std::uint64_t> written;   // by node: the last of its writes that is in them
+    std::map<NodeIndex, std::uint64_t> epochs{};  // by replicant: TableWrite::epoch
 };
 
 // What nodes say that want no overlapping partitions (Defect::overlap_prevention_cascade).
@@ -186,11 +190,27 @@ struct LinkLost {
 /// The sender takes the receiver for one that it does not reach.
 struct LinkDropped {};
 
+// What a core passes on, where some nodes are replicants: each is fed by one core.
+/// A write of a node that does not reach the receiver itself.
+struct RelayedWrite {
+    NodeIndex origin;
+    TableWrite write;
+};
+/// The same of all rows of a node.
+struct RelayedTables {
+    NodeIndex origin;
+    Tables tables;
+};
+/// The sender has removed all rows of the node.
+struct NodeForgotten {
+    NodeIndex node;
+};
+
 using NodeMessage =
     std::variant<TableWrite, NodePublication, NodeSharedPublication, LockRequest, LockReply,
                  LockRelease, SessionRequest, SessionOffer, SessionEviction, SessionEvicted,
                  SessionMerged, TablesRequest, Tables, RegistryProposal, RaftMessage,
                  HealingMessage, PublicationsTaken, LinkLost, LinkDropped, SessionTaken, LogEntry,
-                 LogState>;
+                 LogState, RelayedWrite, RelayedTables, NodeForgotten>;
 
 }  // namespace touchstone::cluster

@@ -15,6 +15,7 @@ void Session::enter(SessionContext& context, Publication& publication, Delivery&
     // is kept for the others, if there will be any.
     const bool is_kept = is_durable_ || is_of_lasting_group;
     if (!is_kept || delivery.qos == QoS::at_most_once) return;
+    if (!is_connected() && context.defects.has(Defect::offline_single_copy)) return;
     if (!delivery.extras) delivery.extras = std::make_unique<DeliveryExtras>();
     delivery.extras->entry =
         storage::DeliveryEntry{*context.ledger, is_durable_ ? stored_as_ : storage::no_session,

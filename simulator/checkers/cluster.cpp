@@ -159,7 +159,7 @@ Failures check_membership_convergence(const Trace& trace, const History&) {
     if (!is_judged(trace)) return failures;
     std::set<Actor> all;
     for (const auto& member : trace.agreement.members)
-        if (member.is_up) all.insert(member.node);
+        if (member.is_up && !trace.cluster.is_replicant(member.node)) all.insert(member.node);
     for (const auto& member : trace.agreement.members) {
         if (!member.is_up) continue;
         const std::set<Actor> running{member.running.begin(), member.running.end()};

@@ -21,6 +21,7 @@ public:
     explicit Reached(const Trace& trace) : trace_{trace} {
         for (const auto& node : trace.nodes)
             if (node.actor != trace.cluster.one_broker) nodes_.push_back(node.actor);
+        changes_.insert(Instant{});  // they have to find each other
         for (const auto& one : trace.reach) changes_.insert(one.at);
         for (const auto& one : trace.faults) {
             if (one.kind != "pause") continue;
@@ -49,6 +50,13 @@ public:
         const auto found = minority_since_.find(node);
         return found == minority_since_.end() ? nullptr : &found->second;
     }
+    /// A replicant can do nothing without one.
+    [[nodiscard]] bool reaches_a_core(Actor node) {
+        if (!trace_.cluster.is_replicant(node)) return true;
+        return std::ranges::any_of(nodes_, [&](Actor other) {
+            return !trace_.cluster.is_replicant(other) && is_reached(node, other);
+        });
+    }
     /// Whether it reaches all nodes, and all run.
     [[nodiscard]] bool reaches_all(Actor node, Instant at) {
         return count_of(node) == nodes_.size() &&
@@ -63,13 +71,13 @@ public:
     }
 
 private:
+    [[nodiscard]] bool is_reached(Actor node, Actor other) {
+        if (other == node) return true;
+        return cuts_[{node, other}] == 0 && cuts_[{other, node}] == 0 && cuts_[{other, other}] == 0;
+    }
     [[nodiscard]] std::size_t count_of(Actor node) {
-        const auto is_reached = [&](Actor other) {
-            if (other == node) return true;
-            return cuts_[{node, other}] == 0 && cuts_[{other, node}] == 0 &&
-                   cuts_[{other, other}] == 0;
-        };
-        return static_cast<std::size_t>(std::ranges::count_if(nodes_, is_reached));
+        return static_cast<std::size_t>(
+            std::ranges::count_if(nodes_, [&](Actor other) { return is_reached(node, other); }));
     }
     void review(Instant at) {
         for (const auto node : nodes_) {
@@ -143,10 +151,13 @@ Failures check_declared_availability(const Trace& trace, const History& history)
     const auto& cluster = trace.cluster;
     // A verdict may come that late, and a CONNECT may have been on its way then.
     const Duration excused = cluster.notices_within + progress_time;
-    // Who is asked about a client and does not answer any more is waited for before; and whether
-    // most of the nodes are reached shows only when they are one cluster again.
-    const Duration settled =
-        cluster.minority_refuses ? cluster.converges_within : excused + progress_time;
+    // Who is asked about a client and does not answer any more is waited for before. Whether most
+    // of the nodes are reached, and which cores have tables, shows only when they are one cluster
+    // again.
+    const auto settled_of = [&](Actor node) {
+        return cluster.minority_refuses || cluster.is_replicant(node) ? cluster.converges_within
+                                                                      : excused + progress_time;
+    };
     Reached reached{trace};
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
@@ -170,7 +181,8 @@ Failures check_declared_availability(const Trace& trace, const History& history)
         const bool may_refuse = (cluster.minority_refuses && since != nullptr) ||
                                 (cluster.needs_all_members && !cluster.may_register &&
                                  !reached.reaches_all(connection.entrance, entry.at)) ||
-                                !reached.is_quiet(entry.at, settled);
+                                !reached.reaches_a_core(connection.entrance) ||
+                                !reached.is_quiet(entry.at, settled_of(connection.entrance));
         if (may_refuse || !is_refusal_of_server(packet->reason)) continue;
         failures.push_back(
             {index, fmt::format("{} does not let '{}' in ({}), though its model has no reason to",

@@ -206,6 +206,24 @@ std::map<std::uint32_t, std::size_t> times_taken(const Trace& trace) {
     return times;
 }
 
+/// What replicants write goes through the core that feeds them, so no core may feed most of them.
+void check_shares_of_cores(const Trace& trace, Failures& failures) {
+    std::size_t cores = 0;
+    std::size_t replicants = 0;
+    for (const auto& member : trace.agreement.members)
+        if (member.is_serving) ++(trace.cluster.is_replicant(member.node) ? replicants : cores);
+    if (replicants == 0 || cores == 0) return;
+    // One more than its share: who loses its core goes to another one, and stays there.
+    const auto most = (replicants + cores - 1) / cores + 1;
+    for (const auto& member : trace.agreement.members) {
+        if (member.fed_replicants <= most) continue;
+        failures.push_back(
+            {trace.agreement.entry,
+             fmt::format("{} feeds {} of {} replicants, though there are {} cores",
+                         trace.name_of(member.node), member.fed_replicants, replicants, cores)});
+    }
+}
+
 bool may_be_published(const ConnectionHistory& connection) {
     return connection.end != ConnectionHistory::End::none &&
            connection.disconnect != ReasonCode::success;
@@ -313,6 +331,7 @@ Failures check_will_once_in_cluster(const Trace& trace, const History& history) 
 
 Failures check_bounds_of_cluster(const Trace& trace) {
     Failures failures;
+    check_shares_of_cores(trace, failures);
     for (const auto& member : trace.agreement.members) {
         if (member.kept_messages_most <= trace.cluster.kept_messages_max) continue;
         failures.push_back(

@@ -197,6 +197,23 @@ TEST(cluster_messages, are_kept_for_a_node_up_to_a_bound) {
     }
 }
 
+TEST(cluster_messages, go_through_cores_that_share_the_replicants) {
+    for (const std::size_t fed : {2U, 3U}) {
+        TwoNodes nodes;
+        auto& trace = nodes.builder.trace();
+        auto& members = trace.agreement.members;
+        for (const auto* const name : {"r1", "r2", "r3"}) {
+            nodes.builder.go_to_other_node(name);
+            trace.cluster.replicants.push_back(nodes.builder.node());
+            members.push_back({.node = nodes.builder.node()});
+        }
+        members.push_back({.node = trace.add_actor("third core")});
+        for (auto& member : members) member.is_serving = true;
+        members[0].fed_replicants = fed;
+        EXPECT_THAT(nodes.of(check_bounds), SizeIs(fed == 3 ? 1 : 0));
+    }
+}
+
 TEST(cluster_availability, finds_who_is_refused_without_a_reason) {
     for (const bool is_parted : {false, true}) {
         for (const bool is_late : {false, true}) {

@@ -225,6 +225,11 @@ TEST(Scenario, says_of_a_cluster_what_its_model_can_do) {
                 ElementsAre(HasSubstr("kept_messages_max: 0 is not in 1..1000000")));
     EXPECT_THAT(with("model: \"emqx4\" kept_messages_max: 1"),
                 ElementsAre(HasSubstr("is for models that keep publications for others")));
+    EXPECT_THAT(with("model: \"emqx5\" replicants: \"b\""), IsEmpty());
+    EXPECT_THAT(with("model: \"emqx5\" replicants: \"x\""),
+                ElementsAre(HasSubstr("replicants: no node is called 'x'")));
+    EXPECT_THAT(with("model: \"emqx4\" replicants: \"b\""),
+                ElementsAre(HasSubstr("is for models of cores and replicants")));
 }
 
 TEST(Scenario, has_a_node_come_back_or_not) {

@@ -86,16 +86,20 @@ struct TestNode final : MemberPort {
 
 class Cluster {
 public:
-    explicit Cluster(std::string_view model, std::uint32_t count = 3, Defects defects = {}) {
+    /// The last `replicants` of the nodes are replicants.
+    explicit Cluster(std::string_view model, std::uint32_t count = 3, Defects defects = {},
+                     std::uint32_t replicants = 0) {
         const auto* const rules = find_model(model);
         EXPECT_NE(rules, nullptr);
         std::vector<NodeIndex> all;
         for (std::uint32_t index = 0; index < count; ++index) all.emplace_back(index);
+        const std::vector<NodeIndex> last{all.end() - replicants, all.end()};
         for (const auto node : all) {
             nodes.push_back(std::make_unique<TestNode>(*this, node));
             nodes.back()->member = std::make_unique<Member>(MemberOptions{.rules = rules,
                                                                           .self = node,
                                                                           .nodes = all,
+                                                                          .replicants = last,
                                                                           .shard_count = 1,
                                                                           .defects = defects},
                                                             *nodes.back());
@@ -310,6 +314,52 @@ TEST(member, counts_what_does_not_fit_into_what_is_kept) {
     for (std::size_t i = 0; i < room + 3; ++i) cluster.publish(0, "a", std::to_string(i));
     EXPECT_EQ(cluster.member(0).dropped_publications(), 3U);
     EXPECT_EQ(cluster.member(0).kept_messages_most(), room);
+}
+
+// --- Replicants
+// ------------------------------------------------------------------------------------
+
+/// Two cores, and two replicants: each is fed by another core.
+struct TwoOfEach : Cluster {
+    TwoOfEach() : Cluster{"emqx5", 4, {}, 2} { advance(seconds{1}); }
+};
+
+TEST(member, a_replicant_and_all_others_know_what_each_has) {
+    TwoOfEach cluster;
+    for (const std::uint32_t node : {0U, 1U, 2U, 3U}) {
+        const auto name = std::to_string(node);
+        cluster.enter(node, name, {{name, {}}});
+    }
+    for (const std::uint32_t node : {0U, 1U, 2U, 3U}) {
+        EXPECT_EQ(cluster.member(node).sessions().size(), 4U) << node;
+        EXPECT_THAT(cluster[node].routes_told(), testing::SizeIs(3)) << node;
+    }
+}
+
+TEST(member, a_replicant_that_gets_another_core_says_again_what_it_has) {
+    TwoOfEach cluster;
+    const auto upstream = cluster.member(2).health().upstream->raw();
+    cluster.part(2, 1 - upstream);
+    cluster.part(3, upstream);
+    cluster.part(0, 1);
+    cluster.part(2, 3);
+    cluster.enter(2, "c", {{"a", {}}});
+    EXPECT_FALSE(cluster.member(1 - upstream).sessions().contains("c"));
+    cluster.link(2, 1 - upstream);
+    cluster.part(2, upstream);
+    cluster.advance(seconds{10});
+    EXPECT_TRUE(cluster.member(1 - upstream).sessions().contains("c"));
+    EXPECT_THAT(cluster[3].routes_told(), ElementsAre("a"));
+}
+
+TEST(member, a_replicant_without_a_core_lets_nobody_in) {
+    TwoOfEach cluster;
+    cluster.part(2, 0);
+    cluster.part(2, 1);
+    cluster.claim(2, 7, "c");
+    cluster.settle();
+    ASSERT_THAT(cluster[2].answers, testing::SizeIs(1));
+    EXPECT_EQ(cluster[2].answers[0].second.refusal, ReasonCode::server_unavailable);
 }
 
 TEST(member, floods_every_node_where_the_model_does) {
