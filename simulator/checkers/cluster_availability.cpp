@@ -21,7 +21,9 @@ public:
     explicit Reached(const Trace& trace) : trace_{trace} {
         for (const auto& node : trace.nodes)
             if (node.actor != trace.cluster.one_broker) nodes_.push_back(node.actor);
-        changes_.insert(Instant{});  // they have to find each other
+        const bool has_replicants = std::ranges::any_of(
+            nodes_, [&](Actor node) { return trace.cluster.is_replicant(node); });
+        if (has_replicants) changes_.insert(Instant{});  // they have to find a core first
         for (const auto& one : trace.reach) changes_.insert(one.at);
         for (const auto& one : trace.faults) {
             if (one.kind != "pause") continue;
