@@ -165,7 +165,8 @@ struct TracedRules {
 struct TracedLoss {
     Actor node;
     Instant at;
-    /// Since when something was not called stored yet; `at`: all was.
+    /// Since when something was not called stored yet, or came while the process was paused and was
+    /// not taken; `at`: all was stored.
     Instant unsynced_since;
     /// Since when something was not as the disk had said, or is there in part; never: nothing.
     Instant broken_since = never;

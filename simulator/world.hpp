@@ -226,6 +226,9 @@ private:
     /// The node ends by a fault of its own.
     void on_death(PlacedNode& placed);
     void on_loss(const PlacedNode& placed, const DiskLoss& loss);
+    /// What comes while a process is paused it takes when it goes on, or never: its beginning is
+    /// that of the pause.
+    [[nodiscard]] Instant untaken_since(const PlacedNode& placed, Instant unsynced_since) const;
     FaultNumber begin(const Fault& fault, std::string kind, std::string where, std::string note);
     void set_on(const Fault& fault, bool on);
     void note(TraceEntry::Kind kind, Actor client);

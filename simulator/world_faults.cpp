@@ -217,10 +217,21 @@ void World::on_death(PlacedNode& placed) {
     }
 }
 
+Instant World::untaken_since(const PlacedNode& placed, Instant unsynced_since) const {
+    const Duration within = settings_of(trace_.nodes, broker_of(placed)).durable_within;
+    for (auto fault = trace_.faults.rbegin(); fault != trace_.faults.rend(); ++fault) {
+        if (fault->kind != "pause" || fault->where != trace_.name_of(placed.actor)) continue;
+        if (unsynced_since - within <= fault->ended_at)
+            unsynced_since = std::min(unsynced_since, fault->began_at);
+    }
+    return unsynced_since;
+}
+
 void World::on_loss(const PlacedNode& placed, const DiskLoss& loss) {
+    const auto unsynced_since = std::min(now(), loss.unsynced_since);
     trace_.losses.push_back({.node = broker_of(placed),
                              .at = now(),
-                             .unsynced_since = std::min(now(), loss.unsynced_since),
+                             .unsynced_since = untaken_since(placed, unsynced_since),
                              .broken_since = loss.broken_since,
                              .how = loss.lie ? text_of(*loss.lie) : ""});
 }

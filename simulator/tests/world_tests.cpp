@@ -131,6 +131,31 @@ TEST_F(Pause, of_a_node_that_is_down_is_nothing) {
     world.end_fault(pause);
 }
 
+class PauseWithDisk : public WorldTest {
+protected:
+    PauseWithDisk() : WorldTest({.storage = DiskOptions{}}) {}
+};
+
+TEST_F(PauseWithDisk, takes_what_came_with_it_if_the_node_crashes) {
+    run_for(seconds{1});
+    const auto paused_at = world.now();
+    world.begin_pause(node, false);
+    run_for(seconds{1});
+    world.begin_crash(node, false);
+    ASSERT_EQ(world.trace().losses.size(), 1U);
+    EXPECT_EQ(world.trace().losses.front().unsynced_since, paused_at);
+}
+
+TEST_F(PauseWithDisk, takes_nothing_if_the_node_crashes_long_after_it) {
+    const auto pause = world.begin_pause(node, false);
+    run_for(seconds{1});
+    world.end_fault(pause);
+    run_for(seconds{1});
+    world.begin_crash(node, false);
+    ASSERT_EQ(world.trace().losses.size(), 1U);
+    EXPECT_EQ(world.trace().losses.front().unsynced_since, world.now());
+}
+
 class Paths : public WorldTest {};
 
 TEST_F(Paths, what_was_on_the_old_path_stays_there_and_the_new_one_has_its_own_delay) {
