@@ -2,6 +2,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/slice_transform.h>
+#include <rocksdb/sst_file_manager.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
 #include <spdlog/spdlog.h>
@@ -26,6 +27,12 @@ constexpr std::uintmax_t spare_bytes = 1 << 20;
 rocksdb::Slice slice(std::string_view text) {
     return {text.data(), text.size()};
 }
+
+// A file system that takes a file away holds up each sync meanwhile, 30 ms and more for a log. So
+// files go in parts, and as fast as any log grows, however little remains beside them.
+constexpr std::int64_t removed_bytes_per_second = 256 << 20;
+constexpr std::uint64_t removed_part_bytes = 1 << 20;
+constexpr double removed_bytes_per_kept_byte_max = 1e9;
 
 /// Keys that are written in their order, if not for others between them: messages of a shard, and
 /// deliveries of a session. RocksDB looks for a place near that of the last one with this prefix.
@@ -66,6 +73,9 @@ rocksdb::Options options_for(rocksdb::Env* environment) {
     options.info_log_level = rocksdb::WARN_LEVEL;
     options.max_log_file_size = 1 << 20;
     options.keep_log_file_num = 3;
+    options.sst_file_manager.reset(rocksdb::NewSstFileManager(
+        options.env, nullptr, {}, removed_bytes_per_second, true, nullptr,
+        removed_bytes_per_kept_byte_max, removed_part_bytes));
     // Nothing is looked up, all is read once.
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = rocksdb::NewLRUCache(4 << 20);
