@@ -18,6 +18,7 @@
 #include "broker/cluster/route_exchange.hpp"
 #include "broker/defect_memory.hpp"
 #include "broker/found_records.hpp"
+#include "broker/pending_returns.hpp"
 #include "broker/router/retained.hpp"
 #include "broker/router/router.hpp"
 #include "broker/session/connection_state.hpp"
@@ -161,9 +162,13 @@ private:
                                                             const Settings& settings);
     Handled refuse(ConnectionId id, ProtocolVersion version, ReasonCode reason);
     std::string new_client_id();
-    /// The session to attach to: resumed, or new. The second member: Session Present.
-    std::pair<Client*, bool> find_or_make(std::string client_id, bool clean_start,
-                                          const access::Zone& zone);
+    /// The session to attach to: resumed, or new.
+    struct Found {
+        Client* client = nullptr;
+        bool session_present = false;
+        std::optional<Absence> before{};  // of one that is resumed, where something is stored
+    };
+    Found find_or_make(std::string client_id, bool clean_start, const access::Zone& zone);
     void take_over(Client& client, bool resumes);
     /// Of a client that has a newer one, here or at another node.
     void end_connection(Client& client, bool resumes);
@@ -350,6 +355,10 @@ private:
     bool drop_waiting(ConnectionId id);
     /// Of a connection whose last packets cannot be certified.
     void let_go(ConnectionId id, ReasonCode reason);
+    /// What a connected session would be if its connection ended now and were taken over by nobody.
+    [[nodiscard]] Absence absence_of(const Client& client);
+    /// Who resumed the session is refused.
+    void go_back(Client& client, Absence before);
 
     // core_recovery.cpp
     void begin_recovery();
@@ -499,6 +508,7 @@ private:
         bool is_refused = false;  // the other shard has been told that it cannot be stored
     };
     std::deque<Answer> answers_;
+    PendingReturns returns_;
     ReasonCode storage_refusal_ = ReasonCode::quota_exceeded;  // after a batch that was not stored
 
     // Scratch, kept to spare allocations.

@@ -217,8 +217,9 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     if (options_.defects.has(Defect::will_keyed_by_client)) overwrite_will(client_id, connect);
     const bool assigned = connect.client_id.empty() &&
                           !(zone.policy.user_name_as_client_id && who.user_name == client_id);
-    const auto [client, session_present] =
-        find_or_make(std::move(client_id), connect.clean_start, zone);
+    auto found = find_or_make(std::move(client_id), connect.clean_start, zone);
+    auto* const client = found.client;
+    const bool session_present = found.session_present;
     const auto origin = std::move(connection.origin);
     connection.state = ConnectionState::connected;
     connection.client = client;
@@ -240,6 +241,8 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
     if (registry_ != nullptr) registry_->enter(client->session.client_id());
     store_session(*client);
     certify_since(written_before, *client);
+    if (found.before && gate_->is_held(id))
+        returns_.add(id, ledger_->awaited_batch(), std::move(*found.before));
     const auto assigned_id =
         assigned ? std::string_view{client->session.client_id()} : std::string_view{};
     if (!send_connack(*client, connect, terms, session_present, assigned_id)) {
@@ -297,8 +300,8 @@ std::string Broker::Core::new_client_id() {
     }
 }
 
-std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool clean_start,
-                                                    const access::Zone& zone) {
+Broker::Core::Found Broker::Core::find_or_make(std::string client_id, bool clean_start,
+                                               const access::Zone& zone) {
     const auto found = clients_.find(client_id);
     if (found == clients_.end()) {
         auto& made = make_client(std::move(client_id), zone);
@@ -311,10 +314,14 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
         // A session that ends with its connection is not there for the next one (v5 §3.1.2.11.2).
         const bool resumes = !clean_start && (client.session.terms().session_expiry_s != 0 ||
                                               options_.defects.has(Defect::takeover_ignores_sei0));
+        std::optional<Absence> before;
+        if (ledger_ && resumes) before = returns_.take(client.session.connection());
+        if (ledger_ && resumes && !before) before = absence_of(client);
         take_over(client, resumes);
         if (!resumes) return {&make_client(std::move(client_id), zone), false};
+        if (before && !before->identity) before->identity = std::move(client.identity);
         counters_.add(Counter::sessions_resumed);
-        return {&client, true};
+        return {&client, true, std::move(before)};
     }
     if (client.will_due_at <= context_.now) publish_will(client);
     if (clean_start || client.ends_at <= context_.now) {
@@ -322,9 +329,17 @@ std::pair<Client*, bool> Broker::Core::find_or_make(std::string client_id, bool 
         end_session(client);
         return {&make_client(std::move(client_id), zone), false};
     }
-    client.session.drop_will();  // resumed in time [MQTT-3.1.3-9]
     counters_.add(Counter::sessions_resumed);
-    return {&client, true};
+    auto will = client.session.take_will();  // resumed in time [MQTT-3.1.3-9]
+    if (!ledger_) return {&client, true};
+    Absence before{.terms = client.session.terms(),
+                   .will = std::move(will),
+                   .listener = client.listener,
+                   .address = client.address,
+                   .identity = std::move(client.identity),
+                   .ends_at = client.ends_at,
+                   .will_due_at = client.will_due_at};
+    return {&client, true, std::move(before)};
 }
 
 void Broker::Core::take_over(Client& client, bool resumes) {

@@ -77,6 +77,7 @@ void Broker::Core::forget_connection(ConnectionId id, DisconnectReason reason) {
 
 void Broker::Core::forget_connection(ConnectionId id) {
     auto& connection = open_connection(id);
+    returns_.forget(id);
     connection.state = ConnectionState::closed;
     connection.client = nullptr;
     connection.origin.reset();

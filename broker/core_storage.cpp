@@ -49,6 +49,7 @@ void Broker::Core::on_stored(BatchNumber number, StorageOutcome outcome, Instant
 
 void Broker::Core::let_out(BatchNumber number) {
     gate_->on_stored(number);
+    returns_.on_stored(number);
     for (; !answers_.empty() && answers_.front().batch <= number; answers_.pop_front())
         peers_.send(answers_.front().to, PeerStored{.receipt = answers_.front().receipt});
     send_stored_forwards();
@@ -88,8 +89,7 @@ void Broker::Core::on_read(ReadNumber number, const ReadAnswer& outcome, Instant
     client->session.on_read(context_, read, outcome);
     if (!outcome.values.empty()) return;
     counters_.add(Counter::storage_reads_failed);
-    if (unread_.empty())
-        add_timer(now + storage_retry_interval, {Reminder::What::storage, 0, 0});
+    if (unread_.empty()) add_timer(now + storage_retry_interval, {Reminder::What::storage, 0, 0});
     unread_.push_back(read.owner);
 }
 
@@ -116,6 +116,7 @@ void Broker::Core::let_go(ConnectionId id, ReasonCode reason) {
     auto& client = *open_connection(id).client;
     counters_.add(Counter::refused_without_storage);
     const bool is_resumed = finds_session(gate_->first_bytes(id), client);
+    auto before = returns_.take(id);
     if (drop_waiting(id)) {
         send_disconnect(client, reason);
     } else {
@@ -128,7 +129,41 @@ void Broker::Core::let_go(ConnectionId id, ReasonCode reason) {
     }
     network_.close(id);
     forget_connection(id, DisconnectReason::internal_error);
-    detach(client);
+    if (before)
+        go_back(client, std::move(*before));
+    else
+        detach(client);
+}
+
+Absence Broker::Core::absence_of(const Client& client) {
+    const auto& terms = client.session.terms();
+    Absence absence{.terms = terms,
+                    .will = nullptr,
+                    .listener = client.listener,
+                    .address = client.address,
+                    .identity = nullptr,
+                    .ends_at = after_s(context_.now, terms.session_expiry_s)};
+    // Without a delay it is published whatever comes of the newer connection.
+    if (const auto* const will = client.session.will(); will != nullptr && will->delay_s != 0) {
+        absence.will = std::make_unique<StoredWill>(*will);
+        absence.will_due_at = std::min(after_s(context_.now, will->delay_s), absence.ends_at);
+    }
+    return absence;
+}
+
+void Broker::Core::go_back(Client& client, Absence before) {
+    auto& session = client.session;
+    session.detach();
+    session.terms() = before.terms;
+    session.obey(rules_->zone_of(before.listener));
+    session.replace_will(std::move(before.will));
+    client.listener = before.listener;
+    client.address = before.address;
+    client.identity = std::move(before.identity);
+    client.ends_at = before.ends_at;
+    client.will_due_at = before.will_due_at;
+    store_session(client);
+    remind(client);
 }
 
 bool Broker::Core::wants_storage(const Client& client, const MessageFields& fields) {

@@ -100,6 +100,7 @@ public:
     [[nodiscard]] const StoredWill* will() const { return will_.get(); }
     std::unique_ptr<StoredWill> take_will() { return std::move(will_); }
     void drop_will() { will_.reset(); }
+    void replace_will(std::unique_ptr<StoredWill> will) { will_ = std::move(will); }
 
     // --- To the client
     // ----------------------------------------------------------------------------
@@ -204,7 +205,6 @@ public:
     void spoil_begin(SessionContext& context);
     /// Of a connection that ends: before detach().
     void spoil_end(SessionContext& context);
-    void replace_will(std::unique_ptr<StoredWill> will) { will_ = std::move(will); }
     /// Sends `publication` at its QoS without starting a flow for it.
     void send_unregistered(SessionContext& context, Publication& publication, const Grant& grant);
     /// The messages that wait behind the first `count` are gone, and nobody counts them.

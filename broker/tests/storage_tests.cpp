@@ -272,6 +272,36 @@ TEST_P(broker_with_storage, one_that_waits_for_its_connack_is_told_when_the_disk
     EXPECT_EQ(seen(lasting("c")), Texts{"CONNACK success"});
 }
 
+TEST_P(broker_with_storage, a_session_is_what_it_was_when_its_next_connection_is_refused) {
+    auto& watcher = connected("w");
+    subscribed(watcher, "will", QoS::at_most_once);
+    // `lost`: the connection was gone before; otherwise it is taken over.
+    wire::PropertiesWriter delay;
+    delay.put_integer(wire::PropertyId::will_delay_interval, 5);
+    for (const bool was_lost : {true, false}) {
+        const std::string id = was_lost ? "away" : "taken";
+        const ConnectWith with{.clean_start = false,
+                               .session_expiry_s = 10,
+                               .will = wire::Will{.topic = "will",
+                                                  .payload = as_bytes("gone"),
+                                                  .properties = delay.view()}};
+        auto& client = connect(id, with);
+        EXPECT_EQ(seen(client), Texts{"CONNACK success"});
+        if (was_lost) rig->lose(client);
+        rig->advance(std::chrono::seconds{2});
+        rig->outcome = StorageOutcome::full;
+        EXPECT_EQ(seen(connect(id, {.clean_start = false, .session_expiry_s = 3'600})),
+                  Texts{"CONNACK quota_exceeded"});
+        rig->outcome = StorageOutcome::stored;
+        rig->advance(std::chrono::seconds{2});
+        EXPECT_EQ(seen(watcher), Texts{});
+        rig->advance(std::chrono::seconds{was_lost ? 1 : 3});
+        EXPECT_EQ(seen(watcher), Texts{"PUBLISH q0 will=gone"});
+        rig->advance(std::chrono::seconds{6});
+        EXPECT_EQ(seen(connect(id, {.clean_start = false})), Texts{"CONNACK success"});
+    }
+}
+
 TEST_P(broker_with_storage, keeps_what_was_stored_when_it_stops) {
     auto& subscriber = lasting("s");
     subscribe(subscriber, "t", QoS::at_least_once);

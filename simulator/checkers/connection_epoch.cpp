@@ -55,10 +55,15 @@ Failures check_connection_epoch(const Trace& trace, const History& history) {
         }
         const auto reason = reasons.find(number);
         if (reason != reasons.end() && reason->second != ReasonCode::session_taken_over) continue;
+        // It takes the session before the disk, that had no trouble yet, has the answer.
+        const auto is_refused_late = [&](const ConnectionHistory& other) {
+            return other.is_durable && !other.is_accepted && other.connack_entry != no_entry &&
+                   history.is_refusing(other.node, trace.entries[other.connack_entry].at);
+        };
         const auto took_over = [&](const ConnectionHistory& other) {
             // The one that came first may be accepted last, when a shard hands it over to another.
             return is_same_client(other, connection) &&
-                   (other.is_accepted || other.is_unanswered()) &&
+                   (other.is_accepted || other.is_unanswered() || is_refused_late(other)) &&
                    other.connect_entry < connection.end_entry &&
                    (connection.connect_entry < other.connect_entry ||
                     connection.end_entry < other.connack_entry);

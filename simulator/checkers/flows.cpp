@@ -122,12 +122,15 @@ bool FlowTracker::may_be_another_copy(const History& history, std::uint32_t send
     const auto unfinished = std::ranges::count_if(flows_of(sender), is_this);
     const auto taken = copies_.find({connection.node, packet.message});
     const std::int64_t times = taken == copies_.end() ? 1 : taken->second;
-    // One for each group that the session is in, one for all its other subscriptions.
+    // One for each group that the session is in, one for all its other subscriptions, and of a
+    // Retained Message one for each SUBSCRIBE.
     std::set<std::string> ways;
+    std::int64_t snapshots = 0;
     for (const auto* const one : history.ever_matching(sender, packet.topic)) {
         ways.insert(one->is_shared ? wire::shared_text(one->share_name, one->filter) : "");
+        if (packet.retain && !one->is_shared) ++snapshots;
     }
-    return unfinished < times * std::max<std::int64_t>(1, std::ssize(ways));
+    return unfinished < times * std::max<std::int64_t>(1, std::ssize(ways)) + snapshots;
 }
 
 bool FlowTracker::may_have_been_kept_back(const History& history, std::uint32_t sender,
@@ -139,6 +142,7 @@ bool FlowTracker::may_have_been_kept_back(const History& history, std::uint32_t 
     }
     // Nobody knows which flows a session has after its node's disk lied.
     if (history.is_broken(connection.node, Instant{}, packet.sent_at)) return true;
+    if (packet.message == no_message) return true;  // empty: there is no telling which one it is
     return may_be_another_copy(history, sender, packet);
 }
 

@@ -266,6 +266,24 @@ TEST(S4, a_connect_whose_answer_was_lost_may_have_taken_the_session_over) {
     }
 }
 
+TEST(S4, a_connect_that_the_disk_refused_may_have_taken_the_session_over) {
+    for (const bool is_refusing : {true, false}) {
+        TraceBuilder client;
+        client.node_settings().has_storage = true;
+        client.lost_by_client(client.connect("c"));
+        const auto present = client.connect("c", {.session_present = true});
+        const auto newer = client.connect("c", {.is_answered = false});
+        client.closed_by_broker(present);
+        if (is_refusing) client.set_disk_fault("disk_full");
+        Buffer connack;
+        wire::encode(connack, wire::Connack{.reason = ReasonCode::quota_exceeded},
+                     ProtocolVersion::v5);
+        client.to_client(newer, connack);
+        expect_kept_or_broken(is_refusing, check_connection_epoch, client,
+                              "was closed although its client gave no reason");
+    }
+}
+
 TEST(K1, a_client_gives_up_when_no_pingresp_comes) {
     for (const bool is_good : {true, false}) {
         TraceBuilder client;

@@ -169,6 +169,20 @@ TEST(P2, each_way_to_a_session_may_have_a_copy_that_was_kept_back) {
     }
 }
 
+TEST(P2, a_retained_message_for_a_new_subscription_may_have_been_kept_back) {
+    for (const bool is_retained : {true, false}) {
+        Pair pair;
+        pair.node_settings().has_storage = true;
+        pair.subscribe(pair.subscriber, "t");
+        pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .retain = true});
+        pair.send_to(pair.subscriber, "t", "a", {.packet_id = 3});
+        const auto again = pair.resume();
+        pair.send_to(again, "t", "a", {.packet_id = 1, .dup = true, .retain = is_retained});
+        expect_kept_or_broken(is_retained, check_packet_id_stability, pair,
+                              "a (id 1) was sent with DUP 1");
+    }
+}
+
 TEST(P2, a_message_at_qos_2_has_one_copy_however_often_it_comes) {
     Pair pair;
     pair.node_settings().has_storage = true;

@@ -193,6 +193,10 @@ TEST(Sweep, shared_subscriptions_on_disks_that_fail_or_lie) {
     sweep("scenarios/sweep/shared-disks.textproto", 1, 200, 2);
 }
 
+TEST(Sweep, disks_in_trouble_under_clients_that_are_cut_off) {
+    sweep("scenarios/sweep/troubled-disks.textproto", 1, 200, 2);
+}
+
 TEST(Sweep, crashes) {
     sweep("scenarios/sweep/crashes.textproto", 1, 100, 2);
 }
