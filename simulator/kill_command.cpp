@@ -34,6 +34,8 @@ invariants of the scenario have to hold. Of what happened while a disk lied noth
 Examples:
   touchstone simulate kill scenarios/persistence
       every scenario in the folder that has a node with a disk
+  touchstone simulate kill scenarios --with-disks --time-budget 600
+      the whole library: every scenario, each of its nodes with a disk
   touchstone simulate kill scenarios/persistence/pq-01.textproto --defect snapshot_no_fsync
       a published bug, and the write at which a crash shows it first
   touchstone simulate kill scenarios/persistence/pq-01.textproto --point broker/0/7/unwritten --trace all
@@ -49,6 +51,7 @@ struct Options {
     std::string point;
     std::string trace_of;
     std::optional<double> time_budget_s;
+    bool with_disks = false;
 };
 
 std::string command_of(const Options& options, const LoadedScenario& loaded) {
@@ -56,7 +59,16 @@ std::string command_of(const Options& options, const LoadedScenario& loaded) {
     if (options.run.seed) text += fmt::format(" --seed {}", *options.run.seed);
     for (const auto& name : options.run.defects) text += " --defect " + name;
     if (options.run.shard_count) text += fmt::format(" --shards {}", *options.run.shard_count);
+    if (options.with_disks) text += " --with-disks";
     return text;
+}
+
+/// Not to nodes of a cluster, which have each other, nor where a bridge is, which remembers nothing
+/// of what it has handed on.
+void give_disks(scenario::Scenario& scenario) {
+    if (scenario.has_cluster() || scenario.bridges_size() != 0) return;
+    for (auto& node : *scenario.mutable_nodes())
+        if (!node.has_storage()) node.mutable_storage();
 }
 
 bool has_disk(const LoadedScenario& loaded) {
@@ -76,6 +88,7 @@ std::optional<std::vector<LoadedScenario>> load_all(const Options& options) {
     for (const auto& path : paths) {
         auto loaded = load_to_run(path, {});
         if (!loaded) return std::nullopt;
+        if (options.with_disks) give_disks(loaded->scenario);
         // Of a folder, only those that have what this is about.
         if (!has_disk(*loaded) && !named.contains(path)) continue;
         if (!has_disk(*loaded)) {
@@ -206,6 +219,8 @@ int kill_command(int argument_count, char** arguments) {
     app.add_option("--time-budget", options.time_budget_s,
                    "Seconds after which it ends with what it has")
         ->check(CLI::PositiveNumber);
+    app.add_flag("--with-disks", options.with_disks,
+                 "Nodes that have no disk get one, but for those of clusters and bridges");
     if (const auto exit_code = parse_or_answer(app, "kill", argument_count, arguments))
         return *exit_code;
     const auto scenarios = load_all(options);

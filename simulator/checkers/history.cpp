@@ -100,6 +100,7 @@ void History::on_taken_by_broker(const Trace& trace, std::size_t entry, const Tr
                     disconnect.properties.integer(PropertyId::session_expiry_interval)) {
                 connection.session_expiry_s = std::min(
                     *expiry_s, settings_of(trace.nodes, connection.node).session_expiry_s_max);
+                connection.is_expiry_of_disconnect = true;
             }
             return;
         }

@@ -42,9 +42,10 @@ struct ConnectionHistory {
     std::optional<std::string> user_name;
     ProtocolVersion version = ProtocolVersion::v3_1_1;
     bool clean_start = false;
-    std::uint16_t keep_alive_s = 0;      // as it is in force
-    std::uint32_t session_expiry_s = 0;  // as it is in force when the connection ends
-    std::uint32_t window = 0;            // most QoS 1 and 2 PUBLISHes the broker may have in flight
+    std::uint16_t keep_alive_s = 0;        // as it is in force
+    std::uint32_t session_expiry_s = 0;    // as it is in force when the connection ends
+    bool is_expiry_of_disconnect = false;  // … which nobody acknowledges
+    std::uint32_t window = 0;  // most QoS 1 and 2 PUBLISHes the broker may have in flight
     std::uint32_t client_window = 65'535;  // the same for the client
     std::uint16_t packet_id_max = 0;       // the largest Packet Identifier of the broker
     std::optional<WillHistory> will;
@@ -165,6 +166,13 @@ public:
     /// Whether a node with storage crashed before something that it took was stored for sure. What
     /// the node has acknowledged, it has not lost, unless is_broken().
     [[nodiscard]] bool may_be_lost(const Trace& trace, Actor node, Instant taken_at) const;
+    /// Whether the connection has ended, and how long its session lasts may have been lost since:
+    /// the last word was in DISCONNECT, which is not acknowledged.
+    [[nodiscard]] bool may_have_lost_expiry(const Trace& trace,
+                                            const ConnectionHistory& connection) const {
+        return connection.is_expiry_of_disconnect && connection.end_entry != no_entry &&
+               may_be_lost(trace, connection.node, trace.entries[connection.end_entry].at);
+    }
     /// Whether something that happened between these instants, acknowledged or not, was spoilt by
     /// a disk that lied, when the node crashed.
     [[nodiscard]] bool is_broken(Actor node, Instant from, Instant to) const;

@@ -35,6 +35,10 @@ Failures check_session_end(const Trace& trace, const History& history) {
             std::ranges::find(trace.end.sessions, session.client_id, &TracedSession::client_id) !=
             trace.end.sessions.end();
         const auto& connection = history.of(session.connections.back());
+        if (history.is_broken(trace, connection) ||
+            history.may_have_lost_expiry(trace, connection)) {
+            continue;
+        }
         if (connection.end_entry == no_entry || connection.session_expiry_s == 0xFFFF'FFFF) {
             if (!is_there) {
                 failures.push_back({no_entry, fmt::format("the session of '{}' is gone at the end "

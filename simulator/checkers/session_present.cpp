@@ -22,6 +22,7 @@ Expected expected(const Trace& trace, const History& history, const ConnectionHi
                   const ConnectionHistory* previous, std::size_t entry) {
     if (connection.clean_start || previous == nullptr) return Expected::absent;
     if (history.is_broken(trace, *previous)) return Expected::either;
+    if (history.may_have_lost_expiry(trace, *previous)) return Expected::either;
     // Taken over: a session without expiry ends with its connection, a lasting one goes on.
     const auto expiry_s = previous->session_expiry_s;
     if (expiry_s == 0) return Expected::absent;

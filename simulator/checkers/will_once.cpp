@@ -43,12 +43,16 @@ const ConnectionHistory* successor_of(const History& history, ConnectionNumber n
     return next;
 }
 
-/// A CONNECT that nobody answered may have resumed the session, and then was forgotten.
-bool has_unanswered_successor(const History& history, const ConnectionHistory& mine) {
-    return std::ranges::any_of(history.connections, [&](const ConnectionHistory& other) {
-        return other.is_durable && other.is_unanswered() && other.node == mine.node &&
-               other.client_id == mine.client_id && other.connect_entry > mine.connack_entry;
-    });
+/// A CONNECT that nobody answered may have resumed the session, or ended it, and then was
+/// forgotten.
+const ConnectionHistory* unanswered_successor(const History& history,
+                                              const ConnectionHistory& mine) {
+    const auto found =
+        std::ranges::find_if(history.connections, [&](const ConnectionHistory& other) {
+            return other.is_durable && other.is_unanswered() && other.node == mine.node &&
+                   other.client_id == mine.client_id && other.connect_entry > mine.connack_entry;
+        });
+    return found == history.connections.end() ? nullptr : &*found;
 }
 
 Due due_of(const Trace& trace, const History& history, ConnectionNumber number) {
@@ -69,15 +73,18 @@ Due due_of(const Trace& trace, const History& history, ConnectionNumber number) 
         return due;
     }
     const Duration lasts = std::chrono::seconds{connection.session_expiry_s};
+    const auto* const unanswered = unanswered_successor(history, connection);
     due.may = true;
     due.must = (connection.end != End::with_process || connection.is_durable) &&
-               !has_unanswered_successor(history, connection) &&
+               unanswered == nullptr &&
                !is_denied(trace, connection, connection.end_entry, access::Action::publish,
                           connection.will->topic);
     const auto over = History::over(trace, connection, std::min(connection.will->delay, lasts));
     due.from = over.earliest;
     due.until = over.latest;
     due.because = "its connection ended without DISCONNECT";
+    if (unanswered != nullptr && unanswered->clean_start)
+        due.from = std::min(due.from, trace.entries[unanswered->connect_entry].at);
     if (next == nullptr) return due;
     const Instant resumed_at = trace.entries[next->connack_entry].at;
     // A session that ends, by Clean Start or because it lasts no longer than its connection, brings
