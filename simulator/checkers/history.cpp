@@ -287,7 +287,8 @@ bool History::is_another(const Trace& trace, const ConnectionHistory& connection
                return other.is_unanswered() && other.node == connection.node &&
                       other.client_id == connection.client_id &&
                       other.connect_entry > last.end_entry &&
-                      other.connect_entry < connection.connect_entry;
+                      // The one that came first may be let in last, when a shard hands it over.
+                      other.connect_entry < connection.connack_entry;
            });
 }
 

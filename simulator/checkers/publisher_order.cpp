@@ -41,6 +41,11 @@ bool may_be_repetition(const Trace& trace, const History& history, const TracedP
                        const Taken& taken) {
     if (taken.times < 2) return false;
     const auto& first = trace.packets[trace.entries[taken.first_entry].index];
+    // It was refused, which its publisher did not hear before its connection ended.
+    if (history.is_refusing(history.of(first.connection).node,
+                            trace.entries[taken.first_entry].at)) {
+        return true;
+    }
     if (is_denied(trace, history.of(first.connection), taken.first_entry, access::Action::publish,
                   packet.topic)) {
         return true;

@@ -75,6 +75,39 @@ TEST(L1, a_clean_start_that_nobody_answered_may_have_ended_the_session_of_a_will
     }
 }
 
+TEST(History, a_connect_that_overtook_another_one_may_have_begun_the_session) {
+    for (const bool is_overtaken : {true, false}) {
+        TraceBuilder builder;
+        builder.node_settings().has_storage = true;
+        builder.lost_by_client(builder.connect("c", {.session_expiry_s = 2}));
+        builder.pass(seconds{5});
+        const auto first = builder.connect("c", {.session_expiry_s = 2, .is_answered = false});
+        if (is_overtaken) {
+            builder.closed_by_broker(
+                builder.connect("c", {.session_expiry_s = 2, .is_answered = false}));
+        }
+        Buffer connack;
+        wire::encode(connack, wire::Connack{.session_present = true}, ProtocolVersion::v5);
+        builder.to_client(first, connack);
+        const auto& trace = builder.finished();
+        EXPECT_EQ(History{trace}.sessions.size(), is_overtaken ? 2U : 1U);
+    }
+}
+
+TEST(O1, what_the_disk_refused_is_published_again_behind_what_it_did_not) {
+    for (const bool is_refusing : {true, false}) {
+        Pair pair;
+        if (is_refusing) pair.set_disk_fault("disk_full");
+        pair.publish(pair.publisher, "t", "a", {.packet_id = 1});
+        pair.publish(pair.publisher, "t", "b", {.packet_id = 2});
+        pair.deliver(pair.subscriber, "t", "b", {.packet_id = 1});
+        pair.publish(pair.publisher, "t", "a", {.packet_id = 1, .dup = true});
+        pair.deliver(pair.subscriber, "t", "a", {.packet_id = 2});
+        expect_kept_or_broken(is_refusing, check_publisher_order, pair,
+                              "received a for the first time after b");
+    }
+}
+
 TEST(P2, an_empty_message_that_the_disk_kept_back_cannot_be_told_from_others) {
     for (const bool has_storage : {true, false}) {
         Pair pair;
