@@ -106,13 +106,15 @@ class Run(unittest.TestCase):
                                "--patience", "2", *options], capture_output=True, text=True, check=False)
 
     def test_a_broker_with_a_data_directory_passes(self):
-        done = self.run_crash()
+        done = self.run_crash("--sessions", "40")
+        self.assertIn("40 sessions that were away: 40 are there, 40 with their message", done.stdout)
         self.assertEqual(done.stdout.splitlines()[-1], "crash: 3 kills, 0 acknowledged messages lost, 0 QoS 2 duplicates",
                          done.stdout + done.stderr)
         self.assertEqual(done.returncode, 0)
 
     def test_a_broker_without_one_fails(self):
-        done = self.run_crash("--without-data", "--shards", "1")
+        done = self.run_crash("--without-data", "--shards", "1", "--sessions", "40")
+        self.assertIn("40 sessions that were away: 0 are there, 0 with their message", done.stdout)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertRegex(done.stdout.splitlines()[-1], r"^crash: 3 kills, [1-9]\d* acknowledged messages lost, ")
 
