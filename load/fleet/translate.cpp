@@ -46,18 +46,29 @@ std::vector<std::string> leave_out(fleet::FleetModel& model) {
         left_out.emplace_back("Cuts are left out: the network is the machine's.");
         model.cuts.clear();
     }
+    if (!model.partitions.empty()) {
+        left_out.emplace_back("Partitions are left out: the cluster is not ours to part.");
+        model.partitions.clear();
+    }
     bool has_links = false;
+    bool has_slow = false;
     bool has_retained = false;
     for (auto& one : model.classes) {
         has_links = has_links || one.link.latency_min > 0 || one.link.loss > 0;
         has_retained = has_retained || one.retained > 0;
+        has_slow = has_slow || one.read_every > 0;
         one.link = {};
         one.retained = 0;
+        one.read_every = 0;
     }
     if (has_links) {
         left_out.emplace_back(
             "Links (latency, rate, loss, NAT) are left out: the way is the machine's "
             "network.");
+    }
+    if (has_slow) {
+        left_out.emplace_back(
+            "Slow readers (reads_per_s) are left out: the generator reads what comes.");
     }
     if (has_retained)
         left_out.emplace_back(

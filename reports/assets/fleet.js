@@ -7,7 +7,8 @@
   const results = run.scenarios || [];
   const tones = ["--accent", "--fail", "--gold", "--info", "--inconclusive", "--pass", "--flaky", "--crash"];
   const toneOf = (i) => `var(${tones[i % tones.length]})`;
-  const nameOf = (one) => one.variant || run.name || "run";
+  const tiers = [...new Set(results.map((one) => one.fidelity || "?"))];
+  const nameOf = (one) => (one.variant || run.name || "run") + (tiers.length > 1 ? `, ${one.fidelity}` : "");
   const verdictOf = (one) => one.verdict || "unspecified";
   const chip = (verdict, text) => h("span", { class: `chip ${verdict}` }, text || verdict.replace("_", "-"));
   const short = (value) => {
@@ -19,6 +20,7 @@
   };
   const withUnit = (value, unit) => {
     if (unit === "us") return duration(+value.toPrecision(3));
+    if (unit === "bytes" && value < 1e6) return value >= 1e4 ? `${+(value / 1e3).toPrecision(3)} kB` : `${Math.round(value)} B`;
     if (unit === "bytes") return value >= 1e9 ? `${+(value / 1e9).toPrecision(3)} GB` : `${+(value / 1e6).toPrecision(3)} MB`;
     if (unit === "percent") return `${+value.toPrecision(3)} %`;
     return unit && unit !== "1" ? `${short(value)} ${unit}` : short(value);
@@ -53,6 +55,18 @@
   section("overview", "Overview", (results[0] || {}).description,
     h("div", { class: "tiles" }, results.slice(0, 12).map(tile)),
     (run.notes || []).length > 0 && h("ul", { class: "notes" }, run.notes.map((note) => h("li", {}, note))));
+
+  // ---- tiers -------------------------------------------------------------------------------------------------------
+
+  const agreements = run.tier_agreements || [];
+  if (agreements.length) {
+    const all = agreements.every((one) => one.holds);
+    section("tiers", "How far the tiers agree", all ? "within the bounds that the last column states" : "not within their bounds",
+      agreements.map((one) => [one.variant && h("h3", {}, one.variant), table(one.columns, (one.rows || []).map((row) => h("tr", { class: "row" },
+        row.cells.map((text, i) => i === 0 || i + 1 === row.cells.length ? h("td", { class: "text" }, text)
+          : h("td", { class: "cell" }, (row.tones || [])[i - 1] === "bad" ? chip("fail", text) : text))))),
+      h("ul", { class: "notes" }, (one.notes || []).map((note) => h("li", {}, note)))]));
+  }
 
   // ---- figures -----------------------------------------------------------------------------------------------------
 
@@ -120,7 +134,7 @@
   main.append(h("footer", { class: "foot" }, `Written by touchstone${run.tool_version ? ` ${run.tool_version}` : ""}. This file needs no network; run.json beside it has every number.`));
   page.append(
     h("header", { class: "head" }, h("div", { class: "wrap" }, emblem(), h("div", { class: "grow" }, h("h1", {}, run.name || "fleet"),
-      h("div", { class: "muted" }, `simulated fleet, tier ${(results[0] || {}).fidelity || "?"}, ${plural(results.length, "run")}`)), chip(verdictOf(run)))),
+      h("div", { class: "muted" }, `simulated fleet, tier ${tiers.join(", ")}, ${plural(results.length, "run")}`)), chip(verdictOf(run)))),
     h("nav", { class: "nav", "aria-label": "Sections" }, h("div", { class: "wrap" },
       sections.map(([id, title]) => h("a", { href: `#${id}` }, title)))),
     main);

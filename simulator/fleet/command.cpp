@@ -18,8 +18,8 @@
 #include "reports/summary.hpp"
 #include "simulator/command_parts.hpp"
 #include "simulator/fleet/description.hpp"
-#include "simulator/fleet/fleet.hpp"
 #include "simulator/fleet/report.hpp"
+#include "simulator/fleet/tiers.hpp"
 #include "simulator/interruption.hpp"
 
 namespace touchstone::simulator::fleet {
@@ -38,18 +38,24 @@ Examples:
       one of the variants that a file has
   touchstone simulate million/ramp-100m --tier T3
       devices that only ping as cohorts, four bytes each
+  touchstone simulate million/xmeter-1m --tier T0
+      the same with the core of touchstone broker, in virtual time
+  touchstone simulate million/agreement-10k --tiers T0,T2,T3
+      in each of them, and how far they agree: within the bounds that the report states, or exit code 1
   touchstone simulate million/xmeter-1m --live mqtt://127.0.0.1:1883 --scale 0.01 --for 120
       the same devices on real connections to a broker, and the virtual run beside them (touchstone load fleet --help)
 
-T2 simulates every device by itself, T3 those that only ping as cohorts; both have a cost model in place of the broker.
+T0 has the real core and real packets; T2 every device by itself and a cost model in place of the broker; T3 those that only
+ping as cohorts. How long the broker's work takes is the cost model's in all of them.
 
-Exit codes: 0 every run ended as its file expects; 1 one did not; 2 bad arguments or file; 6 no memory for so many devices; 7 the
+Exit codes: 0 every run ended as its file expects; 1 one did not, or tiers do not agree; 2 bad arguments or file; 6 no memory for so many devices; 7 the
 time budget was used up; 130 interrupted. With 1, 7 and 130 the report says what was done.
 )";
 
 struct Options {
     std::string path;
     std::string tier;
+    std::vector<std::string> tiers;
     std::optional<std::uint64_t> seed;
     std::vector<std::string> variants;
     std::optional<double> time_budget_s;
@@ -116,6 +122,39 @@ std::optional<std::string> choose_variants(LoadedFleet& loaded,
     return std::nullopt;
 }
 
+/// What is wrong with those that were asked for.
+std::optional<std::string> choose_tiers(const Options& options, std::vector<Tier>& tiers) {
+    auto names = options.tiers;
+    if (names.empty()) names.push_back(options.tier.empty() ? "T2" : options.tier);
+    if (options.tiers.size() == 1) return "--tiers: give two at least, as T0,T2, or --tier";
+    for (const auto& name : names) {
+        const auto tier = tier_of(name);
+        if (const auto* const wrong = std::get_if<std::string>(&tier))
+            return fmt::format("--tier {}", *wrong);
+        if (std::ranges::find(tiers, std::get<Tier>(tier)) != tiers.end())
+            return fmt::format("--tiers: {} is there twice", name);
+        tiers.push_back(std::get<Tier>(tier));
+    }
+    return std::nullopt;
+}
+
+/// Each run in each of the tiers; what one of them cannot express otherwise.
+std::optional<std::string> set_tiers(LoadedFleet& loaded, const std::vector<Tier>& tiers,
+                                     std::optional<std::uint64_t> seed) {
+    std::vector<FleetRun> runs;
+    for (auto& run : loaded.runs) {
+        if (seed) run.model.seed = *seed;
+        for (const auto tier : tiers) {
+            run.model.tier = tier;
+            if (const auto wrong = what_its_tier_cannot(run.model))
+                return fmt::format("--tier {}: {}: {}", tier_text(tier), loaded.path, *wrong);
+            runs.push_back(run);
+        }
+    }
+    loaded.runs = std::move(runs);
+    return std::nullopt;
+}
+
 class Session {
 public:
     Session(const Options& options, const LoadedFleet& loaded)
@@ -126,9 +165,13 @@ public:
         Run run;
         run.set_kind(Run::simulation);
         for (const auto& note : notes_of(loaded_)) run.add_notes(note);
+        std::vector<TierOutcome> tiers;
         for (const auto& one : loaded_.runs) {
             if (exit_code_ != ExitCode::as_expected) break;
-            add(run, one);
+            tiers.push_back({one.model.tier, add(run, one)});
+            if (options_.tiers.empty() || tiers.size() < options_.tiers.size()) continue;
+            add_agreement(run, one.name, tiers);
+            tiers.clear();
         }
         return run;
     }
@@ -137,15 +180,23 @@ public:
         if (exit_code_ == ExitCode::interrupted) return exit_code_;
         const bool has_failed = std::ranges::any_of(
             run.scenarios(), [](const auto& one) { return one.verdict() == Verdict::fail; });
-        return has_failed ? ExitCode::expectation_failed : exit_code_;
+        const bool has_doubt = std::ranges::any_of(run.tier_agreements(),
+                                                   [](const auto& one) { return !one.holds(); });
+        return has_failed || has_doubt ? ExitCode::expectation_failed : exit_code_;
     }
 
 private:
-    void add(Run& run, const FleetRun& one) {
+    void add_agreement(Run& run, const std::string& variant,
+                       const std::vector<TierOutcome>& tiers) {
+        auto& agreement = *run.add_tier_agreements();
+        agreement = to_agreement(variant, tiers);
+        if (!options_.is_json && !options_.is_digest_only) fmt::print("{}\n", text_of(agreement));
+    }
+
+    Outcome add(Run& run, const FleetRun& one) {
         const auto begin = RealClock::now();
         std::optional<ProgressLine> line{std::in_place};
-        Fleet fleet{one.model};
-        const auto outcome = fleet.run([&](Time now, std::uint64_t connected) {
+        auto outcome = run_tier(one.model, [&](Time now, std::uint64_t connected) {
             line->show(one, now, connected);
             if (Interruption::is_asked_for()) {
                 exit_code_ = ExitCode::interrupted;
@@ -173,6 +224,7 @@ private:
             fmt::print("\n");
             std::fflush(stdout);
         }
+        return outcome;
     }
 
     const Options& options_;
@@ -277,12 +329,17 @@ bool is_for_fleet(int argument_count, char** arguments) {
 
 int fleet_command(int argument_count, char** arguments) {
     Options options;
-    CLI::App app{"Runs a fleet of devices in virtual time, against a cost model of the broker.",
-                 "touchstone simulate"};
+    CLI::App app{
+        "Runs a fleet of devices in virtual time, against the broker's core or a cost model of it.",
+        "touchstone simulate"};
     app.footer(std::string{examples});
     app.add_option("FLEET", options.path, "A file *.fleet, or its name below scenarios/")
         ->required();
-    app.add_option("--tier", options.tier, "T2 (default) or T3");
+    app.add_option("--tier", options.tier, "T0, T2 (default) or T3");
+    app.add_option("--tiers", options.tiers,
+                   "Run in each of them, as T0,T2,T3, and say how far they agree with the first")
+        ->delimiter(',')
+        ->excludes("--tier");
     app.add_option("--seed", options.seed, "Seed of the runs; default: the file's");
     app.add_option("--variant", options.variants, "Only this variant; may be repeated")
         ->allow_extra_args(false);
@@ -297,25 +354,15 @@ int fleet_command(int argument_count, char** arguments) {
     if (const auto exit_code = parse_or_answer(app, "", argument_count, arguments)) {
         return *exit_code;
     }
-    if (options.tier == "T0" || options.tier == "T1") {
-        return usage_error(fmt::format(
-            "--tier {}: a fleet has a cost model in place of the broker; give T2 or T3, or a "
-            "scenario (*.textproto), which runs the real core",
-            options.tier));
-    }
-    if (!options.tier.empty() && options.tier != "T2" && options.tier != "T3") {
-        return usage_error(fmt::format("--tier {} is none; give T2 or T3", options.tier));
-    }
+    std::vector<Tier> tiers;
+    if (const auto wrong = choose_tiers(options, tiers)) return usage_error(*wrong);
     auto loaded = load_fleet(options.path);
     for (const auto& problem : loaded.problems) std::cerr << problem << '\n';
     if (!loaded.problems.empty()) return to_int(ExitCode::usage_error);
     if (const auto problem = choose_variants(loaded, options.variants)) {
         return usage_error(*problem);
     }
-    for (auto& run : loaded.runs) {
-        run.model.tier = options.tier == "T3" ? Tier::t3 : Tier::t2;
-        if (options.seed) run.model.seed = *options.seed;
-    }
+    if (const auto wrong = set_tiers(loaded, tiers, options.seed)) return usage_error(*wrong);
     if (options.is_describe) return describe(loaded);
     std::string command = "touchstone simulate";
     for (int i = 1; i < argument_count; ++i) command += " " + shell_word(arguments[i]);

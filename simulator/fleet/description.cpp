@@ -50,6 +50,7 @@ public:
                      fleet.sample_every_ms(), samples_max, model.duration / ms / samples_max + 1);
         }
         model.cost = cost_of(fleet.broker(), top.in("broker"));
+        model.limits = limits_of(fleet.broker(), top.in("broker"));
         if (fleet.classes().empty()) {
             complain(top, "classes",
                      "there is none; give classes {{ name: \"meters\" count: 1000 "
@@ -275,6 +276,16 @@ private:
             one.awake = from.duty_cycle().awake_s() * second;
             one.asleep = from.duty_cycle().asleep_s() * second;
         }
+        if (from.reads_per_s() != 0) {
+            if (from.reads_per_s() < 1e-6 || from.reads_per_s() > 1e6) {
+                complain(place, "reads_per_s",
+                         "{}; give 0.000001 to 1000000, or leave it out for a device that takes "
+                         "messages as they come",
+                         from.reads_per_s());
+            } else {
+                one.read_every = static_cast<Time>(1e9 / from.reads_per_s());
+            }
+        }
         one.link = link_of(from.link(), one.publishing, place.in("link"));
         one.reconnecting = reconnecting_of(from.reconnect(), place.in("reconnect"));
         one.tls = static_cast<Tls>(from.tls());
@@ -325,6 +336,25 @@ private:
         return cost;
     }
 
+    QueueLimits limits_of(const file::Broker& broker, const Place& place) {
+        QueueLimits limits;
+        if (broker.has_inflight_max()) limits.inflight = broker.inflight_max();
+        if (broker.has_queue_messages_max()) limits.queue_messages = broker.queue_messages_max();
+        if (broker.has_queue_bytes_max()) limits.queue_bytes = broker.queue_bytes_max();
+        if (broker.has_node_queue_bytes_max())
+            limits.node_queue_bytes = broker.node_queue_bytes_max();
+        if (broker.has_unwritten_bytes_max()) limits.unwritten_bytes = broker.unwritten_bytes_max();
+        if (broker.has_socket_bytes()) limits.socket_bytes = broker.socket_bytes();
+        constexpr std::uint64_t bytes_max = std::uint64_t{1} << 40U;
+        within(place, "inflight_max", limits.inflight, 1, 65'535);
+        within(place, "queue_messages_max", limits.queue_messages, 0, 10'000'000);
+        within(place, "queue_bytes_max", limits.queue_bytes, 0, bytes_max);
+        within(place, "node_queue_bytes_max", limits.node_queue_bytes, 0, bytes_max);
+        within(place, "unwritten_bytes_max", limits.unwritten_bytes, 1, bytes_max);
+        within(place, "socket_bytes", limits.socket_bytes, 1'024, bytes_max);
+        return limits;
+    }
+
     template <class Repeated>
     std::array<Time, 3> by_qos(const Repeated& given, std::array<Time, 3> otherwise,
                                const std::string& field, const Place& place) {
@@ -365,6 +395,39 @@ private:
                                   .device_class = find_class(place, "class", cut.class_()),
                                   .share = share_of(share, 1'000)});
         }
+        for (int i = 0; i < fleet.partitions_size(); ++i)
+            part(fleet, fleet.partitions(i), top.in("partitions", i), model);
+    }
+
+    /// What nodes do that stop or start again is what a crash of them does.
+    void part(const file::Fleet& fleet, const file::Partition& from, const Place& place,
+              FleetModel& model) {
+        within(place, "at_ms", from.at_ms(), 1, fleet.duration_s() * 1'000ULL);
+        within(place, "for_ms", from.for_ms(), 1, fleet.duration_s() * 1'000ULL);
+        const auto nodes = from.nodes();
+        if (nodes < 1 || nodes * 2 >= model.cost.nodes) {
+            complain(place, "nodes", "{} of {} are apart; give at least 1, and fewer than half",
+                     nodes, model.cost.nodes);
+            return;
+        }
+        Partition partition{
+            .at = from.at_ms() * ms, .duration = from.for_ms() * ms, .is_apart = {}};
+        partition.is_apart.assign(model.cost.nodes, false);
+        const Time over = partition.at + partition.duration;
+        const auto notice = (from.notice_ms() > 0 ? from.notice_ms() : 10'000) * ms;
+        const auto restart = (from.restart_ms() > 0 ? from.restart_ms() : 5'000) * ms;
+        for (std::uint32_t node = 0; node < nodes; ++node) {
+            partition.is_apart[node] = true;
+            const int number = static_cast<int>(node);
+            if (from.during() == file::Partition::smaller_stops && partition.duration > notice) {
+                model.crashes.push_back({.at = partition.at + notice,
+                                         .down = partition.duration - notice,
+                                         .node = number});
+            }
+            if (from.after() == file::Partition::smaller_restarts)
+                model.crashes.push_back({.at = over, .down = restart, .node = number});
+        }
+        model.partitions.push_back(std::move(partition));
     }
 
     std::string path_;
@@ -394,6 +457,8 @@ file::Fleet varied(const std::string& path, const file::Fleet& fleet, const file
     if (variant.broker().deliver_ns_size() > 0) changed.mutable_broker()->clear_deliver_ns();
     changed.mutable_broker()->MergeFrom(variant.broker());
     changed.mutable_expect()->MergeFrom(variant.expect());
+    changed.mutable_partitions()->MergeFrom(variant.partitions());
+    changed.mutable_crashes()->MergeFrom(variant.crashes());
     return changed;
 }
 

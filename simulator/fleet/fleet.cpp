@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
+#include "simulator/fleet/behaviour.hpp"
+
 namespace touchstone::simulator::fleet {
 
 namespace {
 
-constexpr std::uint8_t attempts_max = 63;
-constexpr std::uint32_t control_packet_bytes = 60;  // with the headers of TCP and IP
-constexpr std::uint32_t handshake_bytes_tls = 4'000;
-// Devices start in batches of this length.
-constexpr Time start_batch = 10'000'000;
 constexpr Time second = 1'000'000'000;
 
 }  // namespace
@@ -26,7 +23,8 @@ Fleet::Fleet(FleetModel model)
       started_(model_.classes.size()),
       cuts_(model_.classes.size()),
       connected_at_(model_.classes.size()),
-      busy_before_(servers_.size()) {
+      readers_(model_.classes.size()),
+      sampler_{servers_.size()} {
     outcome_.classes.resize(model_.classes.size());
     for (std::uint32_t node = 0; node < model_.cost.nodes; ++node) nodes_up_.push_back(node);
     for (std::size_t i = 0; i < model_.classes.size(); ++i) {
@@ -36,6 +34,7 @@ Fleet::Fleet(FleetModel model)
                 connected_at_[static_cast<std::size_t>(to->to_class)].resize(servers_.size());
             }
         }
+        if (one.read_every > 0) readers_[i].resize(one.count);
         if (one.count > 0) {
             put(one.ramp_start, Kind::start, static_cast<std::uint32_t>(i), 0, 0);
         }
@@ -68,7 +67,7 @@ Outcome Fleet::run(const std::function<bool(Time, std::uint64_t)>& goes_on) {
         }
     }
     outcome_.ended_at = list_.now();
-    if (sampled_at_ < list_.now() && model_.sample_every > 0) on_sample(list_.now());
+    if (sampler_.at() < list_.now() && model_.sample_every > 0) on_sample(list_.now());
     outcome_.digest = digest;
     return std::move(outcome_);
 }
@@ -95,6 +94,7 @@ void Fleet::step(const TimedEvent& event) {
             return;
         }
         case Kind::cohort: return on_cohort(event);
+        case Kind::read: return on_read(event);
         case Kind::sample: {
             on_sample(event.at);
             if (event.at + model_.sample_every <= model_.duration) {
@@ -132,17 +132,6 @@ int Fleet::class_of(std::uint32_t device) const {
     return at;
 }
 
-Time Fleet::one_way(const Link& link, std::uint32_t bytes, Draws& draws) const {
-    Time time = link.latency_min + bytes * link.picoseconds_per_byte / 1'000;
-    if (link.latency_spread > 0) time += draws.below(link.latency_spread);
-    if (link.loss > 0) {
-        // Twice as long each time; after the sixth nobody would wait any more.
-        Time more = link.retransmit_after;
-        for (int i = 0; i < 6 && draws.chance(link.loss); ++i, more *= 2) time += more;
-    }
-    return time;
-}
-
 void Fleet::start_devices(int device_class, Time now) {
     const auto& one = model_.classes[static_cast<std::size_t>(device_class)];
     auto& started = started_[static_cast<std::size_t>(device_class)];
@@ -159,12 +148,7 @@ void Fleet::start_devices(int device_class, Time now) {
 void Fleet::attempt(int device_class, std::uint32_t device, Time start) {
     const auto& one = model_.classes[static_cast<std::size_t>(device_class)];
     auto draws = device_draws_.of(device, start);
-    // Round trips before CONNECT: TCP's, TLS 1.3's.
-    const unsigned round_trips = one.tls == Tls::none ? 1 : 2;
-    const std::uint32_t bytes = one.tls == Tls::none ? control_packet_bytes : handshake_bytes_tls;
-    Time delay = round_trips * (2 * one.link.latency_min + one.link.latency_spread);
-    delay += one_way(one.link, bytes, draws);
-    const auto packed = pack(delay);
+    const auto packed = pack(connect_delay(one, draws));
     put(start + unpack(packed), Kind::connect, device, devices_[device].generation, packed);
 }
 
@@ -172,12 +156,7 @@ void Fleet::attempt(int device_class, std::uint32_t device, Time start) {
 void Fleet::retry(int device_class, std::uint32_t device, Time from, Draws& draws) {
     const auto& how = model_.classes[static_cast<std::size_t>(device_class)].reconnecting;
     auto& state = devices_[device];
-    Time delay = how.base;
-    if (how.policy != ReconnectPolicy::fixed) {
-        // A base is at most an hour, below 2^42 ns.
-        delay = std::min(how.cap, how.base << std::min<unsigned>(state.attempts, 20));
-    }
-    if (how.policy == ReconnectPolicy::full_jitter) delay = draws.below(delay + 1);
+    const Time delay = retry_delay(how, state.attempts, draws);
     if (state.attempts < attempts_max) ++state.attempts;
     attempt(device_class, device, std::max(from + delay, list_.now()));
 }
@@ -270,6 +249,7 @@ void Fleet::set_connected(int device_class, std::uint32_t device, std::uint32_t 
 void Fleet::set_away(int device_class, std::uint32_t device) {
     const auto number = static_cast<std::size_t>(device_class);
     auto& state = devices_[device];
+    forget_waiting(device_class, device);
     state.phase = Phase::away;
     --outcome_.connected;
     if (!connected_at_[number].empty()) {
@@ -287,31 +267,8 @@ void Fleet::lose_connection(int device_class, std::uint32_t device, Time broker_
 /// What the device sends next, after it sent or received something at `sent`.
 void Fleet::schedule(int device_class, std::uint32_t device, Time sent, Draws& draws) {
     const auto& one = model_.classes[static_cast<std::size_t>(device_class)];
-    Kind kind = Kind::ping;
-    Time at = sent + one.ping_every;
-    if (one.publishing.process != PublishProcess::none) {
-        Time publication = next_publication(one, device, sent, draws);
-        publication = std::max(publication, sent + one.link.gap_min);
-        if (publication <= at) {
-            at = publication;
-            kind = Kind::publish;
-        }
-    }
-    if (one.asleep > 0) {
-        const Time cycle = one.awake + one.asleep;
-        const Time phase = phase_draws_.of(device, 1).below(cycle);
-        const Time sleeps_at = (sent + phase) / cycle * cycle + one.awake;
-        // What woke up late, after its own cycle, has a whole one.
-        const Time end = sleeps_at > sent + phase ? sleeps_at - phase : sent + one.awake;
-        if (end <= at) {
-            at = end;
-            kind = Kind::disconnect;
-        }
-    }
-    if (one.link.nat_timeout > 0 && at - sent > one.link.nat_timeout && kind != Kind::disconnect) {
-        kind = Kind::lost;
-    }
-    put_packet(device_class, device, kind, at, draws);
+    const auto next = next_action(one, device, sent, draws, phase_draws_);
+    put_packet(device_class, device, kind_of(next.kind), next.at, draws);
 }
 
 void Fleet::put_packet(int device_class, std::uint32_t device, Kind kind, Time sent, Draws& draws) {
@@ -336,7 +293,8 @@ void Fleet::on_ping(const TimedEvent& event) {
     ++counts.pings;
     const auto service = servers_.serve(state.node, device, event.at, model_.cost.ping, draws);
     outcome_.latencies.wait.add(service.start - event.at);
-    const Time answer = service.end + one_way(one.link, control_packet_bytes, draws);
+    const Time answer = service.end + reading_backlog(device_class, device) +
+                        one_way(one.link, control_packet_bytes, draws);
     outcome_.latencies.ping.add(answer - sent);
     if (answer > sent + one.answer_patience) {
         ++counts.answer_timeouts;

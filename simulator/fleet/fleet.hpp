@@ -6,16 +6,19 @@
 // Leaves to others: what the numbers mean to people (description.hpp, report.hpp).
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include "simulator/fleet/behaviour.hpp"
 #include "simulator/fleet/bucket_list.hpp"
 #include "simulator/fleet/cohorts.hpp"
 #include "simulator/fleet/draws.hpp"
 #include "simulator/fleet/model.hpp"
 #include "simulator/fleet/outcome.hpp"
 #include "simulator/fleet/pages.hpp"
+#include "simulator/fleet/sampler.hpp"
 #include "simulator/fleet/servers.hpp"
 
 namespace touchstone::simulator::fleet {
@@ -47,6 +50,7 @@ private:
         node_up,
         cohort,
         sample,
+        read,
     };
     enum class Phase : std::uint8_t { away = 0, connected = 1 };
 
@@ -72,8 +76,16 @@ private:
                    .generation = generation,
                    .detail = detail});
     }
+    static constexpr Kind kind_of(Action::Kind kind) {
+        switch (kind) {
+            case Action::Kind::ping: return Kind::ping;
+            case Action::Kind::publish: return Kind::publish;
+            case Action::Kind::disconnect: return Kind::disconnect;
+            case Action::Kind::lost: return Kind::lost;
+        }
+        UNREACHABLE();
+    }
     [[nodiscard]] int class_of(std::uint32_t device) const;
-    [[nodiscard]] Time one_way(const Link& link, std::uint32_t bytes, Draws& draws) const;
 
     // fleet.cpp: connections
     void start_devices(int device_class, Time now);
@@ -92,14 +104,26 @@ private:
     void on_lost(const TimedEvent& event);
 
     // fleet_traffic.cpp: Application Messages
-    [[nodiscard]] Time next_publication(const DeviceClass& one, std::uint32_t device, Time after,
-                                        Draws& draws) const;
     void on_publish(const TimedEvent& event);
     void fan_out(const FanOut& to, Kind to_all, int from_class, std::uint32_t publisher, Time sent,
                  Time done, Draws& draws);
     void on_deliver(const TimedEvent& event);
     void on_deliver_group(const TimedEvent& event, const FanOut& to);
     void on_will(const TimedEvent& event);
+    [[nodiscard]] bool is_parted(std::uint32_t from_node, std::uint32_t to_node, Time at) const;
+
+    // fleet_readers.cpp: devices that read slowly
+    struct WaitingLimits {
+        std::uint64_t sent = 0;    // messages that the connection has, and the device has not read
+        std::uint64_t queued = 0;  // behind them, in the broker
+        std::uint64_t queued_bytes_each = 0;
+    };
+    [[nodiscard]] WaitingLimits waiting_limits(const Publishing& message) const;
+    void hand_over(int device_class, std::uint32_t device, const Publishing& message, Time sent,
+                   Time done);
+    void on_read(const TimedEvent& event);
+    [[nodiscard]] Time reading_backlog(int device_class, std::uint32_t device) const;
+    void forget_waiting(int device_class, std::uint32_t device);
 
     // fleet_disturbances.cpp
     void on_crash(const TimedEvent& event);
@@ -117,6 +141,15 @@ private:
         bool is_up = true;
         Time second = 0;  // of the connects that are counted
         std::uint32_t connects = 0;
+        std::uint64_t queued_bytes = 0;  // for devices that read slowly
+    };
+    /// What waits for a device that reads slowly; when it was sent.
+    struct Reader {
+        std::deque<Time> sent_at;
+        std::uint64_t sent_max = 1;    // of these the connection has so many at most
+        std::uint64_t bytes_each = 0;  // of the others
+        Time free_at = 0;
+        Time reads_at = 0;  // its pending event; 0: none
     };
 
     FleetModel model_;
@@ -132,14 +165,11 @@ private:
     std::vector<std::uint32_t> started_;  // by class
     std::vector<std::vector<Cut>> cuts_;  // by class
     std::vector<std::vector<std::uint32_t>>
-        connected_at_;               // by class that gets messages, by server
-    std::vector<Time> busy_before_;  // by server, at the last sample
-    ClassCounts counts_before_;
-    std::uint64_t waits_before_ = 0;
-    std::uint64_t wait_sum_before_ = 0;
+        connected_at_;                          // by class that gets messages, by server
+    std::vector<std::vector<Reader>> readers_;  // by class, by device of it; of those that are slow
+    Sampler sampler_;
     Cohorts cohorts_;
     Outcome outcome_;
-    Time sampled_at_ = 0;
 };
 
 }  // namespace touchstone::simulator::fleet

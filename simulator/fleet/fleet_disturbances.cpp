@@ -1,14 +1,9 @@
 #include <algorithm>
 
+#include "simulator/fleet/behaviour.hpp"
 #include "simulator/fleet/fleet.hpp"
 
 namespace touchstone::simulator::fleet {
-
-namespace {
-
-constexpr std::uint32_t reset_bytes = 40;
-
-}  // namespace
 
 /// The broker's process is gone: its system resets all connections.
 void Fleet::on_crash(const TimedEvent& event) {
@@ -54,29 +49,7 @@ Time Fleet::cut_until(int device_class, std::uint32_t device, Time at) const {
 }
 
 void Fleet::on_sample(Time now) {
-    Sample sample{.at = now, .connected = outcome_.connected};
-    const auto all = outcome_.all();
-    sample.since = all.minus(counts_before_);
-    counts_before_ = all;
-    sample.longest_wait = servers_.longest_wait(now);
-    const auto& busy = servers_.busy();
-    const auto length = static_cast<double>(now - sampled_at_);
-    for (std::size_t i = 0; i < busy.size(); ++i) {
-        // A crash takes work back that was counted before.
-        const Time done = busy[i] > busy_before_[i] ? busy[i] - busy_before_[i] : 0;
-        const double share = static_cast<double>(done) / length;
-        sample.busy += share / static_cast<double>(busy.size());
-        sample.busiest = std::max(sample.busiest, share);
-        sample.service_sum += done;
-    }
-    busy_before_ = busy;
-    const auto& wait = outcome_.latencies.wait;
-    sample.waits = wait.count() - waits_before_;
-    sample.wait_sum = wait.sum() - wait_sum_before_;
-    waits_before_ = wait.count();
-    wait_sum_before_ = wait.sum();
-    sampled_at_ = now;
-    outcome_.samples.push_back(sample);
+    sampler_.take(now, servers_.longest_wait(now), servers_.busy(), outcome_);
 }
 
 }  // namespace touchstone::simulator::fleet

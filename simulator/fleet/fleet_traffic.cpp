@@ -1,50 +1,9 @@
 #include <algorithm>
 
+#include "simulator/fleet/behaviour.hpp"
 #include "simulator/fleet/fleet.hpp"
 
 namespace touchstone::simulator::fleet {
-
-namespace {
-
-constexpr std::uint32_t publish_bytes = 80;  // topic and headers, of MQTT, TCP and IP
-/// Between two servers of a node; a message takes that long at least.
-constexpr Time between_servers = 1'000;
-
-/// The first of phase, phase + every, phase + 2 every, … that is after `after`.
-Time next_in_period(Time phase, Time every, Time after) {
-    if (after < phase) return phase;
-    return phase + ((after - phase) / every + 1) * every;
-}
-
-std::uint32_t payload_of(const Publishing& how, Draws& draws) {
-    if (!how.payload_sizes.empty()) {
-        const auto draw = draws.below(how.payload_sizes.back().second);
-        return std::ranges::upper_bound(how.payload_sizes, draw, {},
-                                        &std::pair<std::uint32_t, std::uint32_t>::second)
-            ->first;
-    }
-    if (how.payload_max == how.payload_min) return how.payload_min;
-    return how.payload_min +
-           static_cast<std::uint32_t>(draws.below(how.payload_max - how.payload_min + 1));
-}
-
-}  // namespace
-
-/// Of a class that publishes. A function of the device and of the time alone. What a Poisson
-/// process will do does not depend on what it did, so there a fresh draw is as good as one that is
-/// kept.
-Time Fleet::next_publication(const DeviceClass& one, std::uint32_t device, Time after,
-                             Draws& draws) const {
-    const auto& how = one.publishing;
-    if (how.process == PublishProcess::poisson) return after + 1 + draws.exponential(how.every);
-    const Time phase = phase_draws_.of(device, 0).below(how.phase_spread);
-    if (how.process == PublishProcess::bursts && after >= phase) {
-        const Time burst = phase + (after - phase) / how.every * how.every;
-        const Time next = next_in_period(burst, how.burst_spacing, after);
-        if (next < burst + how.burst_count * how.burst_spacing) return next;
-    }
-    return next_in_period(phase, how.every, after);
-}
 
 void Fleet::on_publish(const TimedEvent& event) {
     const std::uint32_t device = event.subject;
@@ -91,6 +50,10 @@ void Fleet::fan_out(const FanOut& to, Kind to_all, int from_class, std::uint32_t
             const auto receiver =
                 receivers.first + static_cast<std::uint32_t>(draws.below(receivers.count));
             const bool crosses = devices_[receiver].node != node;
+            if (crosses && is_parted(node, devices_[receiver].node, done)) {
+                ++outcome_.classes[static_cast<std::size_t>(to.to_class)].undelivered;
+                continue;
+            }
             const Time at = done + between_servers + (crosses ? model_.cost.forward : 0);
             put(at, Kind::deliver, receiver, from, pack(at - sent));
         }
@@ -100,9 +63,21 @@ void Fleet::fan_out(const FanOut& to, Kind to_all, int from_class, std::uint32_t
     for (std::uint32_t server = 0; server < connected.size(); ++server) {
         if (connected[server] == 0) continue;
         const bool crosses = server / model_.cost.servers != node;
+        if (crosses && is_parted(node, server / model_.cost.servers, done)) {
+            outcome_.classes[static_cast<std::size_t>(to.to_class)].undelivered +=
+                connected[server];
+            continue;
+        }
         const Time at = done + between_servers + (crosses ? model_.cost.forward : 0);
         put(at, to_all, server, from, pack(at - sent));
     }
+}
+
+bool Fleet::is_parted(std::uint32_t from_node, std::uint32_t to_node, Time at) const {
+    return std::ranges::any_of(model_.partitions, [&](const Partition& one) {
+        return at >= one.at && at < one.at + one.duration &&
+               one.is_apart[from_node] != one.is_apart[to_node];
+    });
 }
 
 void Fleet::on_deliver(const TimedEvent& event) {
@@ -122,6 +97,10 @@ void Fleet::on_deliver(const TimedEvent& event) {
         model_.cost.deliver[message.qos] + bytes * model_.cost.picoseconds_per_byte / 1'000;
     const auto service = servers_.serve(state.node, receiver, event.at, work, draws);
     outcome_.latencies.wait.add(service.start - event.at);
+    if (one.read_every > 0) {
+        const Time sent = event.at - std::min(event.at, unpack(event.detail));
+        return hand_over(device_class, receiver, message, sent, service.end);
+    }
     const Time there = service.end + one_way(one.link, publish_bytes + bytes, draws);
     outcome_.latencies.delivery.add(unpack(event.detail) + there - event.at);
     ++counts.delivered;
@@ -140,6 +119,21 @@ void Fleet::on_deliver_group(const TimedEvent& event, const FanOut& to) {
         model_.cost.deliver[message.qos] + bytes * model_.cost.picoseconds_per_byte / 1'000;
     const auto service =
         servers_.serve_at(servers_.server_for(event.subject), event.at, count * each);
+    if (one.read_every > 0) {
+        const Time sent = event.at - std::min(event.at, unpack(event.detail));
+        Time done = service.start;
+        for (std::uint32_t device = one.first; device < one.first + one.count; ++device) {
+            const auto& state = devices_[device];
+            if (state.phase != Phase::connected ||
+                servers_.home_of(state.node, device) != event.subject) {
+                continue;
+            }
+            done += each;
+            outcome_.latencies.wait.add(done - each - event.at);
+            hand_over(static_cast<int>(number), device, message, sent, done);
+        }
+        return;
+    }
     auto draws = device_draws_.of(event.subject, event.at);
     constexpr std::uint64_t points = 16;
     for (std::uint64_t point = 0; point < points; ++point) {

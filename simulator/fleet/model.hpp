@@ -79,6 +79,7 @@ struct DeviceClass {
     Time awake = 0;                    // duty cycle of the device: connected so long,
     Time asleep = 0;                   // then gone so long; 0: always awake
     Link link;
+    Time read_every = 0;  // between two messages that it takes; 0: as they come
     Reconnecting reconnecting;
     Tls tls = Tls::none;
     Time connect_patience = 0;  // from its start to CONNACK
@@ -114,6 +115,16 @@ struct CostModel {
     std::uint64_t bytes_per_connection = 0;
 };
 
+/// What waits for a receiver, and how much of it may.
+struct QueueLimits {
+    std::uint32_t inflight = 32;           // QoS 1 and 2, not acknowledged yet
+    std::uint32_t queue_messages = 1'000;  // of a session, beyond those
+    std::uint64_t queue_bytes = 64 * 1024 * 1024;
+    std::uint64_t node_queue_bytes = 0;          // of all sessions of a node; 0: no limit
+    std::uint64_t unwritten_bytes = 256 * 1024;  // handed to a connection and not yet written
+    std::uint64_t socket_bytes = 128 * 1024;     // written and not yet read, both kernels' buffers
+};
+
 /// A node's process ends, and another one begins.
 struct Crash {
     Time at = 0;
@@ -129,7 +140,15 @@ struct Cut {
     std::uint64_t share = 0;  // of 2^32
 };
 
-enum class Tier : std::uint8_t { t2, t3 };
+/// Nodes of a cluster do not hear of each other: what is published on one side does not get to the
+/// other. What the cluster makes of it otherwise is in FleetModel::crashes.
+struct Partition {
+    Time at = 0;
+    Time duration = 0;
+    std::vector<bool> is_apart;  // by node: on the smaller side
+};
+
+enum class Tier : std::uint8_t { t0, t2, t3 };
 
 struct FleetModel {
     std::uint64_t seed = 1;
@@ -138,8 +157,10 @@ struct FleetModel {
     Tier tier = Tier::t2;
     std::vector<DeviceClass> classes;  // at most 255
     CostModel cost;
+    QueueLimits limits;
     std::vector<Crash> crashes;
     std::vector<Cut> cuts;
+    std::vector<Partition> partitions;
 
     [[nodiscard]] std::uint32_t devices() const {
         std::uint32_t sum = 0;

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "simulator/fleet/histogram.hpp"
@@ -20,9 +23,11 @@ struct ClassCounts {
     std::uint64_t cut_off = 0;     // connections that a crash or cut ended
     std::uint64_t pings = 0;
     std::uint64_t published = 0;
-    std::uint64_t delivered = 0;    // to devices of the class
-    std::uint64_t undelivered = 0;  // the receiver was away
-    std::uint64_t wills = 0;        // published for devices of the class
+    std::uint64_t delivered = 0;         // to devices of the class
+    std::uint64_t undelivered = 0;       // the receiver was away
+    std::uint64_t dropped = 0;           // a limit of what may wait for devices of the class
+    std::uint64_t wills = 0;             // published for devices of the class
+    std::uint64_t closed_by_broker = 0;  // connections that it ended while it went on
 
     void add(const ClassCounts& other);
     [[nodiscard]] ClassCounts minus(const ClassCounts& earlier) const;
@@ -50,6 +55,24 @@ struct Sample {
     std::uint64_t service_sum = 0;
 };
 
+/// What the real core says about itself at the end: tier T0.
+struct CoreFigures {
+    std::uint64_t sessions = 0;
+    std::uint64_t subscriptions = 0;
+    std::uint64_t packets_taken = 0;  // Control Packets of clients, bytes of which it read
+    std::uint64_t bytes_received = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t queued_messages_max = 0;  // of all sessions, at the instant of a sample
+    std::uint64_t queued_bytes_max = 0;
+    /// Memory of the core and its driver, and how many sessions it had then; 0 where the C library
+    /// does not say. Not decided by the seed alone.
+    std::uint64_t heap_bytes = 0;
+    std::uint64_t heap_sessions = 0;
+    /// Packets that no device had reason to expect, and messages that the core cannot account for.
+    std::uint64_t surprises = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> drops;  // by reason, those that are not 0
+};
+
 struct Outcome {
     std::vector<ClassCounts> classes;
     Latencies latencies;
@@ -58,11 +81,15 @@ struct Outcome {
     std::uint64_t digest = 0;  // over all of them
     std::uint64_t connected = 0;
     std::uint64_t connected_max = 0;
-    std::uint64_t cohorts_max = 0;  // T3
+    std::uint64_t cohorts_max = 0;      // T3
+    std::optional<CoreFigures> core{};  // T0
     Time ended_at = 0;
     bool was_interrupted = false;
 
     [[nodiscard]] ClassCounts all() const;
 };
+
+/// Messages that a limit of what may wait has dropped.
+[[nodiscard]] std::uint64_t dropped_by_limit(const Outcome& outcome);
 
 }  // namespace touchstone::simulator::fleet

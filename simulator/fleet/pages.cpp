@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <cerrno>
 #include <cstring>
@@ -46,6 +49,15 @@ ResidentBytes resident_bytes() {
         if (word == "VmRSS:" && status >> size_kib) resident.now = size_kib * 1024;
     }
     return resident;
+}
+
+std::size_t heap_bytes() {
+#ifdef __GLIBC__
+    const auto figures = ::mallinfo2();
+    return figures.uordblks + figures.hblkhd;
+#else
+    return 0;
+#endif
 }
 
 }  // namespace touchstone::simulator::fleet

@@ -62,4 +62,7 @@ struct ResidentBytes {
 };
 [[nodiscard]] ResidentBytes resident_bytes();
 
+/// What this process has asked of malloc and not given back; 0 where the C library does not say.
+[[nodiscard]] std::size_t heap_bytes();
+
 }  // namespace touchstone::simulator::fleet

@@ -18,6 +18,13 @@ using touchstone::results::Verdict;
 constexpr double us = 1'000;
 constexpr double second = 1e9;
 constexpr std::string_view time_unit = "us";
+/// With fewer the tables that the core has anyway are most of it.
+constexpr std::uint64_t sessions_to_measure_min = 10'000;
+
+std::string time_words(double time_us) {
+    return time_us < 1e4 ? fmt::format("{:.4g} us", time_us)
+                         : fmt::format("{:.5g} ms", time_us / 1e3);
+}
 
 struct Counter {
     std::string_view name;
@@ -36,7 +43,9 @@ constexpr auto counters = std::to_array<Counter>({
     {"published", &ClassCounts::published},
     {"delivered", &ClassCounts::delivered},
     {"undelivered", &ClassCounts::undelivered},
+    {"dropped", &ClassCounts::dropped},
     {"wills", &ClassCounts::wills},
+    {"closed_by_broker", &ClassCounts::closed_by_broker},
 });
 
 template <class Message>
@@ -57,6 +66,28 @@ void add_latency(ScenarioResult& result, std::string_view name, const Histogram&
         add_measure(result, fmt::format("{}_{}", name, suffix), time_unit,
                     static_cast<double>(*value) / us)
             .set_samples(histogram.count());
+    }
+}
+
+/// What only the real core can tell.
+void add_core(ScenarioResult& result, const CoreFigures& core) {
+    const auto add = [&](std::string_view name, std::string_view unit, std::uint64_t value) {
+        add_measure(result, name, unit, static_cast<double>(value));
+    };
+    add("core_sessions", "1", core.sessions);
+    add("core_subscriptions", "1", core.subscriptions);
+    add("core_packets_taken", "1", core.packets_taken);
+    add("core_bytes_received", "bytes", core.bytes_received);
+    add("core_bytes_sent", "bytes", core.bytes_sent);
+    if (core.queued_messages_max > 0) {
+        add("core_queued_messages_max", "1", core.queued_messages_max);
+        add("core_queued_bytes_max", "bytes", core.queued_bytes_max);
+    }
+    for (const auto& [reason, count] : core.drops) add("core_dropped_" + reason, "1", count);
+    if (core.heap_bytes > 0 && core.heap_sessions >= sessions_to_measure_min) {
+        add_measure(result, "core_heap_per_session", "bytes",
+                    static_cast<double>(core.heap_bytes) / static_cast<double>(core.heap_sessions))
+            .set_samples(core.heap_sessions);
     }
 }
 
@@ -188,6 +219,14 @@ std::string disappointment(const touchstone::fleet::Expectation& expect, const O
     at_most(expect.has_refused_max(), "refused", all.refused, expect.refused_max());
     at_least(expect.has_wills_min(), "wills", all.wills, expect.wills_min());
     at_least(expect.has_delivered_min(), "delivered", all.delivered, expect.delivered_min());
+    at_least(expect.has_dropped_min(), "dropped", dropped_by_limit(outcome), expect.dropped_min());
+    at_most(expect.has_dropped_max(), "dropped", dropped_by_limit(outcome), expect.dropped_max());
+    if (outcome.core && outcome.core->surprises > 0) {
+        wrong.push_back(fmt::format(
+            "{} packets that nobody had reason to expect, or messages that the core cannot "
+            "account for: a defect of the core or of the light clients",
+            outcome.core->surprises));
+    }
     const auto p99 = [&](bool is_set, std::string_view what, const Histogram& histogram,
                          std::uint32_t bound_ms) {
         if (!is_set) return;
@@ -239,7 +278,12 @@ std::string cap_rule(const FleetRun& run, const DeviceClass& one) {
 }  // namespace
 
 std::string_view tier_text(Tier tier) {
-    return tier == Tier::t2 ? "T2" : "T3";
+    switch (tier) {
+        case Tier::t0: return "T0";
+        case Tier::t2: return "T2";
+        case Tier::t3: return "T3";
+    }
+    return "";
 }
 
 ScenarioResult to_result(const LoadedFleet& loaded, const FleetRun& run, const Outcome& outcome,
@@ -277,6 +321,7 @@ ScenarioResult to_result(const LoadedFleet& loaded, const FleetRun& run, const O
     add_latency(result, "delivery", latencies.delivery);
     add_latency(result, "wait", latencies.wait);
     add_mean_wait(result, outcome.samples);
+    if (outcome.core) add_core(result, *outcome.core);
     add_measure(result, "work_offered_to_busiest_max", "percent", busiest(outcome, 0) * 100);
     add_measure(result, "same_in_last_quarter", "percent",
                 busiest(outcome, last_quarter(outcome)) * 100);
@@ -301,23 +346,80 @@ ScenarioResult to_result(const LoadedFleet& loaded, const FleetRun& run, const O
     return result;
 }
 
+std::string_view note_of(Tier tier) {
+    switch (tier) {
+        case Tier::t0:
+            return "tier T0: every device by itself with real packets, the real core; how long its "
+                   "work takes is the cost model's";
+        case Tier::t2:
+            return "tier T2: every device by itself, a cost model in place of the broker";
+        case Tier::t3:
+            return "tier T3: devices that only ping are cohorts, whose packets come evenly; a cost "
+                   "model in place of the broker";
+    }
+    return "";
+}
+
 std::vector<std::string> notes_of(const LoadedFleet& loaded) {
     std::vector<std::string> notes;
-    const auto& first = loaded.runs.front();
-    notes.push_back(first.model.tier == Tier::t2
-                        ? "tier T2: every device by itself, a cost model in place of the broker"
-                        : "tier T3: devices that only ping are cohorts, whose packets come evenly; "
-                          "a cost model "
-                          "in place of the broker");
-    const auto& from = first.description.broker().costs_from();
-    notes.push_back(fmt::format("costs of the broker: {}",
-                                from.empty() ? "assumed, not measured (fleet.proto)" : from));
+    const auto add = [&](std::string note) {
+        if (std::ranges::find(notes, note) == notes.end()) notes.push_back(std::move(note));
+    };
+    for (const auto& run : loaded.runs) add(std::string{note_of(run.model.tier)});
+    const auto& from = loaded.runs.front().description.broker().costs_from();
+    add(fmt::format("costs of the broker: {}",
+                    from.empty() ? "assumed, not measured (fleet.proto)" : from));
     for (const auto& run : loaded.runs) {
         if (run.model.crashes.empty()) continue;
         const auto largest = std::ranges::max_element(run.model.classes, {}, &DeviceClass::count);
-        notes.push_back(cap_rule(run, *largest));
+        add(cap_rule(run, *largest));
     }
     return notes;
+}
+
+touchstone::results::TierAgreement to_agreement(const std::string& variant,
+                                                const std::vector<TierOutcome>& runs) {
+    touchstone::results::TierAgreement agreement;
+    agreement.set_variant(variant);
+    const auto comparison = compare_tiers(runs);
+    agreement.set_holds(comparison.holds());
+    agreement.add_columns("figure");
+    for (const auto& run : runs) agreement.add_columns(std::string{tier_text(run.tier)});
+    agreement.add_columns("may differ by");
+    for (const auto& row : comparison.rows) {
+        auto& to = *agreement.add_rows();
+        to.add_cells(row.what);
+        for (const auto& value : row.values) {
+            to.add_cells(!value.value  ? "-"
+                         : row.is_time ? time_words(*value.value / us)
+                                       : fmt::format("{:.0f}", *value.value));
+            to.add_tones(value.judgement == Compared::Judgement::agrees    ? "good"
+                         : value.judgement == Compared::Judgement::differs ? "bad"
+                                                                           : "");
+        }
+        to.add_cells(row.bound);
+    }
+    for (const auto& line : what_is_not_compared(runs)) agreement.add_notes(line);
+    return agreement;
+}
+
+std::string text_of(const touchstone::results::TierAgreement& agreement) {
+    std::string text = fmt::format(
+        "how far the tiers agree{}: {}\n",
+        agreement.variant().empty() ? "" : fmt::format(", variant '{}'", agreement.variant()),
+        agreement.holds() ? "within the bounds" : "NOT within the bounds");
+    const auto add_line = [&](const auto& cells, const auto& tones) {
+        for (int i = 0; i < cells.size(); ++i) {
+            const bool is_bad = i > 0 && i - 1 < tones.size() && tones[i - 1] == "bad";
+            text += i == 0                 ? fmt::format("  {:<30}", cells[i])
+                    : i + 1 < cells.size() ? fmt::format(" {:>15}", cells[i] + (is_bad ? " !" : ""))
+                                           : fmt::format("  {}\n", cells[i]);
+        }
+    };
+    add_line(agreement.columns(), google::protobuf::RepeatedPtrField<std::string>{});
+    for (const auto& row : agreement.rows()) add_line(row.cells(), row.tones());
+    for (const auto& note : agreement.notes()) text += note + "\n";
+    return text;
 }
 
 std::string text_of(const ScenarioResult& result) {
@@ -325,10 +427,10 @@ std::string text_of(const ScenarioResult& result) {
     for (const auto& measure : result.measures()) {
         std::string value;
         if (measure.unit() == time_unit) {
-            value = measure.value() < 1e4 ? fmt::format("{:.4g} us", measure.value())
-                                          : fmt::format("{:.5g} ms", measure.value() / 1e3);
+            value = time_words(measure.value());
         } else if (measure.unit() == "bytes") {
-            value = fmt::format("{:.4g} GB", measure.value() / 1e9);
+            value = measure.value() < 1e6 ? fmt::format("{:.0f} B", measure.value())
+                                          : fmt::format("{:.4g} GB", measure.value() / 1e9);
         } else if (measure.unit() == "percent") {
             value = fmt::format("{:.3g} %", measure.value());
         } else {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "reports/results.pb.h"
+#include "simulator/fleet/agreement.hpp"
 #include "simulator/fleet/description.hpp"
 #include "simulator/fleet/outcome.hpp"
 
@@ -23,7 +24,15 @@ namespace touchstone::simulator::fleet {
 /// crash the rule for the cap of the backoff. One line each.
 [[nodiscard]] std::vector<std::string> notes_of(const LoadedFleet& loaded);
 
-/// The result as a table for a terminal.
+/// What a tier is, in a line.
+[[nodiscard]] std::string_view note_of(Tier tier);
+
+/// How far the runs of a fleet, or of its variant, in several tiers agree.
+[[nodiscard]] touchstone::results::TierAgreement to_agreement(const std::string& variant,
+                                                              const std::vector<TierOutcome>& runs);
+
+/// As tables for a terminal.
 [[nodiscard]] std::string text_of(const touchstone::results::ScenarioResult& result);
+[[nodiscard]] std::string text_of(const touchstone::results::TierAgreement& agreement);
 
 }  // namespace touchstone::simulator::fleet

@@ -2,6 +2,18 @@
 
 namespace touchstone::simulator::fleet {
 
+Time varied(const CostModel& cost, Time mean, Draws& draws) {
+    if (cost.variation == Variation::constant) return mean;
+    if (cost.variation == Variation::exponential) return draws.exponential(mean);
+    constexpr std::uint64_t one = std::uint64_t{1} << 32U;
+    const bool is_slow = draws.chance(cost.slow_share);
+    if (is_slow) return mean * cost.slow_per_mille / 1'000;
+    // So that the mean stays: (1 - slow * factor) / (1 - slow).
+    const std::uint64_t slow_part = cost.slow_share * cost.slow_per_mille / 1'000;
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<Time>(Wide{mean} * (one - slow_part) / (one - cost.slow_share));
+}
+
 Servers::Servers(const CostModel& cost)
     : cost_{cost},
       free_at_(std::size_t{cost.nodes} * cost.servers),
@@ -10,17 +22,6 @@ Servers::Servers(const CostModel& cost)
 std::uint32_t Servers::soonest(std::uint32_t first) const {
     const auto begin = free_at_.begin() + first;
     return static_cast<std::uint32_t>(std::min_element(begin, begin + cost_.servers) - begin);
-}
-
-Time Servers::varied(Time mean, Draws& draws) const {
-    if (cost_.variation == Variation::exponential) return draws.exponential(mean);
-    constexpr std::uint64_t one = std::uint64_t{1} << 32U;
-    const bool is_slow = draws.chance(cost_.slow_share);
-    if (is_slow) return mean * cost_.slow_per_mille / 1'000;
-    // So that the mean stays: (1 - slow * factor) / (1 - slow).
-    const std::uint64_t slow_part = cost_.slow_share * cost_.slow_per_mille / 1'000;
-    __extension__ using Wide = unsigned __int128;
-    return static_cast<Time>(Wide{mean} * (one - slow_part) / (one - cost_.slow_share));
 }
 
 Time Servers::longest_wait(Time at) const {

@@ -11,6 +11,9 @@
 
 namespace touchstone::simulator::fleet {
 
+/// Work that takes `mean` on average, as the model varies it.
+[[nodiscard]] Time varied(const CostModel& cost, Time mean, Draws& draws);
+
 class Servers {
 public:
     explicit Servers(const CostModel& cost);
@@ -23,7 +26,7 @@ public:
     Service serve(std::uint32_t node, std::uint32_t device, Time at, Time mean, Draws& draws) {
         const std::uint32_t server = server_of(node, device);
         return serve_at(server, at,
-                        cost_.variation == Variation::constant ? mean : varied(mean, draws));
+                        cost_.variation == Variation::constant ? mean : varied(cost_, mean, draws));
     }
     /// The same at a server, work exactly as long as said.
     Service serve_at(std::uint32_t server, Time at, Time work) {
@@ -71,7 +74,6 @@ public:
 
 private:
     [[nodiscard]] std::uint32_t soonest(std::uint32_t first) const;
-    Time varied(Time mean, Draws& draws) const;
 
     CostModel cost_;
     std::vector<Time> free_at_;

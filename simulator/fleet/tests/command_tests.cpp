@@ -111,6 +111,18 @@ TEST(FleetCommand, variants_are_runs_side_by_side_and_can_be_chosen) {
     EXPECT_THAT(wrong.errors, HasSubstr("has one, two"));
 }
 
+TEST(FleetCommand, runs_in_several_tiers_and_says_how_far_they_agree) {
+    const Folder folder{small};
+    const auto said = simulate({folder.file(), "--tiers", "T0,T2,T3", "--out", folder.out()});
+    EXPECT_EQ(said.exit_code, 0) << said.output;
+    EXPECT_THAT(said.output, AllOf(HasSubstr("tier T0: every device"), HasSubstr("tier T3: "),
+                                   HasSubstr("how far the tiers agree: within the bounds"),
+                                   HasSubstr("| 3 pass |")));
+    EXPECT_THAT(folder.read("run.json"),
+                AllOf(HasSubstr("\"tier_agreements\""), HasSubstr("0.5 %, or 10")));
+    EXPECT_THAT(folder.read("report.html"), HasSubstr("How far the tiers agree"));
+}
+
 TEST(FleetCommand, prints_json_and_nothing_else) {
     const Folder folder{small};
     const auto said = simulate({folder.file(), "--json", "--no-report"});
@@ -131,8 +143,12 @@ TEST(FleetCommand, a_time_budget_that_is_used_up_is_exit_code_7_with_a_report) {
 TEST(FleetCommand, what_is_wrong_is_one_line_and_exit_code_2) {
     const Folder folder{small};
     for (const auto& [words, line] : std::vector<std::pair<std::vector<std::string>, std::string>>{
-             {{folder.file(), "--tier", "T0"}, "--tier T0: a fleet has a cost model"},
-             {{folder.file(), "--tier", "T9"}, "--tier T9 is none; give T2 or T3"},
+             {{folder.file(), "--tier", "T1"}, "--tier T1, the real core without bytes, is none"},
+             {{folder.file(), "--tier", "T9"}, "--tier T9 is none; give T0, T2 or T3"},
+             {{folder.file(), "--tiers", "T2,T2"}, "--tiers: T2 is there twice"},
+             {{folder.file(), "--tiers", "T0"}, "--tiers: give two at least"},
+             {{"million/ramp-100m", "--tier", "T0"},
+              "--tier T0: scenarios/million/ramp-100m.fleet"},
              {{"--tier", "T2"}, "FLEET is required"},
              {{"no/such.fleet"}, "no/such.fleet: No such file"},
              {{folder.file(), "--variant", "x"}, "has no variants"},
