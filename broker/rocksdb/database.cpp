@@ -2,7 +2,6 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/slice_transform.h>
-#include <rocksdb/sst_file_manager.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
 #include <spdlog/spdlog.h>
@@ -11,6 +10,7 @@
 #include <system_error>
 
 #include "broker/base/check.hpp"
+#include "broker/rocksdb/gradual_removal.hpp"
 #include "broker/rocksdb/lost_layout.hpp"
 #include "broker/rocksdb/store_error.hpp"
 
@@ -27,12 +27,6 @@ constexpr std::uintmax_t spare_bytes = 1 << 20;
 rocksdb::Slice slice(std::string_view text) {
     return {text.data(), text.size()};
 }
-
-// A file system that takes a file away holds up each sync meanwhile, 30 ms and more for a log. So
-// files go in parts, and as fast as any log grows, however little remains beside them.
-constexpr std::int64_t removed_bytes_per_second = 256 << 20;
-constexpr std::uint64_t removed_part_bytes = 1 << 20;
-constexpr double removed_bytes_per_kept_byte_max = 1e9;
 
 /// Keys that are written in their order, if not for others between them: messages of a shard, and
 /// deliveries of a session. RocksDB looks for a place near that of the last one with this prefix.
@@ -57,7 +51,7 @@ private:
 
 rocksdb::Options options_for(rocksdb::Env* environment) {
     rocksdb::Options options;
-    if (environment != nullptr) options.env = environment;
+    options.env = environment;
     options.compression = rocksdb::kLZ4Compression;
     options.write_buffer_size = 32 << 20;
     options.max_write_buffer_number = 4;
@@ -73,9 +67,6 @@ rocksdb::Options options_for(rocksdb::Env* environment) {
     options.info_log_level = rocksdb::WARN_LEVEL;
     options.max_log_file_size = 1 << 20;
     options.keep_log_file_num = 3;
-    options.sst_file_manager.reset(rocksdb::NewSstFileManager(
-        options.env, nullptr, {}, removed_bytes_per_second, true, nullptr,
-        removed_bytes_per_kept_byte_max, removed_part_bytes));
     // Nothing is looked up, all is read once.
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = rocksdb::NewLRUCache(4 << 20);
@@ -91,7 +82,8 @@ std::string text_of(const rocksdb::Status& status) {
 
 Database::Database(DataDirectory& directory, rocksdb::Env* environment, Damage damage)
     : directory_{directory},
-      environment_{environment},
+      own_environment_{rocksdb::NewCompositeEnv(std::make_shared<GradualRemoval>())},
+      environment_{environment != nullptr ? environment : own_environment_.get()},
       statistics_{rocksdb::CreateDBStatistics()} {
     statistics_->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
     CHECK(!directory_.is_new());
@@ -244,8 +236,7 @@ void Database::repair(const std::string& why) {
     for (const auto& one : damage_) spdlog::error("data directory: set aside: {}", one);
 }
 
-std::string Database::read(unsigned generation, unsigned shard,
-                           const Take& take) {
+std::string Database::read(unsigned generation, unsigned shard, const Take& take) {
     const std::string prefix{KeyPrefix{generation, shard}.text()};
     const std::string end{KeyPrefix{generation, shard + 1}.text()};
     // Those of messages are next to each other, and come last.

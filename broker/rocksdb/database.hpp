@@ -59,8 +59,8 @@ public:
     [[nodiscard]] const std::vector<std::string>& damage() const { return damage_; }
 
     using Take = std::function<void(std::string_view key, Bytes value)>;
-    /// Hands over each record of a shard, those of messages behind the others. Nothing when all could
-    /// be read, else why not.
+    /// Hands over each record of a shard, those of messages behind the others. Nothing when all
+    /// could be read, else why not.
     std::string read(unsigned generation, unsigned shard, const Take& take);
     /// What is under these keys, prefixes included. From any thread.
     [[nodiscard]] ReadAnswer look_up(const std::vector<std::string>& keys);
@@ -104,6 +104,7 @@ private:
     std::filesystem::path copy_log();
 
     DataDirectory& directory_;
+    std::unique_ptr<rocksdb::Env> own_environment_;  // outlives the database
     rocksdb::Env* environment_;
     std::shared_ptr<rocksdb::Statistics> statistics_;
     mutable std::mutex opening_;       // held by who changes db_ while others may ask for figures

@@ -36,6 +36,7 @@ public:
     ~TestDirectory() { std::filesystem::remove_all(path_); }
     TestDirectory(const TestDirectory&) = delete;
     TestDirectory& operator=(const TestDirectory&) = delete;
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     [[nodiscard]] std::filesystem::path data() const { return path_ / "data"; }
     /// The database's files that end so.
     [[nodiscard]] std::vector<std::filesystem::path> files(std::string_view ending) const {
