@@ -208,5 +208,54 @@ TEST(Description, every_file_of_the_folder_can_be_run) {
     EXPECT_GE(files, 8);
 }
 
+TEST(Description, a_partition_is_who_hears_whom_and_what_nodes_do_about_it) {
+    const auto loaded = File{R"(duration_s: 600 broker { nodes: 5 }
+        classes { name: "a" count: 10 keep_alive_s: 30 }
+        partitions { at_ms: 100000 for_ms: 60000 nodes: 2 }
+        variants { name: "as it is" }
+        variants {
+          name: "more"
+          partitions { at_ms: 200000 for_ms: 50000 nodes: 1 during: smaller_stops after: smaller_restarts }
+        })"}
+                            .load();
+    ASSERT_THAT(loaded.problems, IsEmpty());
+    ASSERT_EQ(loaded.runs.size(), 2U);
+    EXPECT_THAT(loaded.runs[0].model.crashes, IsEmpty());
+    ASSERT_EQ(loaded.runs[0].model.partitions.size(), 1U);
+    EXPECT_THAT(loaded.runs[0].model.partitions[0].is_apart,
+                ElementsAre(true, true, false, false, false));
+    const auto& more = loaded.runs[1].model;
+    ASSERT_EQ(more.partitions.size(), 2U);
+    ASSERT_EQ(more.crashes.size(), 2U);
+    EXPECT_EQ(more.crashes[0].at, 210 * s);
+    EXPECT_EQ(more.crashes[0].down, 40 * s);
+    EXPECT_EQ(more.crashes[1].at, 250 * s);
+    EXPECT_EQ(more.crashes[1].down, 5 * s);
+    EXPECT_EQ(more.crashes[1].node, 0);
+}
+
+TEST(Description, names_what_is_wrong_with_partitions_and_with_what_waits) {
+    const auto wrong = [](const std::string& text) {
+        return File{"duration_s: 60\nbroker { nodes: 4 }\n"
+                    "classes { name: 'a' count: 1 keep_alive_s: 30 reads_per_s: 50 }\n" +
+                    text}
+            .load()
+            .problems;
+    };
+    EXPECT_THAT(wrong(""), IsEmpty());
+    EXPECT_THAT(
+        wrong("partitions { at_ms: 1 for_ms: 1 nodes: 2 }"),
+        Contains(HasSubstr("nodes: 2 of 4 are apart; give at least 1, and fewer than half")));
+    EXPECT_THAT(wrong("partitions { at_ms: 1 nodes: 1 }"),
+                Contains(HasSubstr("for_ms: 0; give 1")));
+    const auto slow = File{"duration_s: 60 broker { inflight_max: 0 socket_bytes: 10 }\n"
+                           "classes { name: 'a' count: 1 keep_alive_s: 30 reads_per_s: -1 }"}
+                          .load()
+                          .problems;
+    EXPECT_THAT(slow, AllOf(Contains(HasSubstr("inflight_max: 0; give 1 to 65535")),
+                            Contains(HasSubstr("socket_bytes: 10; give 1024")),
+                            Contains(HasSubstr("reads_per_s: -1; give 0.000001"))));
+}
+
 }  // namespace
 }  // namespace touchstone::simulator::fleet

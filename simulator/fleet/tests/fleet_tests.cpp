@@ -300,5 +300,26 @@ TEST(Histogram, gives_quantiles_that_the_sample_supports_and_no_others) {
     EXPECT_FALSE(Histogram{}.quantile(500'000).has_value());
 }
 
+TEST(Fleet, nothing_gets_to_the_other_side_of_a_partition) {
+    auto sources = idle(200);
+    sources.publishing = {.process = PublishProcess::periodic, .every = 2 * s, .phase_spread = s};
+    sources.fan_out = {.to_class = 1, .receivers = 1};
+    auto callers = idle(10);
+    callers.publishing = sources.publishing;
+    callers.fan_out = {.to_class = 1, .receivers = 0};
+    auto model = fleet_of({sources, idle(40), callers}, 300 * s);
+    model.cost.nodes = 4;
+    EXPECT_EQ(Fleet{model}.run().classes[1].undelivered, 0U);
+    model.partitions = {
+        {.at = 100 * s, .duration = 100 * s, .is_apart = {true, false, false, false}}};
+    const auto outcome = Fleet{model}.run();
+    // Of each message's receivers, 2 * 1/4 * 3/4 are on the other side: of 10,000 messages to
+    // one, of 500 to forty.
+    EXPECT_NEAR(static_cast<double>(outcome.classes[1].undelivered),
+                (100.0 * 100 + 5.0 * 100 * 40) * 0.375, 3'000);
+    EXPECT_EQ(outcome.connected, 250U);
+    EXPECT_EQ(outcome.all().cut_off, 0U);
+}
+
 }  // namespace
 }  // namespace touchstone::simulator::fleet
