@@ -156,7 +156,7 @@ void Client::acknowledge(std::uint64_t count, Instant now) {
     for (; count > 0 && !pending.empty() && phase_ == Phase::connected; --count) {
         const Answer next = pending.front();
         pending.pop_front();
-        send(encoded_ack(next.type, next.packet_id, options_.version), now);
+        send_ack(next.type, next.packet_id, now);
     }
 }
 
@@ -166,9 +166,13 @@ void Client::send_raw(Bytes bytes) {
 
 void Client::on_bytes(ConnectionNumber connection, Bytes bytes, Instant now) {
     if (connection_ != connection || options_.only_raw) return;
-    append(partial_, bytes);
-    const Buffer whole = std::exchange(partial_, {});
-    Bytes rest = whole;
+    Buffer whole;
+    if (!partial_.empty()) {
+        append(partial_, bytes);
+        whole = std::exchange(partial_, {});
+        bytes = whole;
+    }
+    Bytes rest = bytes;
     while (connection_ == connection) {
         const auto frame = wire::take_frame(rest, packet_size_bytes_max, options_.version);
         if (frame && !frame.value()) break;
@@ -221,11 +225,9 @@ std::optional<Instant> Client::next_tick() const {
         if (keep_alive_ != Duration::zero() && !answer_deadline_) {
             consider(last_sent_at_ + keep_alive_);
         }
-        for (const auto& exchange : exchanges_) {
-            if (is_retrying() && exchange.is_on_connection) {
-                consider(exchange.sent_at + options_.retry_interval);
-            }
-        }
+        if (!is_retrying()) return next;
+        for (const auto& exchange : exchanges_)
+            if (exchange.is_on_connection) consider(exchange.sent_at + options_.retry_interval);
     }
     return next;
 }
@@ -375,7 +377,7 @@ void Client::on_ack(PacketType type, const wire::Ack& ack, Instant now) {
     if (exchange == exchanges_.end()) {
         // A PUBREC that nobody waits for is answered all the same, so that the server's side ends.
         if (type == PacketType::pubrec) {
-            send(encoded_ack(PacketType::pubrel, packet_id, options_.version), now);
+            send_ack(PacketType::pubrel, packet_id, now);
         }
         return;
     }
@@ -452,7 +454,10 @@ void Client::answer(Answers& answers, PacketType type, std::uint16_t packet_id, 
         // No earlier than those before it, so that the order is kept.
         due = std::max(due, pending.back().due);
     }
-    pending.insert(place, {type, packet_id, due});
+    if (place == pending.end())
+        pending.push_back({type, packet_id, due});
+    else
+        pending.insert(place, {type, packet_id, due});
     release(answers, now);
 }
 
@@ -463,7 +468,7 @@ void Client::release(Answers& answers, Instant now) {
         if (next.due > now || only_first == 0U) return;
         if (only_first) --*only_first;
         answers.pending.pop_front();
-        send(encoded_ack(next.type, next.packet_id, options_.version), now);
+        send_ack(next.type, next.packet_id, now);
     }
 }
 

@@ -186,8 +186,6 @@ public:
 private:
     static wire::PacketId packet_id_of(std::uint16_t raw);
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
-    static Buffer encoded_ack(wire::PacketType type, std::uint16_t packet_id,
-                              ProtocolVersion version);
 
     enum class Phase : std::uint8_t { offline, connecting, connected, crashed };
 
@@ -241,6 +239,7 @@ private:
     /// The connection is gone, by whose doing ever; tries again if `may_reconnect`.
     void lose_connection(Instant now, bool may_reconnect);
     void send(Bytes packet, Instant now);
+    void send_ack(wire::PacketType type, std::uint16_t packet_id, Instant now);
     void send_connect(Instant now);
     [[nodiscard]] Publication next_will();
     void send_subscribe(const std::vector<Wish>& wishes, Instant now);
@@ -278,6 +277,7 @@ private:
     Phase phase_ = Phase::offline;
     std::optional<ConnectionNumber> connection_;
     Buffer partial_;
+    Buffer built_;  // what is sent at the moment
 
     // Session State of the client (§4.1), with what its application wants.
     std::deque<Exchange> exchanges_;      // in the order of the first transmission

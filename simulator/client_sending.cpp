@@ -15,10 +15,10 @@ wire::PacketId Client::packet_id_of(std::uint16_t raw) {
     return wire::PacketId::from_wire(raw).value();
 }
 
-Buffer Client::encoded_ack(PacketType type, std::uint16_t packet_id, ProtocolVersion version) {
-    Buffer bytes;
-    wire::encode(bytes, type, {.packet_id = packet_id_of(packet_id)}, version);
-    return bytes;
+void Client::send_ack(PacketType type, std::uint16_t packet_id, Instant now) {
+    built_.clear();
+    wire::encode(built_, type, {.packet_id = packet_id_of(packet_id)}, options_.version);
+    send(built_, now);
 }
 
 void Client::send(Bytes packet, Instant now) {
@@ -149,7 +149,7 @@ void Client::send_publish(Exchange& exchange, Instant now) {
 }
 
 void Client::send_pubrel(Exchange& exchange, Instant now) {
-    send(encoded_ack(PacketType::pubrel, exchange.packet_id, options_.version), now);
+    send_ack(PacketType::pubrel, exchange.packet_id, now);
     exchange.is_on_connection = true;
     exchange.sent_at = now;
 }

@@ -20,17 +20,8 @@ public:
     /// The length counts too, so that adjacent pieces cannot flow into each other.
     void add(Bytes bytes) {
         add(static_cast<std::uint64_t>(bytes.size()));
-        std::uint64_t word = 0;
-        unsigned shift = 0;
-        for (const std::byte byte : bytes) {
-            word |= static_cast<std::uint64_t>(byte) << shift;
-            shift += 8;
-            if (shift < 64) continue;
-            add(word);
-            word = 0;
-            shift = 0;
-        }
-        if (shift != 0) add(word);
+        for (; bytes.size() > 8; bytes = bytes.subspan(8)) add(word_of(bytes.first<8>()));
+        if (!bytes.empty()) add(word_of(bytes));
     }
 
     [[nodiscard]] std::uint64_t value() const { return state_; }
@@ -44,6 +35,17 @@ public:
     }
 
 private:
+    /// At most 8 bytes, the first one the lowest.
+    [[nodiscard]] static std::uint64_t word_of(Bytes bytes) {
+        std::uint64_t word = 0;
+        unsigned shift = 0;
+        for (const std::byte byte : bytes) {
+            word |= static_cast<std::uint64_t>(byte) << shift;
+            shift += 8;
+        }
+        return word;
+    }
+
     std::uint64_t state_ = 0x2545'F491'4F6C'DD1DU;
 };
 

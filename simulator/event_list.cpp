@@ -9,10 +9,10 @@ namespace touchstone::simulator {
 namespace {
 
 /// For a heap whose front is the earliest.
-bool is_later(const EventList::Pending& a, const EventList::Pending& b) {
+constexpr auto is_later = [](const EventList::Pending& a, const EventList::Pending& b) {
     if (a.at != b.at) return a.at > b.at;
     return a.sequence > b.sequence;
-}
+};
 
 }  // namespace
 

@@ -70,12 +70,15 @@ ConnectionNumber Links::open(LinkIndex link, ConnectionEnd& client, Actor client
     return number;
 }
 
-void Links::put(ConnectionNumber connection, Direction to, Bytes bytes) {
+void Links::put(ConnectionNumber connection, Direction to, Bytes bytes, Bytes behind) {
     auto& outgoing = pipe(connection, to);
     if (pipe(connection, opposite(to)).is_over || outgoing.fin_waiting) return;
+    if (outgoing.waiting.empty()) outgoing.waiting.reserve(bytes.size() + behind.size());
     append(outgoing.waiting, bytes);
+    append(outgoing.waiting, behind);
     if (trace_ != nullptr) {
-        outgoing.recorder.on_sent(*trace_, engine_.now(), connection, to, bytes,
+        outgoing.recorder.on_sent(*trace_, engine_.now(), connection, to,
+                                  Bytes{outgoing.waiting}.last(bytes.size() + behind.size()),
                                   connections_[connection.raw()].version);
     }
 }
@@ -94,10 +97,15 @@ std::size_t Links::flush(ConnectionNumber connection, Direction to) {
     std::size_t entered_bytes = 0;
     if (!outgoing.waiting.empty() && outgoing.held_bytes < capacity_bytes) {
         entered_bytes = std::min(outgoing.waiting.size(), capacity_bytes - outgoing.held_bytes);
-        const auto begin = outgoing.waiting.begin();
-        const auto end = begin + static_cast<std::ptrdiff_t>(entered_bytes);
-        Piece piece{.kind = Piece::Kind::bytes, .due = {}, .bytes = Buffer(begin, end)};
-        outgoing.waiting.erase(begin, end);
+        Piece piece{.kind = Piece::Kind::bytes, .due = {}, .bytes = {}};
+        if (entered_bytes == outgoing.waiting.size()) {
+            piece.bytes = std::exchange(outgoing.waiting, {});
+        } else {
+            const auto begin = outgoing.waiting.begin();
+            const auto end = begin + static_cast<std::ptrdiff_t>(entered_bytes);
+            piece.bytes.assign(begin, end);
+            outgoing.waiting.erase(begin, end);
+        }
         outgoing.held_bytes += entered_bytes;
         launch(connection, to, std::move(piece));
     }
@@ -291,7 +299,10 @@ void Links::on_arrival(ConnectionNumber number, Direction direction) {
                        {.kind = Piece::Kind::reset, .due = {}, .bytes = {}});
                 break;
             case Piece::Kind::bytes:
-                append(incoming.ready, piece.bytes);
+                if (incoming.ready.empty())
+                    incoming.ready = std::move(piece.bytes);
+                else
+                    append(incoming.ready, piece.bytes);
                 has_new_bytes = true;
                 break;
             case Piece::Kind::fin:

@@ -81,7 +81,7 @@ public:
     ConnectionNumber open(LinkIndex link, ConnectionEnd& client, Actor client_actor);
     /// Puts bytes into the sender's buffer; they start at flush(). Without effect once this end is
     /// over.
-    void put(ConnectionNumber connection, Direction to, Bytes bytes);
+    void put(ConnectionNumber connection, Direction to, Bytes bytes, Bytes behind = {});
     /// How many bytes that are put now could enter the link at once.
     [[nodiscard]] std::size_t room_bytes(ConnectionNumber connection, Direction to) const;
     /// What was put and has not entered the link.

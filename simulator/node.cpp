@@ -251,7 +251,8 @@ std::optional<SessionView> Node::session(std::string_view client_id) const {
     for (auto& message : view->queue) {
         if (message) continue;
         const auto* const value = store_->find(owner.raw(), *key);
-        auto record = value == nullptr ? std::nullopt : storage::decode(*key, *value, wall_offset());
+        auto record =
+            value == nullptr ? std::nullopt : storage::decode(*key, *value, wall_offset());
         CHECK(record && std::holds_alternative<storage::MessageRecord>(*record));
         message = std::get<storage::MessageRecord>(*record).message;
         ++key;
@@ -419,19 +420,21 @@ void Node::deliver(ConnectionNumber number) {
     auto& attachment = found->second;
     // What is not taken stays in the link, so that the client gets stuck as it should.
     if (attachment.is_moving || attachment.is_stalled) return;
-    append(attachment.unconsumed, links_.take(number, Direction::to_broker));
-    if (attachment.unconsumed.empty()) return;
-    const unsigned shard = attachment.shard;
     // The core may close the connection, and the attachment with its bytes, before it returns.
-    Buffer bytes = std::exchange(attachment.unconsumed, {});
+    Buffer bytes = links_.take(number, Direction::to_broker);
+    if (!attachment.unconsumed.empty()) {
+        append(attachment.unconsumed, bytes);
+        bytes = std::exchange(attachment.unconsumed, {});
+    }
+    if (bytes.empty()) return;
+    const unsigned shard = attachment.shard;
     // A move takes along all from the CONNECT on; how much that is only the return value tells.
     const Intake intake = shards_[shard]->broker().on_bytes(attachment.id, bytes, core_now());
     CHECK(intake.consumed_bytes <= bytes.size());
     wanted_bytes_max_ = std::max(wanted_bytes_max_, intake.wanted_bytes);
     if (const auto still = attachments_.find(number); still != attachments_.end()) {
-        bytes.erase(bytes.begin(),
-                    bytes.begin() + static_cast<std::ptrdiff_t>(intake.consumed_bytes));
-        still->second.unconsumed = std::move(bytes);
+        still->second.unconsumed.assign(
+            bytes.begin() + static_cast<std::ptrdiff_t>(intake.consumed_bytes), bytes.end());
         CHECK((intake.next == Intake::Next::gone) == still->second.is_moving);
         // A driver that does not read does not notice an orderly end either.
         still->second.is_stalled = intake.next == Intake::Next::stalled;
@@ -523,8 +526,9 @@ void Node::finish_turn(unsigned index) {
     }
     shard.publish_presence();
     // What on_written lets the core send is written in the same turn.
-    for (auto unwritten = shard.take_unwritten(); !unwritten.empty();
-         unwritten = shard.take_unwritten()) {
+    for (;;) {
+        const auto& unwritten = shard.take_unwritten();
+        if (unwritten.empty()) break;
         for (const auto number : unwritten) {
             const auto entered_bytes = links_.flush(number, Direction::to_client);
             unwritten_bytes_max_ =

@@ -67,15 +67,17 @@ public:
     }
 
     /// Connections that were sent something since the last call, in the order of the first send.
-    [[nodiscard]] std::vector<ConnectionNumber> take_unwritten() {
-        std::vector<ConnectionNumber> taken;
-        for (const auto id : std::exchange(unwritten_, {})) {
+    /// Until the next call.
+    [[nodiscard]] const std::vector<ConnectionNumber>& take_unwritten() {
+        taken_.clear();
+        for (const auto id : unwritten_) {
             auto& slot = slots_[id.raw()];
             slot.is_unwritten = false;
             // Closed meanwhile: the link writes the rest on its own.
-            if (slot.number) taken.push_back(*slot.number);
+            if (slot.number) taken_.push_back(*slot.number);
         }
-        return taken;
+        unwritten_.clear();
+        return taken_;
     }
 
     std::optional<Instant> tick_at;  // of the tick that counts; others are outdated
@@ -88,13 +90,16 @@ public:
         } else {
             node_.links_.put(number_of(connection), Direction::to_client, bytes);
         }
-        if (std::exchange(slots_[connection.raw()].is_unwritten, true)) return;
-        unwritten_.push_back(connection);
+        note_unwritten(connection);
     }
     void send(ConnectionId connection, Bytes head, const MessageRef& message) override {
-        Buffer whole{head.begin(), head.end()};
-        append(whole, message->payload());
-        send(connection, whole);
+        if (node_.options_.defects.has(Defect::congested_tail_reorder)) {
+            Buffer whole{head.begin(), head.end()};
+            append(whole, message->payload());
+            return send(connection, whole);
+        }
+        node_.links_.put(number_of(connection), Direction::to_client, head, message->payload());
+        note_unwritten(connection);
     }
     void close(ConnectionId connection) override {
         const auto number = number_of(connection);
@@ -189,6 +194,10 @@ private:
         std::string what;
         QoS qos = QoS::at_least_once;
     };
+    void note_unwritten(ConnectionId connection) {
+        if (std::exchange(slots_[connection.raw()].is_unwritten, true)) return;
+        unwritten_.push_back(connection);
+    }
     void put_to_gateway(Item item) {
         node_.put(index_, node_.options_.shard_count, std::move(item));
     }
@@ -220,6 +229,7 @@ private:
     std::vector<Slot> slots_;  // by ConnectionId
     std::vector<std::uint32_t> free_;
     std::vector<ConnectionId> unwritten_;
+    std::vector<ConnectionNumber> taken_;  // from there, last
     std::vector<Presence> presence_;
     std::map<ConnectionNumber, Buffer> tails_;  // by the defect congested_tail_reorder
     Broker broker_;

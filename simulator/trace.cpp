@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "broker/base/check.hpp"
+#include "broker/base/hash.hpp"
 #include "broker/wire/packets.hpp"
 
 namespace touchstone::simulator {
@@ -131,11 +132,28 @@ ConnectionNumber Trace::add_connection(Actor client, Actor node) {
     return ConnectionNumber{static_cast<std::uint32_t>(connections.size() - 1)};
 }
 
+std::size_t Trace::slot_of(std::string_view payload) const {
+    auto slot = static_cast<std::size_t>(hash_of(payload, 0)) & (message_slots_.size() - 1);
+    while (message_slots_[slot] != no_message && messages[message_slots_[slot]].payload != payload)
+        slot = (slot + 1) & (message_slots_.size() - 1);
+    return slot;
+}
+
 std::uint32_t Trace::add_message(TracedMessage message) {
     if (message.payload.empty()) return no_message;
+    const auto put = [this](std::uint32_t index) {
+        auto& slot = message_slots_[slot_of(messages[index].payload)];
+        if (slot == no_message) slot = index;  // of two alike the first is found
+    };
     const auto index = static_cast<std::uint32_t>(messages.size());
-    message_by_payload_.emplace(message.payload, index);
     messages.push_back(std::move(message));
+    if (2 * messages.size() <= message_slots_.size()) {
+        put(index);
+        return index;
+    }
+    constexpr std::size_t slots_low = 1'024;
+    message_slots_.assign(std::max(slots_low, 2 * message_slots_.size()), no_message);
+    for (std::uint32_t known = 0; known <= index; ++known) put(known);
     return index;
 }
 
@@ -154,12 +172,21 @@ void Trace::add_packet_entry(Instant at, TraceEntry::Kind kind, Direction where,
 }
 
 std::uint32_t Trace::find_message(std::string_view payload) const {
-    const auto found = message_by_payload_.find(std::string{payload});
-    return found == message_by_payload_.end() ? no_message : found->second;
+    return message_slots_.empty() ? no_message : message_slots_[slot_of(payload)];
 }
 
 std::uint32_t Trace::add_packet(Instant at, ConnectionNumber connection, Direction direction,
                                 Bytes packet_bytes, ProtocolVersion version) {
+    Bytes rest = packet_bytes;
+    const auto frame = wire::take_frame(rest, recorded_packet_size_bytes_max, version);
+    const bool is_whole = frame && frame.value();
+    return add_packet(at, connection, direction, packet_bytes, is_whole ? &*frame.value() : nullptr,
+                      version);
+}
+
+std::uint32_t Trace::add_packet(Instant at, ConnectionNumber connection, Direction direction,
+                                Bytes packet_bytes, const wire::Frame* frame,
+                                ProtocolVersion version) {
     TracedPacket packet;
     packet.connection = connection;
     packet.direction = direction;
@@ -167,9 +194,7 @@ std::uint32_t Trace::add_packet(Instant at, ConnectionNumber connection, Directi
     packet.first_byte = static_cast<std::uint32_t>(bytes.size());
     packet.size_bytes = static_cast<std::uint32_t>(packet_bytes.size());
     append(bytes, packet_bytes);
-    Bytes rest = packet_bytes;
-    const auto frame = wire::take_frame(rest, recorded_packet_size_bytes_max, version);
-    packet.malformed = !frame || !frame.value() || !fill(packet, *this, *frame.value(), version);
+    packet.malformed = frame == nullptr || !fill(packet, *this, *frame, version);
     packets.push_back(std::move(packet));
     return static_cast<std::uint32_t>(packets.size() - 1);
 }
@@ -202,9 +227,12 @@ void StreamRecorder::on_sent(Trace& trace, Instant at, ConnectionNumber connecti
         bytes = partial_;
     }
     Bytes rest = bytes;
-    const auto record = [&](Bytes packet) {
+    const auto record = [&](Bytes packet, const wire::Frame* frame) {
         framed_bytes_ += packet.size();
-        const auto index = trace.add_packet(at, connection, direction, packet, version);
+        // Behind what is no packet there may be something that looks like one.
+        const auto index =
+            frame == nullptr ? trace.add_packet(at, connection, direction, packet, version)
+                             : trace.add_packet(at, connection, direction, packet, frame, version);
         underway_.push_back({framed_bytes_, index});
         trace.add_packet_entry(at, TraceEntry::Kind::sent, opposite(direction), index);
         return index;
@@ -212,7 +240,7 @@ void StreamRecorder::on_sent(Trace& trace, Instant at, ConnectionNumber connecti
     while (!rest.empty()) {
         const Bytes before = rest;
         if (unreadable_) {
-            record(rest);
+            record(rest, nullptr);
             rest = {};
             break;
         }
@@ -222,7 +250,7 @@ void StreamRecorder::on_sent(Trace& trace, Instant at, ConnectionNumber connecti
             continue;
         }
         if (!frame.value()) break;
-        const auto index = record(before.first(before.size() - rest.size()));
+        const auto index = record(before.first(before.size() - rest.size()), &*frame.value());
         if (trace.packets[index].malformed) unreadable_ = true;
         if (frame.value()->type != PacketType::connect) continue;
         // Copied by add_packet, so the version outlives `bytes`.
@@ -230,8 +258,7 @@ void StreamRecorder::on_sent(Trace& trace, Instant at, ConnectionNumber connecti
             version = connect.value().version;
         }
     }
-    Buffer left{rest.begin(), rest.end()};
-    partial_ = std::move(left);
+    partial_ = Buffer{rest.begin(), rest.end()};
 }
 
 void StreamRecorder::on_taken(Trace& trace, Instant at, Direction direction,

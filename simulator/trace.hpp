@@ -22,6 +22,7 @@
 #include "broker/base/strong.hpp"
 #include "broker/wire/frame.hpp"
 #include "broker/wire/types.hpp"
+#include "simulator/chunks.hpp"
 #include "simulator/clock.hpp"
 
 namespace touchstone::simulator {
@@ -302,7 +303,7 @@ public:
     std::vector<TracedClient> clients;  // empty in a trace that was made by hand
     std::vector<TracedConnection> connections;
     std::vector<TracedMessage> messages;
-    std::deque<TracedPacket> packets;
+    Chunks<TracedPacket> packets;
     std::vector<TraceEntry> entries;
     std::vector<TracedFault> faults;
     std::vector<TracedRules> access;  // in the order of their coming
@@ -336,6 +337,9 @@ public:
     /// as it is known.
     std::uint32_t add_packet(Instant at, ConnectionNumber connection, Direction direction,
                              Bytes packet, ProtocolVersion version);
+    /// The same of one whose frame is known; none: its bytes are no packet.
+    std::uint32_t add_packet(Instant at, ConnectionNumber connection, Direction direction,
+                             Bytes packet, const wire::Frame* frame, ProtocolVersion version);
 
     [[nodiscard]] Bytes bytes_of(const TracedPacket& packet) const {
         return Bytes{bytes}.subspan(packet.first_byte, packet.size_bytes);
@@ -348,7 +352,10 @@ public:
     [[nodiscard]] const std::string& name_of(Actor actor) const { return actors[actor.raw()]; }
 
 private:
-    std::map<std::string, std::uint32_t, std::less<>> message_by_payload_;
+    /// Where the message with this payload is found, or is to be put.
+    [[nodiscard]] std::size_t slot_of(std::string_view payload) const;
+
+    std::vector<std::uint32_t> message_slots_;  // by hash of the payload: index into `messages`
 };
 
 /// Cuts the bytes of one direction of one connection into packets as they are sent, and knows which

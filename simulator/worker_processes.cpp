@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -104,6 +105,11 @@ private:
     }
 
     [[noreturn]] void serve(const Worker& self, const std::array<int, 2>& lines, pid_t parent) {
+        // What a run has freed the next one takes, and need not have from the kernel page by page.
+        constexpr int kept_bytes_max = 1 << 30;
+        constexpr int mapped_bytes_low = 32 << 20;
+        ::mallopt(M_TRIM_THRESHOLD, kept_bytes_max);
+        ::mallopt(M_MMAP_THRESHOLD, mapped_bytes_low);
         // It ends with its parent, and only the parent decides what a signal means.
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent) ::_exit(0);

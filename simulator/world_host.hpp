@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -64,9 +65,8 @@ public:
     template <class Call>
     void act(Call call) {
         call(client_, client_now());
-        for (const auto number : std::exchange(unwritten_, {})) {
-            world_.links_.flush(number, Direction::to_broker);
-        }
+        for (const auto number : unwritten_) world_.links_.flush(number, Direction::to_broker);
+        unwritten_.clear();
         arm_timer();
     }
 
@@ -129,22 +129,24 @@ public:
         ++attempts_;
     }
     std::uint32_t receive(ConnectionNumber number, const wire::Publish& publish) override {
-        inbound_.push_back({number,
-                            packet_of(publish),
-                            {.topic = std::string{publish.topic},
-                             .payload = std::string{as_text(publish.payload)},
-                             .qos = publish.qos,
-                             .retain = publish.retain,
-                             .expiry_s = std::nullopt}});
+        inbound_.push_back({number, packet_of(publish), label_of(as_text(publish.payload)), {}});
+        if (other_end_ != nullptr) {
+            inbound_.back().publication = std::make_unique<Publication>(
+                Publication{.topic = std::string{publish.topic},
+                            .payload = std::string{as_text(publish.payload)},
+                            .qos = publish.qos,
+                            .retain = publish.retain,
+                            .expiry_s = std::nullopt});
+        }
         return static_cast<std::uint32_t>(inbound_.size() - 1);
     }
     void deliver(std::uint32_t received) override {
         const auto& inbound = inbound_[received];
-        const auto& publication = inbound.publication;
-        received_.push_back(label_of(publication.payload));
+        received_.push_back(inbound.label);
         world_.trace_.add({world_.engine_.now(), TraceEntry::Kind::delivered, Direction::to_client,
                            actor_, inbound.connection, inbound.packet});
         if (other_end_ == nullptr) return;
+        const auto& publication = *inbound.publication;
         // What this end has brought comes back as a subscriber's copy, or as a Retained Message.
         const bool is_own = brought_.contains(publication.payload);
         const bool has_echo = client_.options().defects.has(ClientDefect::bridge_echo_retained);
@@ -175,10 +177,12 @@ private:
         for (auto& index = arrivals_begin_;;) {
             CHECK(index < trace.entries.size());
             const auto& entry = trace.entries[index++];
-            if (entry.kind != TraceEntry::Kind::arrived || entry.actor != actor_) continue;
+            if (entry.kind != TraceEntry::Kind::arrived || entry.actor != actor_ ||
+                entry.type != wire::PacketType::publish)
+                continue;
             const auto& packet = trace.packets[entry.index];
-            if (packet.direction == Direction::to_client && packet.topic == publish.topic &&
-                packet.type == wire::PacketType::publish && packet.packet_id == packet_id) {
+            if (packet.direction == Direction::to_client && packet.packet_id == packet_id &&
+                packet.topic == publish.topic) {
                 return entry.index;
             }
         }
@@ -207,8 +211,9 @@ private:
 
     struct Inbound {
         ConnectionNumber connection;
-        std::uint32_t packet;  // index into Trace::packets
-        Publication publication;
+        std::uint32_t packet;                      // index into Trace::packets
+        std::string label;                         // of the payload
+        std::unique_ptr<Publication> publication;  // of the end of a bridge
     };
 
     World& world_;

@@ -47,16 +47,12 @@ std::optional<std::uint64_t> copies_max(const History& history, std::uint32_t se
 Failures check_acknowledged(const Trace& trace, const History& history) {
     using What = FlowTracker::What;
     const auto published = arrivals(trace);
-    FlowTracker tracker;
     std::map<Key, std::uint64_t> started;
     std::set<Key> acknowledged;
     Failures failures;
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto seen = tracker.step(trace, history, trace.entries[index]);
-        if (seen.packet == nullptr || seen.flow.message == no_message ||
-            seen.flow.qos != QoS::at_least_once) {
-            continue;
-        }
+    for (const auto& step : history.flows(Direction::to_client).steps()) {
+        const auto& seen = step.seen;
+        if (seen.flow.message == no_message || seen.flow.qos != QoS::at_least_once) continue;
         const Key key{seen.session, seen.flow.message};
         if (seen.what == What::finished) acknowledged.insert(key);
         const bool is_start = seen.what == What::started || seen.what == What::started_in_use ||
@@ -71,9 +67,9 @@ Failures check_acknowledged(const Trace& trace, const History& history) {
         const auto came = first_arrivals(trace).at(seen.flow.message);
         if (history.is_broken(history.sessions[seen.session].node, came)) continue;
         failures.push_back(
-            {index, fmt::format("{} was sent {} as another message although it had been "
-                                "acknowledged and was not published again",
-                                describe(trace, seen.flow), whose(history, seen))});
+            {step.entry, fmt::format("{} was sent {} as another message although it had been "
+                                     "acknowledged and was not published again",
+                                     describe(trace, seen.flow), whose(history, seen))});
     }
     return failures;
 }

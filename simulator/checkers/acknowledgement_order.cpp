@@ -5,9 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
-#include <map>
+#include <array>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
@@ -31,42 +32,65 @@ std::optional<PacketType> answer_to(const TracedPacket& packet) {
     return std::nullopt;
 }
 
+/// What one end of a connection owes the other: for each type of answer, the identifiers in the
+/// order of their coming.
+class Owed {
+public:
+    void add(PacketType answer, std::uint16_t packet_id) { list_of(answer).push_back(packet_id); }
+    /// The identifier that is owed longer than this one, which is not owed any more; nothing: none
+    /// is, or this was of its own accord, for a resumed or repeated flow.
+    std::optional<std::uint16_t> take(PacketType answer, std::uint16_t packet_id) {
+        auto& list = list_of(answer);
+        const auto place = std::ranges::find(list, packet_id);
+        if (place == list.end()) return std::nullopt;
+        const auto longest = list.front();
+        const bool is_longest = place == list.begin();
+        list.erase(place);
+        return is_longest ? std::nullopt : std::optional{longest};
+    }
+
+private:
+    std::vector<std::uint16_t>& list_of(PacketType answer) {
+        return lists_[static_cast<std::size_t>(answer) -
+                      static_cast<std::size_t>(PacketType::puback)];
+    }
+    std::array<std::vector<std::uint16_t>, 4> lists_;  // PUBACK to PUBCOMP
+};
+
+constexpr bool is_answer_type(PacketType type) {
+    return type == PacketType::puback || type == PacketType::pubrec || type == PacketType::pubrel ||
+           type == PacketType::pubcomp;
+}
+
 /// Answers in `direction`.
 void check(const Trace& trace, const History& history, Direction direction, Failures& failures) {
     const bool is_of_broker = direction == Direction::to_client;
-    // connection, type of the answer → identifiers in the order of their coming
-    std::map<std::pair<ConnectionNumber, PacketType>, std::deque<std::uint16_t>> owed;
+    std::vector<Owed> owed(history.connections.size());
     std::set<Actor> scripted;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
         // What it answers from now on may be what the scenario says.
         if (entry.kind == TraceEntry::Kind::scripted && !is_of_broker) scripted.insert(entry.actor);
+        if (!entry.is_flow && !is_answer_type(entry.type)) continue;
         const auto* packet =
             is_of_broker ? taken_by_broker(trace, entry) : taken_by_client(trace, entry);
         if (packet != nullptr) {
-            if (const auto answer = answer_to(*packet)) {
-                owed[{packet->connection, *answer}].push_back(packet->packet_id);
-            }
+            if (const auto answer = answer_to(*packet))
+                owed[packet->connection.raw()].add(*answer, packet->packet_id);
             continue;
         }
         const auto* answer =
             is_of_broker ? sent_by_broker(trace, entry) : sent_by_client(trace, entry);
-        if (answer == nullptr || scripted.contains(entry.actor)) continue;
-        const auto list = owed.find({answer->connection, answer->type});
-        if (list == owed.end()) continue;
-        auto& queue = list->second;
-        const auto place = std::ranges::find(queue, answer->packet_id);
-        // A PUBREL of its own accord, for a resumed or repeated flow.
-        if (place == queue.end()) continue;
-        if (place != queue.begin()) {
-            failures.push_back(
-                {index, fmt::format("{} for id {} was sent {} '{}' before the one for id {}, which "
-                                    "is owed longer",
-                                    wire::name_of(answer->type), answer->packet_id,
-                                    is_of_broker ? "to" : "by",
-                                    history.of(answer->connection).client_id, queue.front())});
-        }
-        queue.erase(place);
+        if (answer == nullptr || !is_answer_type(answer->type) || scripted.contains(entry.actor))
+            continue;
+        const auto longer = owed[answer->connection.raw()].take(answer->type, answer->packet_id);
+        if (!longer) continue;
+        failures.push_back(
+            {index,
+             fmt::format("{} for id {} was sent {} '{}' before the one for id {}, which "
+                         "is owed longer",
+                         wire::name_of(answer->type), answer->packet_id, is_of_broker ? "to" : "by",
+                         history.of(answer->connection).client_id, *longer)});
     }
 }
 

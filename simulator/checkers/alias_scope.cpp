@@ -16,6 +16,7 @@ Failures check_alias_scope(const Trace& trace, const History& history) {
     Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
+        if (entry.type != wire::PacketType::publish) continue;
         const auto* by_client = sent_by_client(trace, entry);
         const auto* packet = by_client != nullptr ? by_client : sent_by_broker(trace, entry);
         const bool has_alias = packet != nullptr && packet->type == wire::PacketType::publish &&

@@ -9,7 +9,7 @@ namespace touchstone::simulator {
 
 Failures check_byte_order(const Trace& trace, const History& history) {
     Failures failures;
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+    for (const auto index : history.landmarks) {
         const auto& entry = trace.entries[index];
         if (entry.kind != TraceEntry::Kind::sent) continue;
         const auto& packet = trace.packets[entry.index];

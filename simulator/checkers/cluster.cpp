@@ -68,7 +68,7 @@ bool is_judged(const Trace& trace) {
 /// united, and an operator is told.
 void check_reports(const Trace& trace, const History& history, Failures& failures) {
     constexpr Duration long_ago = std::chrono::seconds{10};  // a takeover does not take so long
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+    for (const auto index : history.landmarks) {
         const auto* const packet = sent_by_broker(trace, trace.entries[index]);
         if (packet == nullptr || packet->type != wire::PacketType::disconnect ||
             packet->reason != ReasonCode::session_taken_over)

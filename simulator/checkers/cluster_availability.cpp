@@ -18,7 +18,7 @@ namespace {
 /// Which nodes a node reaches, entry by entry.
 class Reached {
 public:
-    explicit Reached(const Trace& trace) : trace_{trace} {
+    Reached(const Trace& trace, const History& history) : trace_{trace} {
         for (const auto& node : trace.nodes)
             if (node.actor != trace.cluster.one_broker) nodes_.push_back(node.actor);
         const bool has_replicants = std::ranges::any_of(
@@ -31,7 +31,8 @@ public:
             changes_.insert(one.ended_at);
             pauses_.push_back(&one);
         }
-        for (const auto& entry : trace.entries) {
+        for (const auto index : history.landmarks) {
+            const auto& entry = trace.entries[index];
             const bool is_change = entry.kind == TraceEntry::Kind::node_started ||
                                    entry.kind == TraceEntry::Kind::node_stopped ||
                                    entry.kind == TraceEntry::Kind::node_crashed;
@@ -125,7 +126,7 @@ void check_answers(const Trace& trace, const History& history, Failures& failure
                  connection.client_id, trace.name_of(connection.node),
                  std::chrono::duration_cast<std::chrono::milliseconds>(until - since).count())});
     };
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+    for (const auto index : history.landmarks) {
         const auto& entry = trace.entries[index];
         if (const auto* packet = taken_by_broker(trace, entry)) {
             if (packet->type == wire::PacketType::subscribe)
@@ -160,8 +161,8 @@ Failures check_declared_availability(const Trace& trace, const History& history)
         return cluster.minority_refuses || cluster.is_replicant(node) ? cluster.converges_within
                                                                       : excused + progress_time;
     };
-    Reached reached{trace};
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+    Reached reached{trace, history};
+    for (const auto index : history.landmarks) {
         const auto& entry = trace.entries[index];
         reached.step(entry.at);
         const auto* packet = sent_by_broker(trace, entry);

@@ -22,7 +22,8 @@ namespace {
 std::map<std::uint32_t, std::vector<std::string>> unanswered_filters(const Trace& trace,
                                                                      const History& history) {
     std::map<std::pair<ConnectionNumber, std::uint16_t>, const TracedPacket*> asked;
-    for (const auto& entry : trace.entries) {
+    for (const auto index : history.landmarks) {
+        const auto& entry = trace.entries[index];
         if (const auto* packet = taken_by_broker(trace, entry)) {
             if (packet->type == wire::PacketType::subscribe) {
                 asked[{packet->connection, packet->packet_id}] = packet;

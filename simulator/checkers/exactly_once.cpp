@@ -58,12 +58,12 @@ Instant spread_by(const Trace& trace, const History& history, std::uint32_t mess
 /// A client that makes two flows of one publication, without having lost the first with its state.
 void check_publishers(const Trace& trace, const History& history, Failures& failures) {
     using What = FlowTracker::What;
-    FlowTracker tracker{Direction::to_broker};
+    FlowReader flows{history, Direction::to_broker};
     std::map<Actor, std::set<std::uint32_t>> started;  // messages of unforgotten flows
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
         if (entry.kind == TraceEntry::Kind::forgot) started.erase(entry.actor);
-        const auto seen = tracker.step(trace, history, entry);
+        const auto& seen = flows.at(index);
         const bool is_start = seen.what == What::started || seen.what == What::started_in_use ||
                               seen.what == What::started_with_dup;
         if (!is_start || seen.flow.message == no_message || seen.flow.qos != QoS::exactly_once) {
@@ -82,7 +82,7 @@ void check_publishers(const Trace& trace, const History& history, Failures& fail
 Failures check_exactly_once(const Trace& trace, const History& history) {
     using What = FlowTracker::What;
     const auto published = publications(trace, history);
-    FlowTracker tracker;
+    FlowReader flows{history};
     std::map<Key, std::uint64_t> sent;
     std::map<Key, std::uint64_t> delivered;
     Failures failures;
@@ -119,7 +119,7 @@ Failures check_exactly_once(const Trace& trace, const History& history) {
 
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
-        const auto seen = tracker.step(trace, history, entry);
+        const auto& seen = flows.at(index);
         if (const auto* packet = sent_by_broker(trace, entry)) {
             const auto session = history.session_of(*packet);
             const bool is_first = packet->qos == QoS::at_most_once || seen.what == What::started ||

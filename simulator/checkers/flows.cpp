@@ -200,6 +200,21 @@ FlowTracker::Observation FlowTracker::on_answer(std::uint32_t sender, const Trac
     return finished;
 }
 
+FlowLog::FlowLog(const Trace& trace, const History& history, Direction direction)
+    : tracker_{direction} {
+    using What = FlowTracker::What;
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto seen = tracker_.step(trace, history, trace.entries[index]);
+        if (seen.packet == nullptr) continue;
+        const bool is_publish = seen.what != What::finished && seen.what != What::released;
+        const auto in_flight = is_publish
+                                   ? std::ranges::count(tracker_.unfinished(seen.sender),
+                                                        seen.flow.connection, &Flow::connection)
+                                   : 0;
+        steps_.push_back({index, seen, static_cast<std::uint32_t>(in_flight)});
+    }
+}
+
 std::map<std::uint32_t, Instant> first_arrivals(const Trace& trace) {
     std::map<std::uint32_t, Instant> instants;
     for (const auto& entry : trace.entries) {

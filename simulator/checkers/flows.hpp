@@ -162,6 +162,47 @@ private:
     std::map<std::pair<Actor, std::uint32_t>, std::int64_t> copies_;  // by node and message
 };
 
+/// What a FlowTracker observes in a whole trace: for all who need no more than that.
+class FlowLog {
+public:
+    FlowLog(const Trace& trace, const History& history, Direction direction);
+
+    struct Step {
+        std::size_t entry = 0;
+        FlowTracker::Observation seen;  // of which `packet` is there
+        std::uint32_t in_flight = 0;    // of a PUBLISH: flows that are unfinished on its connection
+    };
+    /// In the order of the entries.
+    [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
+    /// Flows that are unfinished at the end of the run.
+    [[nodiscard]] const std::vector<Flow>& unfinished(std::uint32_t sender) const {
+        return tracker_.unfinished(sender);
+    }
+
+private:
+    mutable FlowTracker tracker_;
+    std::vector<Step> steps_;
+};
+
+/// Goes through a FlowLog beside a walk through the entries of its trace.
+class FlowReader {
+public:
+    explicit FlowReader(const History& history, Direction direction = Direction::to_client)
+        : steps_{history.flows(direction).steps()} {}
+
+    /// What is observed at that entry. To be asked of entries in ascending order.
+    [[nodiscard]] const FlowTracker::Observation& at(std::size_t entry) {
+        static const FlowTracker::Observation nothing{};
+        while (next_ < steps_.size() && steps_[next_].entry < entry) ++next_;
+        if (next_ == steps_.size() || steps_[next_].entry != entry) return nothing;
+        return steps_[next_].seen;
+    }
+
+private:
+    const std::vector<FlowLog::Step>& steps_;
+    std::size_t next_ = 0;
+};
+
 /// When a PUBLISH of each message came to a broker first.
 [[nodiscard]] std::map<std::uint32_t, Instant> first_arrivals(const Trace& trace);
 

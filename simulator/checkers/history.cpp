@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "simulator/checkers/flows.hpp"
+
 namespace touchstone::simulator {
 
 using wire::PacketType;
@@ -10,6 +12,31 @@ using wire::PropertyId;
 namespace {
 
 constexpr std::uint32_t expires_never = 0xFFFF'FFFF;
+
+/// History::landmarks
+bool is_landmark(const TraceEntry& entry) {
+    using Kind = TraceEntry::Kind;
+    if (entry.kind == Kind::published || entry.kind == Kind::delivered) return false;
+    if (entry.kind != Kind::sent && entry.kind != Kind::arrived) return true;
+    switch (entry.type) {
+        case PacketType::publish:
+        case PacketType::puback:
+        case PacketType::pubrec:
+        case PacketType::pubrel:
+        case PacketType::pubcomp:
+        case PacketType::pingreq:
+        case PacketType::pingresp: return false;
+        case PacketType::connect:
+        case PacketType::connack:
+        case PacketType::subscribe:
+        case PacketType::suback:
+        case PacketType::unsubscribe:
+        case PacketType::unsuback:
+        case PacketType::disconnect:
+        case PacketType::auth: return true;
+    }
+    return true;  // bytes that are no packet
+}
 
 }  // namespace
 
@@ -25,6 +52,8 @@ History::History(const Trace& trace) {
         const auto& entry = trace.entries[index];
         using Kind = TraceEntry::Kind;
         note_activity(entry);
+        if (!is_landmark(entry)) continue;
+        landmarks.push_back(index);
         switch (entry.kind) {
             case Kind::arrived: {
                 const auto& packet = trace.packets[entry.index];
@@ -61,14 +90,10 @@ History::History(const Trace& trace) {
             case Kind::node_stopped: on_node_down(trace, index, entry.actor); break;
             case Kind::node_started: on_node_up(trace, index, entry.actor); break;
             case Kind::opening: on_opening(index, entry.actor, entry.connection); break;
+            case Kind::fault_began: on_fault(entry.actor, trace.faults[entry.index]); break;
             case Kind::opened:
             case Kind::published:
             case Kind::delivered:
-            case Kind::fault_began:
-                if (entry.index < trace.faults.size()) {
-                    on_fault(entry.actor, trace.faults[entry.index]);
-                }
-                break;
             case Kind::fault_ended:
             case Kind::settle_began:
             case Kind::alarmed:
@@ -79,6 +104,9 @@ History::History(const Trace& trace) {
             case Kind::scripted: break;
         }
     }
+    for (const auto direction : both_flow_directions)
+        flows_[static_cast<std::size_t>(direction)] =
+            std::make_shared<const FlowLog>(trace, *this, direction);
     accepted = accepted_messages(trace, *this);
     missing = missing_messages(trace, *this);
 }
@@ -245,6 +273,7 @@ void History::on_node_down(const Trace& trace, std::size_t entry, Actor node) {
         keep_unanswered(trace, ConnectionNumber{number});
         on_broker_end(entry, ConnectionNumber{number}, ConnectionHistory::End::with_process);
     }
+    last_activity_.resize(sessions.size());
     for (auto& [key, session] : current_session_) {
         if (key.first != node.raw() || session == no_session) continue;
         const auto& last = of(sessions[session].connections.back());
@@ -274,7 +303,9 @@ void History::on_node_up(const Trace& trace, std::size_t entry, Actor node) {
 void History::note_activity(const TraceEntry& entry) {
     if (entry.connection.raw() >= connections.size()) return;
     const auto session = of(entry.connection).session;
-    if (session != no_session) last_activity_[session] = entry.at;
+    if (session == no_session) return;
+    if (session >= last_activity_.size()) last_activity_.resize(sessions.size());
+    last_activity_[session] = entry.at;
 }
 
 bool History::is_another(const Trace& trace, const ConnectionHistory& connection,
@@ -377,6 +408,11 @@ bool History::may_be_lost(const Trace& trace, Actor node, Instant taken_at) cons
         return crash.node == node && taken_at <= crash.at &&
                std::min(crash.unsynced_since - within, crash.broken_since) <= taken_at;
     });
+}
+
+bool History::has_broken() const {
+    return std::ranges::any_of(crashes_,
+                               [](const Crash& crash) { return crash.broken_since != never; });
 }
 
 bool History::is_broken(Actor node, Instant from, Instant to) const {

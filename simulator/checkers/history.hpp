@@ -2,9 +2,11 @@
 // checkers: as it looked at the broker's border, without asking the broker.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -112,9 +114,18 @@ struct Missing {
     std::uint32_t session = no_session;
 };
 
+class FlowLog;
+
 class History {
 public:
     explicit History(const Trace& trace);
+
+    /// Entries that are neither a part of a flow nor a PUBLISH of QoS 0, a publication, a delivery
+    /// or a ping, in order: few.
+    std::vector<std::size_t> landmarks;
+    [[nodiscard]] const FlowLog& flows(Direction direction) const {
+        return *flows_[static_cast<std::size_t>(direction)];
+    }
 
     std::vector<ConnectionHistory> connections;  // by ConnectionNumber
     std::vector<SessionHistory> sessions;        // in the order of their beginning
@@ -179,6 +190,8 @@ public:
     [[nodiscard]] bool is_broken(Actor node, Instant at) const { return is_broken(node, at, at); }
     /// The same for all of a connection that may be in storage.
     [[nodiscard]] bool is_broken(const Trace& trace, const ConnectionHistory& connection) const;
+    /// Whether any disk has ever lied.
+    [[nodiscard]] bool has_broken() const;
     /// Whether the node's disk takes nothing, or did not a moment ago.
     [[nodiscard]] bool is_refusing(Actor node, Instant at) const;
     /// Of a trace that was made by hand: the instant of its last entry.
@@ -236,14 +249,15 @@ private:
         Instant broken_since = never;
     };
     std::vector<Crash> crashes_;
-    std::map<std::uint32_t, Instant> last_activity_;                         // by session
+    std::vector<Instant> last_activity_;                                     // by session
     std::map<std::pair<std::uint32_t, std::string>, Instant> broken_since_;  // node, id
     struct Pause {
         Instant from;
         Instant to;
     };
-    std::map<Actor, std::vector<Pause>> pauses_;    // of each node, in order
-    std::map<Actor, std::vector<Pause>> refusals_;  // of its disk
+    std::map<Actor, std::vector<Pause>> pauses_;           // of each node, in order
+    std::map<Actor, std::vector<Pause>> refusals_;         // of its disk
+    std::array<std::shared_ptr<const FlowLog>, 2> flows_;  // by Direction
 };
 
 }  // namespace touchstone::simulator

@@ -18,9 +18,8 @@ Failures check_namespace_independence(const Trace& trace, const History& history
     std::map<std::uint32_t, std::size_t> crossing;  // packet that is not handed over yet → entry
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
-        const auto* packet = taken_by_client(trace, entry);
-        const bool is_new = packet != nullptr && packet->type == wire::PacketType::publish &&
-                            packet->qos != QoS::at_most_once && !packet->dup;
+        const auto* packet = entry.is_flow ? taken_by_client(trace, entry) : nullptr;
+        const bool is_new = packet != nullptr && !packet->dup;
         if (is_new) {
             const auto& unfinished = flows.unfinished(entry.actor.raw());
             const bool is_crossing = requests.is_open(entry.actor, packet->packet_id) ||
@@ -28,7 +27,8 @@ Failures check_namespace_independence(const Trace& trace, const History& history
                                                        &Flow::packet_id) != unfinished.end();
             if (is_crossing) crossing.emplace(entry.index, index);
         }
-        if (entry.kind == TraceEntry::Kind::delivered) crossing.erase(entry.index);
+        if (entry.kind == TraceEntry::Kind::delivered && !crossing.empty())
+            crossing.erase(entry.index);
         flows.step(trace, history, entry);
         requests.step(trace, entry);
     }

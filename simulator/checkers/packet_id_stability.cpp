@@ -12,12 +12,11 @@ namespace {
 
 void check(const Trace& trace, const History& history, Direction direction, Failures& failures) {
     using What = FlowTracker::What;
-    FlowTracker tracker{direction};
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto seen = tracker.step(trace, history, trace.entries[index]);
+    for (const auto& step : history.flows(direction).steps()) {
+        const auto& seen = step.seen;
         const auto complain = [&](std::string_view what) {
-            failures.push_back({index, fmt::format("{} {} {}", describe(trace, seen.flow), what,
-                                                   whose(history, seen))});
+            failures.push_back({step.entry, fmt::format("{} {} {}", describe(trace, seen.flow),
+                                                        what, whose(history, seen))});
         };
         if (seen.what == What::started_with_dup) {
             complain("was sent with DUP 1, but has no unfinished flow with this identifier,");

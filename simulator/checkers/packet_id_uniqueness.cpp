@@ -16,13 +16,13 @@ namespace {
 
 void check_flows(const Trace& trace, const History& history, Direction direction,
                  Failures& failures) {
-    FlowTracker tracker{direction};
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto seen = tracker.step(trace, history, trace.entries[index]);
+    for (const auto& step : history.flows(direction).steps()) {
+        const auto& seen = step.seen;
         if (seen.what != FlowTracker::What::started_in_use) continue;
-        failures.push_back({index, fmt::format("{} was sent {} while another flow with this "
-                                               "identifier was unfinished",
-                                               describe(trace, seen.flow), whose(history, seen))});
+        failures.push_back(
+            {step.entry, fmt::format("{} was sent {} while another flow with this "
+                                     "identifier was unfinished",
+                                     describe(trace, seen.flow), whose(history, seen))});
     }
 }
 

@@ -4,7 +4,8 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <optional>
+#include <vector>
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
@@ -42,7 +43,8 @@ std::string excess_of(const TracedPacket& packet, const Limits& limits) {
 }  // namespace
 
 Failures check_peer_limits(const Trace& trace, const History& history) {
-    std::map<ConnectionNumber, Limits> announced;  // as the client knows them
+    std::vector<std::optional<Limits>> announced(history.connections.size());  // as the client
+                                                                               // knows them
     Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
@@ -58,11 +60,11 @@ Failures check_peer_limits(const Trace& trace, const History& history) {
             limits.qos_max = properties.integer(PropertyId::maximum_qos).value_or(limits.qos_max);
             limits.topic_alias_max =
                 properties.integer(PropertyId::topic_alias_maximum).value_or(0);
-            announced[packet->connection] = limits;
+            announced[packet->connection.raw()] = limits;
         } else if (const auto* sent = sent_by_client(trace, entry)) {
-            const auto limits = announced.find(sent->connection);
-            if (limits == announced.end()) continue;
-            const auto excess = excess_of(*sent, limits->second);
+            const auto& limits = announced[sent->connection.raw()];
+            if (!limits) continue;
+            const auto excess = excess_of(*sent, *limits);
             if (excess.empty()) continue;
             failures.push_back({index, fmt::format("{} of '{}' {}", wire::name_of(sent->type),
                                                    trace.name_of(entry.actor), excess)});

@@ -18,11 +18,11 @@ constexpr std::string_view begin_of_topic = "$SYS/brokers/";
 }  // namespace
 
 Failures check_presence_order(const Trace& trace, const History& history) {
-    FlowTracker tracker;
+    FlowReader flows{history};
     std::map<std::pair<std::uint32_t, std::string>, std::string> last;  // session, client → event
     Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto seen = tracker.step(trace, history, trace.entries[index]);
+        const auto& seen = flows.at(index);
         const auto* packet = sent_by_broker(trace, trace.entries[index]);
         const bool is_new =
             packet != nullptr && packet->type == wire::PacketType::publish &&

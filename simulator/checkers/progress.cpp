@@ -89,12 +89,10 @@ void check_backlog(const Trace& trace, const History& history, Failures& failure
     const auto settled =
         std::ranges::find(trace.entries, TraceEntry::Kind::settle_began, &TraceEntry::kind);
     if (!trace.end.known || settled == trace.entries.end()) return;
-    FlowTracker tracker;
+    const auto& flows = history.flows(Direction::to_client);
     std::map<ConnectionNumber, Instant> last_moved;
-    for (const auto& entry : trace.entries) {
-        const auto seen = tracker.step(trace, history, entry);
-        if (seen.packet != nullptr) last_moved[seen.packet->connection] = entry.at;
-    }
+    for (const auto& step : flows.steps())
+        last_moved[step.seen.packet->connection] = trace.entries[step.entry].at;
     const Instant end = history.end_of_run(trace);
     for (std::uint32_t index = 0; index < history.sessions.size(); ++index) {
         const auto& session = history.sessions[index];
@@ -105,7 +103,7 @@ void check_backlog(const Trace& trace, const History& history, Failures& failure
             std::ranges::find(trace.end.sessions, session.client_id, &TracedSession::client_id);
         if (view == trace.end.sessions.end() || view->queue.empty()) continue;
         const auto in_flight =
-            std::ranges::count(tracker.unfinished(index), number, &Flow::connection);
+            std::ranges::count(flows.unfinished(index), number, &Flow::connection);
         if (static_cast<std::uint64_t>(in_flight) >= connection.window) continue;
         const Instant begin = trace.entries[connection.connack_entry].at;
         const Instant moved = std::max(begin, last_moved[number]);

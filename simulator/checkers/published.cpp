@@ -25,6 +25,8 @@ Failures check_published(const Trace& trace, const History& history) {
     Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
+        if (entry.type != wire::PacketType::publish && entry.type != wire::PacketType::connect)
+            continue;
         const auto* const taken = taken_by_broker(trace, entry);
         const auto* const packet = taken != nullptr ? taken : sent_by_broker(trace, entry);
         if (packet == nullptr || packet->message != no_message) continue;

@@ -10,7 +10,7 @@ namespace touchstone::simulator {
 
 Failures check_reading(const Trace& trace, const History& history) {
     Failures failures;
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+    for (const auto index : history.landmarks) {
         const auto* packet = sent_by_broker(trace, trace.entries[index]);
         const bool is_reproach = packet != nullptr &&
                                  packet->reason == ReasonCode::malformed_packet &&

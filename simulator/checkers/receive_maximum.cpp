@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <set>
+#include <vector>
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
@@ -26,25 +26,26 @@ std::uint32_t announced(const Trace& trace, const TracedPacket& connack) {
 
 Failures check_receive_maximum(const Trace& trace, const History& history) {
     struct Watched {
+        bool is_on = false;  // the broker has sent something on it
         std::uint32_t maximum = 65'535;
         std::set<std::uint16_t> unfinished;
         std::size_t overrun_entry = no_entry;
     };
-    std::map<ConnectionNumber, Watched> watched;
+    std::vector<Watched> watched(history.connections.size());
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
         if (const auto* packet = sent_by_broker(trace, entry)) {
             if (history.of(packet->connection).version != ProtocolVersion::v5) continue;
-            auto& one = watched[packet->connection];
+            auto& one = watched[packet->connection.raw()];
+            one.is_on = true;
             if (packet->type == PacketType::connack && !is_failure(packet->reason)) {
                 one.maximum = announced(trace, *packet);
             }
             const bool refuses = packet->type == PacketType::pubrec && is_failure(packet->reason);
             if (refuses) one.unfinished.erase(packet->packet_id);
         } else if (const auto* taken = taken_by_broker(trace, entry)) {
-            const auto found = watched.find(taken->connection);
-            if (found == watched.end()) continue;
-            auto& one = found->second;
+            auto& one = watched[taken->connection.raw()];
+            if (!one.is_on) continue;
             if (taken->type == PacketType::pubrel) one.unfinished.erase(taken->packet_id);
             if (taken->type != PacketType::publish || taken->qos != QoS::exactly_once) continue;
             one.unfinished.insert(taken->packet_id);
@@ -53,7 +54,9 @@ Failures check_receive_maximum(const Trace& trace, const History& history) {
         }
     }
     Failures failures;
-    for (const auto& [number, one] : watched) {
+    for (std::uint32_t raw = 0; raw < watched.size(); ++raw) {
+        const ConnectionNumber number{raw};
+        const auto& one = watched[raw];
         if (one.overrun_entry == no_entry) continue;
         const Instant at = trace.entries[one.overrun_entry].at;
         if (!history.lives_on(trace, number, at, progress_time)) continue;

@@ -2,8 +2,9 @@
 // Identifiers of a client's publications (§2.2.1) and end with their connection.
 #pragma once
 
-#include <map>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "simulator/checkers/flows.hpp"
 
@@ -18,28 +19,38 @@ public:
     /// To be called for every entry in order.
     void step(const Trace& trace, const TraceEntry& entry) {
         if (entry.kind == TraceEntry::Kind::opening) {
-            open_.erase(entry.actor);
-            newest_[entry.actor] = entry.connection;
+            auto& client = this->client(entry.actor);
+            client.open.clear();
+            client.newest = entry.connection;
         }
+        if (!is_request_type(entry.type) && !is_answer_type(entry.type)) return;
+        auto& client = this->client(entry.actor);
         // What a client hears on an older connection is nothing.
-        const auto newest = newest_.find(entry.actor);
-        if (newest != newest_.end() && newest->second != entry.connection) return;
+        if (client.newest && client.newest != entry.connection) return;
         if (const auto* packet = sent_by_client(trace, entry)) {
-            if (is_request_type(packet->type)) open_[entry.actor].insert(packet->packet_id);
+            if (is_request_type(packet->type)) client.open.insert(packet->packet_id);
         } else if (const auto* answer = taken_by_client(trace, entry)) {
-            const bool is_answer = answer->type == wire::PacketType::suback ||
-                                   answer->type == wire::PacketType::unsuback;
-            if (is_answer) open_[entry.actor].erase(answer->packet_id);
+            if (is_answer_type(answer->type)) client.open.erase(answer->packet_id);
         }
     }
     [[nodiscard]] bool is_open(Actor client, std::uint16_t packet_id) const {
-        const auto found = open_.find(client);
-        return found != open_.end() && found->second.contains(packet_id);
+        return client.raw() < clients_.size() && clients_[client.raw()].open.contains(packet_id);
     }
 
 private:
-    std::map<Actor, std::set<std::uint16_t>> open_;
-    std::map<Actor, ConnectionNumber> newest_;
+    struct Client {
+        std::set<std::uint16_t> open;
+        std::optional<ConnectionNumber> newest;
+    };
+    [[nodiscard]] static constexpr bool is_answer_type(wire::PacketType type) {
+        return type == wire::PacketType::suback || type == wire::PacketType::unsuback;
+    }
+    [[nodiscard]] Client& client(Actor actor) {
+        if (actor.raw() >= clients_.size()) clients_.resize(actor.raw() + 1);
+        return clients_[actor.raw()];
+    }
+
+    std::vector<Client> clients_;  // by actor
 };
 
 }  // namespace touchstone::simulator

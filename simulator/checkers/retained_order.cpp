@@ -113,11 +113,10 @@ Failures check_retained_order(const Trace& trace, const History& history) {
     const auto topics = ordered_topics(trace);
     std::map<std::tuple<std::uint32_t, std::string, QoS>, std::uint32_t> newest;
     std::map<std::uint32_t, std::size_t> times;  // message → how often the broker took it
-    const auto came_at = first_arrivals(trace);
-    FlowTracker tracker;
+    FlowReader flows{history};
     Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto seen = tracker.step(trace, history, trace.entries[index]);
+        const auto& seen = flows.at(index);
         if (const auto* taken = taken_by_broker(trace, trace.entries[index])) {
             if (taken->type == wire::PacketType::publish) ++times[taken->message];
         }
@@ -138,9 +137,13 @@ Failures check_retained_order(const Trace& trace, const History& history) {
         // What its publisher sent again comes again, at QoS 1 as a new message.
         if (now.sequence < last.sequence && times[packet->message] > 1) continue;
         // Of the newer one the disk has kept what waits for the session, and not the value itself.
-        const auto came = came_at.find(known->second);
-        if (now.sequence < last.sequence && came != came_at.end() &&
-            history.is_broken(history.sessions[session].node, came->second)) {
+        const auto has_lost_value = [&, newer = known->second] {
+            const auto came_at = first_arrivals(trace);
+            const auto came = came_at.find(newer);
+            return came != came_at.end() &&
+                   history.is_broken(history.sessions[session].node, came->second);
+        };
+        if (now.sequence < last.sequence && has_lost_value()) {
             known->second = packet->message;
             continue;
         }

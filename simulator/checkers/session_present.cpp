@@ -54,7 +54,7 @@ Failures check_session_present(const Trace& trace, const History& history) {
     // node, Client Identifier → the last accepted connection since the process started
     std::map<std::pair<Actor, std::string>, ConnectionNumber> last;
     Failures failures;
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+    for (const auto index : history.landmarks) {
         const auto& entry = trace.entries[index];
         const bool is_down = entry.kind == TraceEntry::Kind::node_crashed ||
                              entry.kind == TraceEntry::Kind::node_stopped;

@@ -63,7 +63,7 @@ struct Fates {
 
 Fates fates_of(const Trace& trace, const History& history) {
     Fates fates;
-    FlowTracker tracker;
+    FlowReader flows{history};
     using What = FlowTracker::What;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
         const auto& entry = trace.entries[index];
@@ -71,7 +71,7 @@ Fates fates_of(const Trace& trace, const History& history) {
         if (taken != nullptr && taken->qos == QoS::at_least_once) {
             ++fates.copies[{history.of(entry.connection).node, taken->message}];
         }
-        const auto seen = tracker.step(trace, history, entry);
+        const auto& seen = flows.at(index);
         if (seen.packet == nullptr || seen.flow.message == no_message) continue;
         const Fates::Key key{seen.flow.message, seen.session};
         if (seen.packet->type == PacketType::publish) fates.sent.emplace(key, index);

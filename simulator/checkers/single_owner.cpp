@@ -14,7 +14,7 @@ Failures check_single_owner(const Trace& trace, const History& history) {
     if (is_cluster_of_brokers(trace)) return check_single_owner_of_cluster(trace, history);
     std::map<std::pair<Actor, std::string>, ConnectionNumber> newest;  // node, Client Identifier
     Failures failures;
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+    for (const auto index : history.landmarks) {
         const auto* packet = sent_by_broker(trace, trace.entries[index]);
         if (packet == nullptr || packet->type != wire::PacketType::connack) continue;
         const auto& connection = history.of(packet->connection);

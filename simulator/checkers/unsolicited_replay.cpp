@@ -61,11 +61,11 @@ void check_flag(const Trace& trace, const History& history,
 
 Failures check_unsolicited_replay(const Trace& trace, const History& history) {
     const auto taken = last_taken(trace);
-    FlowTracker tracker;
+    FlowReader flows{history};
     std::map<std::pair<std::uint32_t, std::string>, std::int64_t> sent;  // session, topic
     Failures failures;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto seen = tracker.step(trace, history, trace.entries[index]);
+        const auto& seen = flows.at(index);
         const auto* packet = sent_by_broker(trace, trace.entries[index]);
         if (packet == nullptr || packet->type != wire::PacketType::publish) continue;
         const auto session = history.session_of(*packet);

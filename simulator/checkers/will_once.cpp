@@ -159,12 +159,12 @@ private:
 
 Failures check_will_once(const Trace& trace, const History& history) {
     if (is_cluster_of_brokers(trace)) return check_will_once_in_cluster(trace, history);
-    FlowTracker tracker;
+    FlowReader flows{history};
     Progress order;
     // message → session → entries of first transmissions
     std::map<std::uint32_t, std::map<std::uint32_t, std::vector<std::size_t>>> seen;
     for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto step = tracker.step(trace, history, trace.entries[index]);
+        const auto& step = flows.at(index);
         const auto* packet = sent_by_broker(trace, trace.entries[index]);
         order.step(trace, index);
         if (packet == nullptr || packet->type != wire::PacketType::publish || packet->retain ||

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
 
@@ -15,24 +13,19 @@ namespace {
 
 void check(const Trace& trace, const History& history, Direction direction, Failures& failures) {
     using What = FlowTracker::What;
-    FlowTracker tracker{direction};
-    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
-        const auto seen = tracker.step(trace, history, trace.entries[index]);
-        if (seen.what == What::nothing || seen.what == What::finished ||
-            seen.what == What::released) {
-            continue;
-        }
+    for (const auto& step : history.flows(direction).steps()) {
+        const auto& seen = step.seen;
+        if (seen.what == What::finished || seen.what == What::released) continue;
         const auto number = seen.flow.connection;
-        const auto count =
-            std::ranges::count(tracker.unfinished(seen.sender), number, &Flow::connection);
         const auto& connection = history.of(number);
         const auto window =
             direction == Direction::to_client ? connection.window : connection.client_window;
-        if (static_cast<std::uint64_t>(count) <= window) continue;
+        if (step.in_flight <= window) continue;
         failures.push_back(
-            {index, fmt::format("{} messages are in flight {} with {}; the window "
-                                "is {}",
-                                count, whose(history, seen), describe(trace, seen.flow), window)});
+            {step.entry, fmt::format("{} messages are in flight {} with {}; the window "
+                                     "is {}",
+                                     step.in_flight, whose(history, seen),
+                                     describe(trace, seen.flow), window)});
     }
 }
 
