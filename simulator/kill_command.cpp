@@ -93,7 +93,8 @@ std::optional<std::vector<LoadedScenario>> load_all(const Options& options) {
         if (!has_disk(*loaded) && !named.contains(path)) continue;
         if (!has_disk(*loaded)) {
             usage_error(fmt::format("kill: {}: no node has `storage`; there is no write to be "
-                                    "killed at",
+                                    "killed at, but with --with-disks, unless it has a cluster or "
+                                    "a bridge",
                                     path));
             return std::nullopt;
         }
@@ -101,7 +102,8 @@ std::optional<std::vector<LoadedScenario>> load_all(const Options& options) {
         all.push_back(std::move(*loaded));
     }
     if (all.empty()) {
-        usage_error("kill: no scenario of the folder has a node with `storage`; name one that has");
+        usage_error("kill: no scenario of the folder has a node with `storage`; name one that has, "
+                    "or give them some with --with-disks");
         return std::nullopt;
     }
     return all;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "simulator/fleet/draws.hpp"
 #include "simulator/fleet/model.hpp"
@@ -33,6 +34,29 @@ inline Time one_way(const Link& link, std::uint32_t bytes, Draws& draws) {
     }
     return time;
 }
+
+/// The node that a balancer draws for a device that connects; -1: none is up.
+inline int node_for(const std::vector<std::uint32_t>& nodes_up, std::uint32_t device, Time at,
+                    const DrawFamily& phases) {
+    if (nodes_up.empty()) return -1;
+    if (nodes_up.size() == 1) return static_cast<int>(nodes_up.front());
+    auto draws = phases.of(device, at);
+    return static_cast<int>(nodes_up[draws.below(nodes_up.size())]);
+}
+
+/// The connections that a node has taken in the second that runs.
+struct ConnectRate {
+    Time second = 0;
+    std::uint32_t count = 0;
+
+    /// Whether it takes another one; `per_second_max` 0: as many as come.
+    [[nodiscard]] bool takes_another(std::uint32_t per_second_max, Time at) {
+        if (per_second_max == 0) return true;
+        constexpr Time one_second = 1'000'000'000;
+        if (at / one_second != second) *this = {.second = at / one_second};
+        return count++ < per_second_max;
+    }
+};
 
 /// From the start of connecting to the arrival of CONNECT at the broker.
 inline Time connect_delay(const DeviceClass& one, Draws& draws) {

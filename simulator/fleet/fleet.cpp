@@ -6,12 +6,6 @@
 
 namespace touchstone::simulator::fleet {
 
-namespace {
-
-constexpr Time second = 1'000'000'000;
-
-}  // namespace
-
 Fleet::Fleet(FleetModel model)
     : model_{std::move(model)},
       device_draws_{model_.seed, Purpose::device},
@@ -161,23 +155,6 @@ void Fleet::retry(int device_class, std::uint32_t device, Time from, Draws& draw
     attempt(device_class, device, std::max(from + delay, list_.now()));
 }
 
-int Fleet::node_for(std::uint32_t device, Time at) const {
-    if (nodes_up_.empty()) return -1;
-    if (nodes_up_.size() == 1) return static_cast<int>(nodes_up_.front());
-    auto draws = phase_draws_.of(device, at);
-    return static_cast<int>(nodes_up_[draws.below(nodes_up_.size())]);
-}
-
-bool Fleet::takes_connect(std::uint32_t number, Time at) {
-    if (model_.cost.connects_per_second_max == 0) return true;
-    auto& node = nodes_[number];
-    if (at / second != node.second) {
-        node.second = at / second;
-        node.connects = 0;
-    }
-    return node.connects++ < model_.cost.connects_per_second_max;
-}
-
 void Fleet::on_connect(const TimedEvent& event) {
     const std::uint32_t device = event.subject;
     if (event.generation != devices_[device].generation) return;
@@ -193,9 +170,10 @@ void Fleet::on_connect(const TimedEvent& event) {
         ++counts.connect_timeouts;
         return retry(device_class, device, patience_ends, draws);
     }
-    const int node_number = node_for(device, event.at);
+    const int node_number = node_for(nodes_up_, device, event.at, phase_draws_);
     const auto node = static_cast<std::uint32_t>(node_number);
-    if (node_number < 0 || !takes_connect(node, event.at)) {
+    if (node_number < 0 ||
+        !nodes_[node].connects.takes_another(model_.cost.connects_per_second_max, event.at)) {
         ++counts.refused;
         const Time answer = event.at + one_way(one.link, control_packet_bytes, draws);
         if (node_number >= 0) servers_.serve(node, device, event.at, cost.refuse, draws);

@@ -92,8 +92,6 @@ private:
     void attempt(int device_class, std::uint32_t device, Time start);
     void retry(int device_class, std::uint32_t device, Time from, Draws& draws);
     void on_connect(const TimedEvent& event);
-    [[nodiscard]] int node_for(std::uint32_t device, Time at) const;
-    [[nodiscard]] bool takes_connect(std::uint32_t node, Time at);
     void set_connected(int device_class, std::uint32_t device, std::uint32_t node);
     void set_away(int device_class, std::uint32_t device);
     void lose_connection(int device_class, std::uint32_t device, Time broker_knows_at);
@@ -139,8 +137,7 @@ private:
 
     struct Node {
         bool is_up = true;
-        Time second = 0;  // of the connects that are counted
-        std::uint32_t connects = 0;
+        ConnectRate connects;
         std::uint64_t queued_bytes = 0;  // for devices that read slowly
     };
     /// What waits for a device that reads slowly; when it was sent.

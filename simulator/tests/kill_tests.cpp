@@ -168,6 +168,27 @@ TEST(kill_command, says_what_was_killed_and_exits_with_what_came_of_it) {
     EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr("digest="));
 }
 
+TEST(kill_command, gives_disks_to_nodes_that_have_none) {
+    const std::string path = "scenarios/session/expiry.textproto";
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(run_kill({path, "--with-disks"}), to_int(ExitCode::as_expected));
+    EXPECT_THAT(testing::internal::GetCapturedStdout(),
+                testing::ContainsRegex(", [1-9][0-9]+ kills, 0 failed\n"));
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(run_kill({path, "--with-disks", "--defect", "snapshot_no_fsync"}),
+              to_int(ExitCode::expectation_failed));
+    // The command that shows it again has the disks, too.
+    EXPECT_THAT(testing::internal::GetCapturedStdout(),
+                testing::HasSubstr("--with-disks --point broker/"));
+    for (const auto* const without :
+         {"scenarios/sweep/bridge.textproto", "scenarios/cluster/takeover.textproto"}) {
+        testing::internal::CaptureStderr();
+        EXPECT_EQ(run_kill({without, "--with-disks"}), to_int(ExitCode::usage_error));
+        EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                    testing::HasSubstr("a cluster or a bridge"));
+    }
+}
+
 TEST(kill_command, refuses_what_has_no_disk_or_no_such_point) {
     testing::internal::CaptureStderr();
     EXPECT_EQ(run_kill({"scenarios/session/keep-alive.textproto"}), to_int(ExitCode::usage_error));

@@ -12,7 +12,6 @@ namespace touchstone::simulator::fleet {
 
 namespace {
 
-constexpr Time second = 1'000'000'000;
 /// A session of the core takes about 0.5 KB, with its device and what is on its way about 0.8.
 constexpr std::uint32_t devices_max = 5'000'000;
 /// The core goes through all sessions to say what waits, so of more devices that is asked at every
@@ -192,23 +191,6 @@ std::size_t CoreFleet::class_of(std::uint32_t device) const {
     std::size_t at = 0;
     while (device - model_.classes[at].first >= model_.classes[at].count) ++at;
     return at;
-}
-
-int CoreFleet::node_for(std::uint32_t device, Time at) const {
-    if (nodes_up_.empty()) return -1;
-    if (nodes_up_.size() == 1) return static_cast<int>(nodes_up_.front());
-    auto draws = phase_draws_.of(device, at);
-    return static_cast<int>(nodes_up_[draws.below(nodes_up_.size())]);
-}
-
-bool CoreFleet::takes_connect(std::uint32_t number, Time at) {
-    if (model_.cost.connects_per_second_max == 0) return true;
-    auto& node = nodes_[number];
-    if (at / second != node.second) {
-        node.second = at / second;
-        node.connects = 0;
-    }
-    return node.connects++ < model_.cost.connects_per_second_max;
 }
 
 /// As if they had been found on a disk: they are there before the first client.

@@ -103,8 +103,7 @@ private:
     struct Node {
         bool is_up = true;
         std::uint8_t life = 0;  // letters and calls of an earlier one are for nobody
-        Time second = 0;
-        std::uint32_t connects = 0;
+        ConnectRate connects;
     };
 
     void step(const TimedEvent& event);
@@ -126,8 +125,6 @@ private:
     void look_at_queues();
     void finish_core_figures();
     void publish_retained(std::uint32_t node);
-    [[nodiscard]] int node_for(std::uint32_t device, Time at) const;
-    [[nodiscard]] bool takes_connect(std::uint32_t node, Time at);
 
     // core_fleet_clients.cpp: what devices do
     void start_devices(std::size_t number, Time now);

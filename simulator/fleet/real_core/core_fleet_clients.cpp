@@ -54,12 +54,13 @@ void CoreFleet::on_connect(const TimedEvent& event) {
     const auto& cost = model_.cost;
     ++counts.attempts;
     if (is_cut(number, device, event.at)) return;  // until its patience ends
-    const int node_number = node_for(device, event.at);
+    const int node_number = node_for(nodes_up_, device, event.at, phase_draws_);
     const auto node = static_cast<std::uint32_t>(node_number);
     const auto first = node * cost.servers;
     const auto shard = first + static_cast<std::uint32_t>(
                                    (std::uint64_t{device * 2'654'435'769U} * cost.servers) >> 32U);
-    if (node_number < 0 || !takes_connect(node, event.at)) {
+    if (node_number < 0 ||
+        !nodes_[node].connects.takes_another(model_.cost.connects_per_second_max, event.at)) {
         ++counts.refused;
         auto draws = draws_of(device, event.at);
         const Time answer = event.at + one_way(one.link, control_packet_bytes, draws);
