@@ -13,9 +13,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uintmax_t part_bytes = 1 << 20;
-/// Between two parts, for the syncs that wait to have their turn: without it they wait for most of
-/// the file again, and a file system tells nobody who waits. RocksDB removes files in the
-/// background; an open waits 32 ms for a log.
+/// Between two parts, for the syncs that wait to have their turn; a file system tells nobody that
+/// one waits (broker/README.md has what it is without). RocksDB removes files in the background; an
+/// open waits 32 ms for a log.
 constexpr auto pause = std::chrono::milliseconds{1};
 
 }  // namespace
