@@ -36,14 +36,15 @@ Expected expected(const Trace& trace, const History& history, const ConnectionHi
 }
 
 /// Whether a CONNECT of the same client came between the two whose outcome nobody saw, or which was
-/// refused while the disk lied: then a part of what it was to be may be there.
+/// refused while the disk lied: then a part of what it was to be may be there. Of two that are
+/// under way, at different nodes or shards, either may be carried out first, whichever came first.
 bool has_unknown_between(const Trace& trace, const History& history,
                          const ConnectionHistory* previous, const ConnectionHistory& connection) {
     return std::ranges::any_of(history.connections, [&](const ConnectionHistory& other) {
         const bool is_unknown = other.is_unanswered() || history.is_broken(trace, other);
         return is_unknown && other.node == connection.node &&
                other.client_id == connection.client_id &&
-               other.connect_entry < connection.connect_entry &&
+               other.connect_entry < connection.connack_entry &&
                (previous == nullptr || previous->connect_entry < other.connect_entry);
     });
 }

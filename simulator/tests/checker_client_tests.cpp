@@ -253,6 +253,21 @@ TEST(S3, a_connect_whose_answer_was_lost_may_have_made_a_session) {
     }
 }
 
+TEST(S3, of_two_connects_under_way_either_may_be_the_first_that_is_carried_out) {
+    for (const bool is_under_way : {true, false}) {
+        TraceBuilder client;
+        client.node_settings().has_storage = true;
+        const auto present = client.connect("c", {.is_answered = false});
+        Buffer connack;
+        wire::encode(connack, wire::Connack{.session_present = true}, ProtocolVersion::v5);
+        if (!is_under_way) client.to_client(present, connack);
+        client.closed_by_broker(client.connect("c", {.is_answered = false}));
+        if (is_under_way) client.to_client(present, connack);
+        expect_kept_or_broken(is_under_way, check_session_present, client,
+                              "was told Session Present 1, but there was no session");
+    }
+}
+
 TEST(S4, a_connect_whose_answer_was_lost_may_have_taken_the_session_over) {
     for (const bool is_lost : {true, false}) {
         TraceBuilder client;
