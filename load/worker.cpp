@@ -130,6 +130,8 @@ void Worker::give_all_up() {
 
 void Worker::turn() {
     now_ = clock_now();
+    const auto turn_from = now_;
+    has_worked_ = false;
     window_from_ = shared_.window_from.load(std::memory_order_relaxed);
     window_to_ = shared_.window_to.load(std::memory_order_relaxed);
     if (!is_publishing_) begin_publishing();
@@ -142,6 +144,10 @@ void Worker::turn() {
     tell_progress();
     close_intervals();
     wait();
+    if (workload_.is_always_awake && clock_at_window_ && !has_worked_) {
+        idle_ += clock_now() - turn_from;
+        ++idle_turns_;
+    }
 }
 
 void Worker::do_what_is_due() {
@@ -195,8 +201,10 @@ Nanos Worker::next_instant() const {
 
 void Worker::wait() {
     thread_local std::array<epoll_event, events_max> events;
-    const auto timeout = std::max(Nanos{0}, next_instant() - clock_now());
+    const auto timeout =
+        workload_.is_always_awake ? Nanos{0} : std::max(Nanos{0}, next_instant() - clock_now());
     const int count = wait_for_events(epoll_.raw(), events, timeout);
+    if (count > 0) has_worked_ = true;
     for (int i = 0; i < count; ++i) {
         const auto& event = events[static_cast<std::size_t>(i)];
         if (event.data.u64 == wake_mark) {
@@ -249,8 +257,10 @@ void Worker::note_use() {
     if (now_ < window_to_) return;
     const auto clock = clock_of_this_thread();
     const auto span = static_cast<double>(std::max(Nanos{1}, clock_now() - clock_read_at_));
-    use_.busy = static_cast<double>(clock.busy - clock_at_window_->busy) / span;
+    use_.busy =
+        static_cast<double>(std::max(Nanos{0}, clock.busy - clock_at_window_->busy - idle_)) / span;
     use_.waited = static_cast<double>(clock.waited - clock_at_window_->waited) / span;
+    if (idle_turns_ > 0) use_.idle_turn_s = in_seconds(idle_) / static_cast<double>(idle_turns_);
     is_use_noted_ = true;
 }
 

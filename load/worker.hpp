@@ -176,6 +176,9 @@ private:
     Nanos clock_read_at_ = 0;
     bool is_use_noted_ = false;
     ThreadUse use_;
+    bool has_worked_ = false;  // in this turn
+    Nanos idle_ = 0;           // awake with nothing to do, since the window began
+    std::uint64_t idle_turns_ = 0;
 };
 
 }  // namespace touchstone::load

@@ -83,6 +83,7 @@ void Worker::offer_stream(std::uint32_t group) {
 }
 
 void Worker::offer(Client& client, Nanos due) {
+    has_worked_ = true;
     const auto& audience = group_of(client).publishing.audience;
     const auto copies =
         audience.kind == Audience::Kind::some_of ? std::max(1U, audience.receivers) : 1U;

@@ -131,6 +131,9 @@ struct Workload {
     std::vector<Group> groups;
 
     unsigned threads = 0;  // 0: one per processor, half of them for a target on this machine
+    /// Threads look for something to do instead of sleeping: nobody waits for them to wake up, and
+    /// a target on this machine does not pay for waking them. For processors of their own.
+    bool is_always_awake = false;
     std::uint32_t connecting_max = 256;
     /// Addresses to connect from; empty: the system's choice, but 127.x.y.z in turn for a target
     /// there that gets more connections than one address has ports.

@@ -61,6 +61,9 @@ void add_common_options(CLI::App& app, CommonOptions& options, const std::string
                    "Threads of the generator; default: one per processor, half of them for a "
                    "target on this machine; more where open files need it")
         ->check(CLI::Range(1U, 1'024U));
+    app.add_flag("--always-awake", options.is_always_awake,
+                 "Threads look for something to do instead of sleeping; for a generator with "
+                 "processors of its own");
     app.add_option("--source", options.sources,
                    "Addresses to connect from: A-B, and commas between them");
     app.add_option("--pid", options.pid,
@@ -148,6 +151,7 @@ std::optional<std::string> apply(const CommonOptions& options, Workload& workloa
     workload.run_id = new_run_id();
     workload.seed = options.seed.value_or(static_cast<std::uint64_t>(clock_now()) % 1'000'000);
     workload.threads = options.threads;
+    workload.is_always_awake = options.is_always_awake;
     workload.topic_prefix = options.prefix;
     workload.connect_timeout = from_seconds(options.connect_timeout_s);
     workload.interval = from_seconds(options.interval_s);

@@ -26,6 +26,7 @@ struct CommonOptions {
     std::string version = "5";
     std::optional<std::uint64_t> seed;
     unsigned threads = 0;
+    bool is_always_awake = false;
     std::string sources;
     std::optional<int> pid;
     std::string prefix = "touchstone/load";
