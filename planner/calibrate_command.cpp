@@ -4,6 +4,7 @@
 #include "planner/command.hpp"
 #include "planner/command_parts.hpp"
 #include "planner/measure/calibrate.hpp"
+#include "planner/measure/process.hpp"
 #include "planner/plan_files.hpp"
 #include "planner/report.hpp"
 #include "planner/session.hpp"
@@ -28,8 +29,9 @@ CalibrateOptions measurement_of(const Options& options, const load::Target& targ
     CalibrateOptions measurement{
         .target = target, .pid = options.target.pid, .name = options.name, .seed = options.seed};
     measurement.memory.connections = options.connections;
+    measurement.shares_queue = options.shares_queue;
     if (options.is_thorough) {
-        constexpr std::uint32_t more = 4;
+        constexpr std::uint32_t more = 2;
         measurement.memory.subscriptions *= more;
         measurement.memory.retained *= more;
         measurement.memory.sessions *= more;
@@ -53,7 +55,8 @@ int calibrate_command(int argument_count, char** arguments) {
     app.footer(R"(
 Examples:
   touchstone plan calibrate --target mqtt://127.0.0.1:1883 --pid 4711 --save our.calibration
-      a broker that was just started, and has nothing else to do
+      a broker that was just started, and has nothing else to do; start it with `taskset -c 0 ...`, so that the generator has
+      processors of its own
   touchstone plan calibrate --pid 4711 --save our.calibration --tls-target mqtts://127.0.0.1:8883 --thorough
       with the cost of TLS, each figure from more and longer measurements; six minutes
 
@@ -71,7 +74,7 @@ A broker that has been under load keeps memory that it does not need any more: s
         ->check(CLI::Range(100U, 1'000'000U));
     app.add_option("--seed", options.seed, "Of instants and draws; default: 1");
     app.add_flag("--thorough", options.is_thorough,
-                 "Twice the rounds, longer ones, four times as much memory");
+                 "Twice the rounds, longer ones, twice as much memory");
     app.add_flag("--shared-queue", options.shares_queue,
                  "Any thread of the broker takes the next packet, whatever its connection");
     add_output_options(app, options.output, "out/plan-calibrate");
@@ -89,8 +92,11 @@ A broker that has been under load keeps memory that it does not need any more: s
     if (const auto code = session.prepare()) return *code;
     measurement.goes_on = [&](const std::string& what) { return session.goes_on(what); };
     measurement.tell = [&](const std::string& line) { session.print(line + "\n"); };
+    const auto separation = keep_off_processors_of(options.target.pid);
+    measurement.is_generator_separate = separation.is_separate;
+    session.print(separation.words + "\n");
     auto measured = calibrate(measurement);
-    measured.calibration.shares_queue = options.shares_queue;
+    if (!separation.is_separate) measured.warnings.push_back(separation.words);
     const CalibrationFile file{.calibration = measured.calibration,
                                .warnings = measured.warnings,
                                .command = session.command()};

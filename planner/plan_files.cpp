@@ -15,7 +15,7 @@ namespace {
 
 namespace file = touchstone::plan;
 
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t format_version = 2;
 
 void put(file::Figure& to, const Figure& figure) {
     to.set_value(figure.value);
@@ -101,6 +101,9 @@ file::Calibration to_file(const CalibrationFile& from) {
     to.set_command(from.command);
     put(*to.mutable_processor(), one.cpu, operation_names);
     to.set_wake_delay_s(one.wake_delay_s);
+    to.set_answer_s(one.answer_s);
+    to.set_turn_s(one.turn_s);
+    to.set_one_by_one(!one.gathers);
     put(*to.mutable_connect_s(), one.connect_s);
     put(*to.mutable_disconnect_s(), one.disconnect_s);
     put(*to.mutable_subscribe_s(), one.subscribe_s);
@@ -159,6 +162,9 @@ CalibrationFile from_file(const file::Calibration& from, Reader& reader) {
     result.command = from.command();
     one.cpu = reader.law(from.processor(), "processor", operation_names);
     one.wake_delay_s = from.wake_delay_s();
+    one.answer_s = from.answer_s();
+    one.turn_s = from.turn_s();
+    one.gathers = !from.one_by_one();
     one.connect_s = take(from.connect_s());
     one.disconnect_s = take(from.disconnect_s());
     one.subscribe_s = take(from.subscribe_s());

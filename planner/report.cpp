@@ -216,16 +216,17 @@ void add_phases(PlanReport& report, const std::vector<Phase>& phases, const Cali
                                 "What the fit of the costs was made from, and what it gives back.");
     auto& table = add_table(section, "",
                             {"load", "messages a second", "CPU seconds a second", "by the fit",
-                             "off by", "broker waited", "generator"});
+                             "off by", "machine", "broker waited", "generator"});
     for (const auto& phase : phases) {
-        auto rates = phase.rates;
+        auto rates = phase.rates;  // the fit has filled in what cannot be seen
         at(rates, Operation::wake) = phase.wakes_per_s;
-        const double fitted = one.cpu.mean_at(rates).value;
+        const double fitted = one.cpu.mean_at(rates).value * phase.slowness;
         add_row(table,
                 {phase.load.name, count(phase.sent_per_s()), fmt::format("{:.3f}", phase.processor),
                  fmt::format("{:.3f}", fitted),
                  fmt::format("{:+.1f} %", (fitted / phase.processor - 1) * 100),
-                 percent(phase.disturbance), percent(phase.generator_busy)},
+                 fmt::format("{:.2f} times as slow", phase.slowness), percent(phase.disturbance),
+                 percent(phase.generator_busy)},
                 phase.limit.is_generator ? "doubtful" : "");
     }
 }

@@ -5,6 +5,7 @@
 
 #include "planner/command.hpp"
 #include "planner/command_parts.hpp"
+#include "planner/measure/process.hpp"
 #include "planner/measure/validate.hpp"
 #include "planner/plan_files.hpp"
 #include "planner/report.hpp"
@@ -60,15 +61,19 @@ machine has disturbed.
     Session session{options.output, "validate", whole_command(argument_count, arguments),
                     options.seed};
     if (const auto code = session.prepare()) return *code;
+    const auto separation = keep_off_processors_of(options.target.pid);
+    session.print(separation.words + "\n");
     const ValidateOptions measurement{
         .target = *target,
         .pid = options.target.pid,
         .seed = options.seed,
         .latency_max_s = options.latency_max_ms / 1e3,
         .measure_s = options.measure_s,
+        .is_generator_separate = separation.is_separate,
         .goes_on = [&](const std::string& what) { return session.goes_on(what); },
         .tell = [&](const std::string& line) { session.print(line + "\n"); }};
-    const auto validation = validate(file->calibration, measurement);
+    auto validation = validate(file->calibration, measurement);
+    if (!separation.is_separate) validation.notes.push_back(separation.words);
     file->calibration.last_validation = validation.errors;
     file->calibration.validated_at = now_text();
     if (!options.saves_nothing) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "planner/measure/fit_loop.hpp"
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
 #include "planner/models/estimate.hpp"
@@ -45,6 +46,10 @@ std::vector<Step> steps() {
     const auto to_nobody = [](std::string name, unsigned qos) {
         return MessageLoad{.name = std::move(name), .qos = qos, .receivers = 0};
     };
+    const auto with = [](MessageLoad load, std::uint32_t publishers) {
+        load.publishers = publishers;
+        return load;
+    };
     auto pings = to_one("PINGREQ", 0, 64);
     pings.pingers = 1'000;
     pings.ping_every_s = 0.4;
@@ -53,6 +58,8 @@ std::vector<Step> steps() {
         {.load = to_one("QoS 0, a quarter", 0, 64), .busy = 0.25, .is_for_latency = true},
         {.load = to_one("QoS 0, half", 0, 64), .busy = 0.45, .is_for_latency = true},
         {.load = to_one("QoS 0, two thirds", 0, 64), .busy = 0.65, .is_for_latency = true},
+        {.load = with(to_one("QoS 0, 3 publishers", 0, 64), 3), .busy = 0.65},
+        {.load = with(to_one("QoS 0, 500 publishers", 0, 64), 500), .busy = 0.65},
         {.load = to_one("QoS 0, 1 KiB", 0, 1'024), .busy = 0.4, .dearness = 1.3},
         {.load = to_nobody("QoS 0, to nobody", 0), .busy = 0.3, .dearness = 0.5},
         {.load = to_many("QoS 0, to 20", 0, 64), .busy = 0.4, .dearness = 10},
@@ -87,6 +94,7 @@ public:
                           .pid = options.pid,
                           .seed = options.seed,
                           .measure_s = options.measure_s,
+                          .is_generator_separate = options.is_generator_separate,
                           .attempts_max = options.attempts_max,
                           .goes_on = options.goes_on};
     }
@@ -99,7 +107,10 @@ public:
         result.machine = this_machine();
         measure_memory_law();
         probe();
-        for (unsigned round = 0; round < options_.rounds; ++round) measure_round(round);
+        for (unsigned round = 0; round < options_.rounds; ++round) {
+            measure_round(round);
+            measure_heavy(round);
+        }
         if (run_.phases.size() < options_.rounds * steps_.size()) {
             warn(fmt::format("the machine was slow: {} of {} measurements under load were made in "
                              "{:.0f} s; --thorough takes its time",
@@ -133,14 +144,43 @@ private:
         phase_options_.seed += 17;
         phase_options_.attempts_max =
             spent_s() < options_.retry_until_s ? options_.attempts_max : 1;
+        phase_options_.turn_s = usual_turn_s();
         auto phase = measure_phase(load, phase_options_);
+        if (phase.turn_s > 0) turns_s_.push_back(phase.turn_s);
         options_.tell(fmt::format(
             "load    {:<20} {:>8.0f} messages/s  {:>5.1f} % of a processor  waited {:.1f} %  "
-            "generator {:.0f} %",
+            "generator {:.0f} %, a turn {:.2f} us",
             load.name, phase.sent_per_s(), phase.processor * 100, phase.disturbance * 100,
-            phase.generator_busy * 100));
+            phase.generator_busy * 100, phase.turn_s * 1e6));
         return phase;
     }
+    /// The median; 0 until there are some.
+    [[nodiscard]] double usual_turn_s() const {
+        constexpr std::size_t enough = 5;
+        if (turns_s_.size() < enough) return 0;
+        auto sorted = turns_s_;
+        std::ranges::sort(sorted);
+        return sorted[sorted.size() / 2];
+    }
+    /// Measurements while the machine was as fast as usual.
+    void drop_unusual() {
+        run_.calibration.turn_s = usual_turn_s();
+        std::size_t kept = 0;
+        const auto all = run_.phases.size();
+        for (std::size_t i = 0; i < all; ++i) {
+            if (!has_usual_speed(run_.phases[i].turn_s, usual_turn_s())) continue;
+            if (i != kept) run_.phases[kept] = std::move(run_.phases[i]);
+            phase_is_for_latency_[kept] = phase_is_for_latency_[i];
+            ++kept;
+        }
+        run_.phases.resize(kept);
+        phase_is_for_latency_.resize(kept);
+        if (kept == all) return;
+        warn(fmt::format("{} of {} measurements were left out: the machine was faster or slower "
+                         "by more than {:.0f} % meanwhile",
+                         all - kept, all, speed_tolerance * 100));
+    }
+
     /// What a message costs, roughly: more and more of them, until the servers have a good part of
     /// their time to do.
     void probe() {
@@ -186,6 +226,33 @@ private:
             if (step.busy > 0) adapt(step, phase);
             phase_is_for_latency_.push_back(step.is_for_latency);
             run_.phases.push_back(std::move(phase));
+        }
+    }
+
+    /// More and more, until there is always something to do: what sharing looks, reads and writes
+    /// saves is seen there.
+    void measure_heavy(unsigned round) {
+        for (const unsigned qos : {0U, 1U, 2U}) {
+            MessageLoad load{.name = fmt::format("QoS {}, more and more", qos), .qos = qos};
+            const auto from = qos == 0 ? "QoS 0, two thirds" : fmt::format("QoS {}, half", qos);
+            load.per_s = rates_[from] * (qos == 0 ? 1.3 : 2) * (round % 2 == 0 ? 1 : 1.1);
+            if (load.per_s <= 0) return;
+            constexpr double enough = 0.95;
+            constexpr double step = 1.35;
+            for (int i = 0; i < 4; ++i, load.per_s *= step) {
+                if (round > 0 && spent_s() > options_.rounds_until_s) return;
+                auto phase = measure(load);
+                const bool is_much = phase.limit.is_generator || phase.lost > 0 ||
+                                     phase.sent_per_s() < load.per_s * 0.97 ||
+                                     phase.generator_busy > 0.9;
+                if (is_much && i > 0) break;
+                const double busy = phase.occupied(servers_);
+                if (!is_much) {
+                    run_.phases.push_back(std::move(phase));
+                    phase_is_for_latency_.push_back(false);
+                }
+                if (is_much || busy > enough) break;
+            }
         }
     }
 
@@ -256,24 +323,62 @@ private:
         }
     }
 
+    /// About what a client takes to acknowledge: half of what a message takes to it.
+    [[nodiscard]] double answer_s() const {
+        for (const auto& phase : run_.phases) {
+            const auto median = phase.times.delivery.quantile(0.5);
+            if (phase.load.name.ends_with("quiet") && median) return load::in_seconds(*median) / 2;
+        }
+        return 0;
+    }
+
     void fit() {
         auto& result = run_.calibration;
         result.servers = servers_;
-        const auto cpu = fit_processor(run_.phases);
-        if (!cpu) throw CannotMeasure{"the costs of operations cannot be told apart"};
-        result.cpu = *cpu;
-        result.wake_delay_s = fit_wake_delay(run_.phases, servers_);
-        std::map<unsigned, load::Histogram> at_rest;
+        drop_unusual();
+        const auto loop = fit_loop(run_.phases, servers_, options_.shares_queue, answer_s());
+        if (!loop) throw CannotMeasure{"the costs of operations cannot be told apart"};
+        result.shares_queue = options_.shares_queue;
+        result.cpu = loop->cpu;
+        result.wake_delay_s = loop->wake_delay_s;
+        result.gathers = loop->gathers;
+        result.answer_s = answer_s();
+        const auto is_usual = [&](std::size_t i) {
+            return std::abs(loop->slowness[i] - 1) <= speed_tolerance;
+        };
+        std::size_t unusual = 0;
+        for (std::size_t i = 0; i < run_.phases.size(); ++i) {
+            run_.phases[i].rates = all_rates(result, run_.phases[i]);
+            run_.phases[i].slowness = loop->slowness[i];
+            if (!is_usual(i)) ++unusual;
+        }
+        if (unusual > 0) {
+            warn(fmt::format("in {} of {} measurements the machine was faster or slower by more "
+                             "than {:.0f} %, as the generator's own work shows; costs are "
+                             "those of its usual speed",
+                             unusual, run_.phases.size(), speed_tolerance * 100));
+        }
+        options_.tell(fmt::format(
+            "a loop that {}, at work {:.1f} us after it was woken: processor "
+            "time of {} measurements is met to {:.1f} %",
+            result.gathers ? "takes and writes all at once" : "takes and writes packets one by one",
+            result.wake_delay_s * 1e6, run_.phases.size(), loop->error * 100));
+        std::map<unsigned, load::Histogram> quiet_times;
         std::map<unsigned, double> rates;
-        for (const auto& phase : run_.phases) {
+        for (std::size_t i = 0; i < run_.phases.size(); ++i) {
+            const auto& phase = run_.phases[i];
             result.disturbance_max = std::max(result.disturbance_max, phase.disturbance);
             if (!phase.load.name.ends_with("quiet")) continue;
-            at_rest[phase.load.qos].add(phase.times.delivery);
+            // One is better than none.
+            if (!is_usual(i) && quiet_times[phase.load.qos].count() > 0) continue;
+            quiet_times[phase.load.qos].add(phase.times.delivery);
             rates[phase.load.qos] = phase.sent_per_s();
         }
-        for (const auto& [qos, histogram] : at_rest) {
-            const auto curve = curve_of(histogram);
+        for (const auto& [qos, histogram] : quiet_times) {
+            auto curve = curve_of(histogram);
             if (curve.is_empty()) continue;
+            const MessageLoad load{.qos = qos, .per_s = rates[qos]};
+            curve = at_rest(result, demand_of(load), curve, options_.seed);
             result.latencies.push_back({.qos = qos,
                                         .rate_per_s = rates[qos],
                                         .samples = histogram.count(),
@@ -282,11 +387,14 @@ private:
         std::vector<MeasuredLatency> measured;
         for (std::size_t i = 0; i < run_.phases.size(); ++i) {
             const auto& phase = run_.phases[i];
-            if (!phase_is_for_latency_[i] || phase.limit.is_generator) continue;
+            if (!phase_is_for_latency_[i] || phase.limit.is_generator || !is_usual(i)) continue;
             auto demand = demand_of(phase.load);
             demand.streams[0].messages_per_s = phase.sent_per_s();
-            measured.push_back(
-                {.demand = demand, .quantiles_s = quantiles_of(phase.times.delivery)});
+            measured.push_back({.demand = demand,
+                                .quantiles_s = quantiles_of(phase.times.delivery),
+                                .lateness = options_.is_generator_separate
+                                                ? curve_of(phase.times.lag)
+                                                : QuantileCurve{}});
         }
         if (const auto factor = fit_wait_factor(result, measured, options_.seed)) {
             result.wait_factor = *factor;
@@ -316,6 +424,7 @@ private:
     std::vector<Step> steps_ = steps();
     std::map<std::string, double> rates_;  // by step
     std::vector<bool> phase_is_for_latency_;
+    std::vector<double> turns_s_;  // idle ones of the generator, by measurement
     load::Nanos begun_at_ = load::clock_now();
     double message_s_ = 0;    // of the broker, for a message, roughly
     double generator_s_ = 0;  // of the generator, waiting for a processor included
@@ -323,39 +432,6 @@ private:
 };
 
 }  // namespace
-
-std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases) {
-    std::vector<Observation> observations;
-    for (const auto& phase : phases) {
-        if (phase.processor <= 0) continue;
-        auto rates = phase.rates;
-        at(rates, Operation::wake) = phase.wakes_per_s;
-        // Errors are a share of the value rather than of a second; and a broker that is kept
-        // waiting finds more to do at once, which makes it cheaper than it is.
-        const double waited = phase.disturbance / phase.processor;
-        observations.push_back(
-            {.factors = {rates.begin(), rates.end()},
-             .value = phase.processor,
-             .weight = 1 / (phase.processor * phase.processor * (1 + 4 * waited * waited))});
-    }
-    return fit_linear(observations);
-}
-
-double fit_wake_delay(const std::vector<Phase>& phases, std::uint32_t servers) {
-    // wakes = arrivals (1 - u) / (1 + arrivals * delay): the median of what each phase says.
-    std::vector<double> delays;
-    for (const auto& phase : phases) {
-        const double arrivals = packets_in(phase.rates) / servers;
-        const double wakes = phase.wakes_per_s / servers;
-        if (arrivals <= 0 || wakes <= 0) continue;
-        const double alone = arrivals * (1 - phase.occupied(servers));
-        delays.push_back(std::max(0.0, (alone / wakes - 1) / arrivals));
-    }
-    if (delays.empty()) return 0;
-    const auto middle = delays.begin() + static_cast<std::ptrdiff_t>(delays.size() / 2);
-    std::ranges::nth_element(delays, middle);
-    return *middle;
-}
 
 QuantileCurve curve_of(const load::Histogram& histogram) {
     std::vector<std::pair<double, double>> points;

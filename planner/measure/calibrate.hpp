@@ -16,6 +16,7 @@ struct CalibrateOptions {
     load::Target target;
     std::optional<load::Target> tls_target;
     int pid = 0;
+    bool shares_queue = false;  // any of its threads takes the next packet
     std::string name;  // of the broker; empty: what $SYS/broker/version or its program says
     std::uint64_t seed = 1;
     MemoryPlan memory;
@@ -23,9 +24,10 @@ struct CalibrateOptions {
     double measure_s = 1.6;  // of each
     unsigned attempts_max = 2;
     // Since the start:
-    double retry_until_s = 30;   // afterwards nothing is measured again because it was disturbed,
-    double rounds_until_s = 90;  // and after this no other round is begun or finished
+    double retry_until_s = 110;   // afterwards nothing is measured again because it was disturbed,
+    double rounds_until_s = 140;  // and after this no other round is begun or finished
     std::uint32_t storm_clients = 1'000;
+    bool is_generator_separate = false;  // Separation
     std::function<bool(const std::string& what)> goes_on;
     std::function<void(const std::string& line)> tell;  // what has come of a step
 };
@@ -42,13 +44,6 @@ struct CalibrationRun {
 
 /// Throws load::Unreachable, load::CannotRun, CannotMeasure.
 [[nodiscard]] CalibrationRun calibrate(const CalibrateOptions& options);
-
-/// CPU time of operations, from phases. Nothing: they cannot be told apart.
-[[nodiscard]] std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases);
-
-/// How long packets that come after one that wakes a server find it not yet at work: what fits how
-/// often the servers slept best.
-[[nodiscard]] double fit_wake_delay(const std::vector<Phase>& phases, std::uint32_t servers);
 
 /// As a curve of those quantiles that the sample supports.
 [[nodiscard]] QuantileCurve curve_of(const load::Histogram& histogram);

@@ -17,16 +17,16 @@ struct MemorySample {
     double private_bytes = 0;
 };
 
-/// How much of everything, in four steps each.
+/// How much of everything, in eight steps each: memory grows in larger ones.
 struct MemoryPlan {
     std::uint32_t connections = 4'000;
-    std::uint32_t subscriptions = 10'000;
-    std::uint32_t retained = 8'000;
-    std::uint32_t sessions = 2'000;   // of clients that are away, with a subscription each
+    std::uint32_t subscriptions = 20'000;
+    std::uint32_t retained = 16'000;
+    std::uint32_t sessions = 4'000;   // of clients that are away, with a subscription each
     std::uint32_t queued_each = 6;    // messages for each of these
     std::uint32_t bytes_small = 32;   // payloads: half of the messages
     std::uint32_t bytes_large = 512;  // and the other half
-    unsigned steps = 4;
+    unsigned steps = 8;
 };
 
 /// The first sample is the process as it was found. Takes everything away again. Throws

@@ -34,13 +34,18 @@ struct MessageLoad {
 
 struct Phase {
     MessageLoad load;
-    OperationRates rates{};  // measured; without `wake`
+    OperationRates rates{};  // `read`, `write`, `look` and `wake` are not seen
     double processor = 0;    // CPU seconds a second
     double wakes_per_s = 0;  // how often a thread of the broker had slept
     double disturbance = 0;  // seconds a second that threads of the broker waited for a processor
     std::uint32_t workers = 1;
     /// Of the generator's thread that is busiest: the time that it ran, or waited to.
     double generator_busy = 0;
+    /// How long an idle turn of the generator took: longer on a machine that is slower just now. 0:
+    /// not known.
+    double turn_s = 0;
+    /// Everything took so much longer than usual; what the fit of all phases says (fit_loop.hpp).
+    double slowness = 1;
     load::Times times;
     std::uint64_t lost = 0;
     load::Limit limit;
@@ -62,9 +67,17 @@ struct PhaseOptions {
     double measure_s = 1.6;
     /// A phase in which the machine kept the broker waiting for more than this is measured again,
     double disturbance_max = 0.03;
+    bool is_generator_separate = false;  // it has processors of its own, and may stay awake
+    /// Processors that share a core, or a machine with others, are now and then much faster or
+    /// slower. Other than this by more than speed_tolerance: measured again. 0: not known.
+    double turn_s = 0;
     unsigned attempts_max = 3;  // so often in all; the least disturbed counts
     std::function<bool(const std::string& what)> goes_on;
 };
+
+inline constexpr double speed_tolerance = 0.15;
+/// Whether the machine was as fast as usual.
+[[nodiscard]] bool has_usual_speed(double turn_s, double usual_s);
 
 /// Throws load::Unreachable, load::CannotRun, CannotMeasure.
 [[nodiscard]] Phase measure_phase(const MessageLoad& messages, const PhaseOptions& options);

@@ -1,5 +1,6 @@
 #include "planner/measure/process.hpp"
 
+#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -104,6 +105,27 @@ std::optional<MemoryReading> read_memory(int pid) {
     return MemoryReading{.private_bytes = *clean + *dirty,
                          .proportional_bytes = *proportional,
                          .resident_bytes = *resident};
+}
+
+Separation keep_off_processors_of(int pid) {
+    constexpr auto advice =
+        "the generator shares the processors of the broker: start the broker with `taskset -c 0 "
+        "...`, and it will use the others";
+    cpu_set_t theirs{};
+    cpu_set_t ours{};
+    if (sched_getaffinity(pid, sizeof theirs, &theirs) != 0 ||
+        sched_getaffinity(0, sizeof ours, &ours) != 0) {
+        return {.words = advice};
+    }
+    std::string list;
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+        if (CPU_ISSET(i, &theirs)) CPU_CLR(i, &ours);
+        if (CPU_ISSET(i, &ours)) list += (list.empty() ? "" : ",") + std::to_string(i);
+    }
+    if (list.empty() || sched_setaffinity(0, sizeof ours, &ours) != 0) return {.words = advice};
+    return {.is_separate = true,
+            .words = "the generator has processor " + list +
+                     ", which the broker does not use, and stays awake"};
 }
 
 std::string program_of(int pid) {

@@ -37,6 +37,14 @@ struct MemoryReading {
 [[nodiscard]] std::optional<ProcessReading> read_process(int pid);
 [[nodiscard]] std::optional<MemoryReading> read_memory(int pid);
 
+/// What came of keeping the calling thread, and those that it will start, off the processors that a
+/// process may use.
+struct Separation {
+    bool is_separate = false;
+    std::string words;  // what was done, or what the user can do
+};
+[[nodiscard]] Separation keep_off_processors_of(int pid);
+
 /// Name of the program, without its path.
 [[nodiscard]] std::string program_of(int pid);
 

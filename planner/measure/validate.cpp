@@ -7,6 +7,7 @@
 
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
+#include "planner/models/activity.hpp"
 #include "planner/models/estimate.hpp"
 
 namespace touchstone::planner {
@@ -50,6 +51,8 @@ public:
                           .seed = options.seed,
                           .warm_up_s = 1,
                           .measure_s = options.measure_s,
+                          .is_generator_separate = options.is_generator_separate,
+                          .turn_s = calibration.turn_s,
                           .attempts_max = options.attempts_max,
                           .goes_on = options.goes_on};
     }
@@ -124,8 +127,7 @@ private:
         // Waking up takes its share, the more the less there is to do.
         for (int i = 0; i < 8; ++i) {
             load.per_s = rate;
-            const auto all =
-                processor_time(calibration_, demand_of(load).rates(), calibration_.servers);
+            const auto all = processor_time(calibration_, demand_of(load), calibration_.servers);
             rate *= busy * calibration_.servers / all.value;
         }
         return rate;
@@ -142,7 +144,8 @@ private:
         return phase.limit.is_generator || phase.generator_busy > generator_max;
     }
     [[nodiscard]] bool is_disturbed(const Phase& phase) const {
-        return phase.disturbance > phase_options_.disturbance_max || phase.limit.is_generator;
+        return phase.disturbance > phase_options_.disturbance_max || phase.limit.is_generator ||
+               !has_usual_speed(phase.turn_s, calibration_.turn_s);
     }
 
     void compare_load(MessageLoad load) {
@@ -157,9 +160,14 @@ private:
         const auto demand = demand_of(load);
         const bool was_disturbed = is_disturbed(phase);
         add("processor", load.name,
-            processor_time(calibration_, demand.rates(), calibration_.servers).value,
-            phase.processor, "", false);
-        const auto point = load_point(calibration_, demand, question_, 1);
+            processor_time(calibration_, demand, calibration_.servers).value, phase.processor, "",
+            was_disturbed);
+        // What this generator adds of its own is no part of the broker.
+        const auto lateness =
+            options_.is_generator_separate ? curve_of(phase.times.lag) : QuantileCurve{};
+        auto question = question_;
+        question.lateness = &lateness;
+        const auto point = load_point(calibration_, demand, question, 1);
         const auto measured = quantiles_of(phase.times.delivery);
         for (std::size_t i = 0; i < measured.size(); ++i) {
             if (!measured[i] || !point.latency_s[i]) continue;
@@ -181,6 +189,7 @@ private:
                          .receivers = 5,
                          .per_s = 1'000,
                          .publishers = 10};
+        const MessageLoad one = load;
         const auto predicted = estimate(calibration_, demand_of(load), question_);
         if (!predicted.knee || predicted.knee->value <= 0) {
             result_.notes.push_back("knee: there is no prediction of p99");
@@ -192,6 +201,8 @@ private:
         bool was_disturbed = false;
         for (double rate = knee * 0.65; rate < knee * 1.6; rate *= step) {
             load.per_s = rate;
+            load.publishers =
+                static_cast<std::uint32_t>(std::lround(one.publishers * rate / one.per_s));
             auto phase = measure(load);
             if (!holds(phase, rate)) phase = measure(load);
             was_disturbed = was_disturbed || phase.disturbance > phase_options_.disturbance_max;

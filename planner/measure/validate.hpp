@@ -16,8 +16,9 @@ struct ValidateOptions {
     std::uint64_t seed = 1'001;
     double latency_max_s = 0.010;  // of the knee
     double measure_s = 2;
-    unsigned attempts_max = 2;
-    double retry_until_s = 45;  // since the start; afterwards nothing is measured again
+    unsigned attempts_max = 3;
+    bool is_generator_separate = false;  // Separation
+    double retry_until_s = 90;           // since the start; afterwards nothing is measured again
     std::function<bool(const std::string& what)> goes_on;
     std::function<void(const std::string& line)> tell;
 };

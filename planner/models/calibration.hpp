@@ -26,12 +26,15 @@ enum class Operation : std::uint8_t {
     byte_in,  // of payloads
     byte_out,
     ping,
-    wake,  // a server that had gone to sleep
+    read,   // of a connection, however many packets it has
+    write,  // to a connection
+    look,   // at which connections have something
+    wake,   // a server that had gone to sleep
 };
-inline constexpr std::size_t operation_count = 10;
+inline constexpr std::size_t operation_count = 13;
 inline constexpr std::array<std::string_view, operation_count> operation_names{
-    "publish_0", "publish_1", "publish_2", "deliver_0", "deliver_1",
-    "deliver_2", "byte_in",   "byte_out",  "ping",      "wake"};
+    "publish_0", "publish_1", "publish_2", "deliver_0", "deliver_1", "deliver_2", "byte_in",
+    "byte_out",  "ping",      "read",      "write",     "look",      "wake"};
 
 /// How often a second.
 using OperationRates = std::array<double, operation_count>;
@@ -42,8 +45,9 @@ inline double at(const OperationRates& rates, Operation operation) {
     return rates[static_cast<std::size_t>(operation)];
 }
 
-/// Packets that come in, each of which may find its server idle.
+/// Packets that come in, each of which may find its server idle; and those that leave.
 [[nodiscard]] double packets_in(const OperationRates& rates);
+[[nodiscard]] double packets_out(const OperationRates& rates);
 
 /// What takes memory.
 enum class Holding : std::uint8_t {
@@ -108,6 +112,13 @@ struct Calibration {
     LinearFit cpu;  // seconds for each operation
     /// A server that is woken is at work so much later: who comes until then wakes nobody.
     double wake_delay_s = 0;
+    /// A client acknowledges a packet so long after it has left.
+    double answer_s = 0;
+    /// A turn of the generator with nothing to do, while it was measured: how fast the machine was.
+    /// 0: not known.
+    double turn_s = 0;
+    /// Takes all that a connection has, and writes to each once in a turn (event_loop.hpp).
+    bool gathers = true;
     Figure connect_s;
     Figure disconnect_s;
     Figure subscribe_s;
@@ -125,15 +136,10 @@ struct Calibration {
     std::string validated_at;
 };
 
-/// CPU seconds that a second takes, of all servers together, at these rates: `wake` is filled in.
-[[nodiscard]] Figure processor_time(const Calibration& calibration, OperationRates rates,
-                                    std::uint32_t servers);
-/// The same without waking up: what counts when there is always something to do.
+/// CPU seconds that a second takes, of all servers together, at these rates, when each packet is
+/// looked for, read and written by itself, and servers never sleep: more than it takes where they
+/// have much to do at once. activity.hpp has the rest.
 [[nodiscard]] Figure work_of(const Calibration& calibration, OperationRates rates);
-
-/// What waking up adds to a packet that finds its server idle, with `arrivals_per_s` at it, in the
-/// mean.
-[[nodiscard]] double wake_of(const Calibration& calibration, double arrivals_per_s);
 
 [[nodiscard]] Figure memory_of(const Calibration& calibration, const Holdings& holdings);
 

@@ -77,7 +77,11 @@ OperationRates Demand::rates() const {
 Demand Demand::scaled(double factor) const {
     Demand more = *this;
     more.connections *= factor;
-    for (auto& stream : more.streams) stream.messages_per_s *= factor;
+    for (auto& stream : more.streams) {
+        stream.messages_per_s *= factor;
+        stream.sources *= factor;
+        stream.sinks *= factor;
+    }
     for (auto& burst : more.bursts) burst.messages *= factor;
     for (auto& arrival : more.arrivals) arrival.clients *= factor;
     more.pings_per_s *= factor;
@@ -120,11 +124,13 @@ Demand demand_of(const fleet::FleetModel& model) {
             Stream stream{.name = one.name,
                           .qos = one.publishing.qos,
                           .messages_per_s = present * each,
-                          .payload_bytes = double{1} * one.publishing.payload_mean()};
+                          .payload_bytes = double{1} * one.publishing.payload_mean(),
+                          .sources = present};
             if (one.fan_out.to_class >= 0) {
                 const auto& to = model.classes[static_cast<std::size_t>(one.fan_out.to_class)];
                 stream.receivers = one.fan_out.receivers > 0 ? one.fan_out.receivers * presence(to)
                                                              : to.count * presence(to);
+                stream.sinks = to.count * presence(to);
             }
             const auto& how = one.publishing;
             // Phases that are all within a small part of the period: aligned.

@@ -16,7 +16,10 @@ struct Stream {
     unsigned qos = 0;
     double messages_per_s = 0;
     double payload_bytes = 0;
-    double receivers = 0;  // of each message
+    double receivers = 0;        // of each message
+    double sources = 1;          // devices that publish
+    double sinks = 1;            // that receive, all messages together
+    bool has_own_sinks = false;  // each source has receivers of its own
 };
 
 /// Messages that come in less time than the broker may need for them.
@@ -57,7 +60,7 @@ struct Demand {
     Holdings holdings{};  // of all nodes together, but one process
     std::vector<std::string> assumptions;
 
-    /// Without `wake`.
+    /// Without `read`, `write`, `look` and `wake`, which depend on how busy servers are.
     [[nodiscard]] OperationRates rates() const;
     /// Every rate, and every holding but the process, so many times as many.
     [[nodiscard]] Demand scaled(double factor) const;

@@ -6,20 +6,55 @@
 #include <cmath>
 #include <functional>
 
+#include "planner/models/activity.hpp"
+
 namespace touchstone::planner {
 
 namespace {
 
-/// CPU seconds a second of connects and what comes with them, of all nodes.
-double admissions_of(const Calibration& calibration, const Demand& demand) {
-    return demand.connects_per_s * (calibration.connect_s.value + calibration.disconnect_s.value) +
-           demand.handshakes_per_s * calibration.tls_handshake_s.value +
-           demand.subscribes_per_s * calibration.subscribe_s.value;
+/// CPU seconds a second that the demand takes on the nodes that are asked about, all together.
+double work_total(const Calibration& calibration, const Demand& demand, const Question& question) {
+    const auto part = demand.scaled(1.0 / question.nodes);
+    return question.nodes * (processor_time(calibration, part, question.servers).value +
+                             admissions_of(calibration, part));
 }
 
-/// CPU seconds a second that the demand takes when servers never sleep, of all nodes.
-double work_total(const Calibration& calibration, const Demand& demand) {
-    return work_of(calibration, demand.rates()).value + admissions_of(calibration, demand);
+/// So many nodes, as many as have servers that are as busy as is planned for.
+double nodes_for_work(const Calibration& calibration, const Demand& demand,
+                      const Question& question) {
+    const double all_alone =
+        work_of(calibration, demand.rates()).value + admissions_of(calibration, demand);
+    if (all_alone <= 0) return 0;
+    double nodes = all_alone / (question.servers * question.busy_max);
+    for (int i = 0; i < 8; ++i) {
+        const auto part = demand.scaled(1 / nodes);
+        const double busy = (processor_time(calibration, part, question.servers).value +
+                             admissions_of(calibration, part)) /
+                            question.servers;
+        nodes *= busy / question.busy_max;
+        constexpr double near_enough = 1e-4;
+        if (std::abs(busy / question.busy_max - 1) < near_enough) break;
+    }
+    return nodes;
+}
+
+/// Scale at which a node's servers do not keep up any more, however much they do at once.
+double saturation_of(const Calibration& calibration, const Demand& demand,
+                     const Question& question) {
+    const auto part = demand.scaled(1.0 / question.nodes);
+    const double admissions = admissions_of(calibration, part);
+    const double alone = work_of(calibration, part.rates()).value + admissions;
+    if (alone <= 0) return 0;
+    double low = question.servers / alone;
+    const double least = calibration.cpu.mean_at(part.rates()).value + admissions;
+    if (!calibration.gathers || calibration.shares_queue || least <= 0) return low;
+    double high = question.servers / least;
+    for (int i = 0; i < 12 && high > low * 1.005; ++i) {
+        const double middle = std::sqrt(low * high);
+        const bool holds = activity_of(calibration, part.scaled(middle), question.servers).keeps_up;
+        (holds ? low : high) = middle;
+    }
+    return low;
 }
 
 std::vector<MemoryPart> memory_parts(const Calibration& calibration, const Holdings& holdings) {
@@ -37,7 +72,7 @@ std::vector<MemoryPart> memory_parts(const Calibration& calibration, const Holdi
 
 double nodes_needed(const Calibration& calibration, const Demand& demand,
                     const Question& question) {
-    const double by_work = work_total(calibration, demand) / (question.servers * question.busy_max);
+    const double by_work = nodes_for_work(calibration, demand, question);
     if (question.memory_bytes <= 0) return by_work;
     // Each node has a process of its own; the rest is shared out.
     auto shared = demand.holdings;
@@ -107,14 +142,15 @@ std::vector<Sensitivity> sensitivities(const Calibration& calibration, const Dem
     for (const auto& change : changes) {
         auto changed = demand;
         change.apply(changed);
-        Sensitivity one{
-            .what = change.what == "QoS 0 instead" ? change.what : change.what + " + 10 %",
-            .processor = share(work_total(calibration, changed), work_total(calibration, demand)),
-            .memory = share(memory_of(calibration, changed.holdings).value,
-                            memory_of(calibration, demand.holdings).value),
-            .network = share(traffic(changed), traffic(demand)),
-            .nodes = share(nodes_needed(calibration, changed, question),
-                           nodes_needed(calibration, demand, question))};
+        Sensitivity one{.what =
+                            change.what == "QoS 0 instead" ? change.what : change.what + " + 10 %",
+                        .processor = share(work_total(calibration, changed, question),
+                                           work_total(calibration, demand, question)),
+                        .memory = share(memory_of(calibration, changed.holdings).value,
+                                        memory_of(calibration, demand.holdings).value),
+                        .network = share(traffic(changed), traffic(demand)),
+                        .nodes = share(nodes_needed(calibration, changed, question),
+                                       nodes_needed(calibration, demand, question))};
         const double most = std::max({std::abs(one.processor), std::abs(one.memory),
                                       std::abs(one.network), std::abs(one.nodes)});
         if (most > 0.0005) all.push_back(one);
@@ -143,8 +179,8 @@ double knee_at(const Calibration& calibration, const Demand& demand, const Quest
         return p99 && p99->value <= question.latency_max_s;
     };
     double low = 0;
-    double high = saturation / dearer;
-    for (int i = 0; i < 12; ++i) {
+    double high = saturation * 1.02 / dearer;
+    for (int i = 0; i < 10; ++i) {
         const double middle = (low + high) / 2;
         (holds(middle) ? low : high) = middle;
     }
@@ -302,7 +338,7 @@ std::optional<std::string> refusal_of(const Calibration& calibration, const Dema
 Estimate estimate(const Calibration& calibration, const Demand& demand, const Question& question) {
     Estimate result;
     const auto part = demand.scaled(1.0 / question.nodes);
-    const auto busy = processor_time(calibration, part.rates(), question.servers);
+    const auto busy = processor_time(calibration, part, question.servers);
     result.processor = {.value = busy.value + admissions_of(calibration, part),
                         .half_width = busy.half_width};
     result.busy = {.value = result.processor.value / question.servers,
@@ -314,8 +350,7 @@ Estimate estimate(const Calibration& calibration, const Demand& demand, const Qu
         result.messages_per_s += stream.messages_per_s;
         result.deliveries_per_s += stream.messages_per_s * stream.receivers;
     }
-    const double work = work_total(calibration, part);
-    result.saturation = work > 0 ? question.servers / work : 0;
+    result.saturation = saturation_of(calibration, demand, question);
     result.now = load_point(calibration, demand, question, 1);
     if (result.saturation > 0) {
         for (const double share :
@@ -326,7 +361,8 @@ Estimate estimate(const Calibration& calibration, const Demand& demand, const Qu
     }
     result.knee = knee_of(calibration, demand, question, result.saturation);
     const double all = question.servers * question.nodes;
-    const double spare = all * question.busy_max - work_total(calibration, demand);
+    const double work = work_total(calibration, demand, question);
+    const double spare = all * question.busy_max - work;
     if (question.nodes > 1) {
         auto fewer = question;
         --fewer.nodes;
@@ -334,8 +370,7 @@ Estimate estimate(const Calibration& calibration, const Demand& demand, const Qu
     }
     result.storms = forecast_arrivals(calibration, demand, std::max(0.0, spare));
     for (auto& burst :
-         forecast_bursts(calibration, demand, std::max(0.0, all - work_total(calibration, demand)),
-                         question.latency_max_s)) {
+         forecast_bursts(calibration, demand, std::max(0.0, all - work), question.latency_max_s)) {
         result.storms.push_back(std::move(burst));
     }
     result.sensitivities = sensitivities(calibration, demand, question);

@@ -25,6 +25,8 @@ struct Question {
     bool is_forced = false;        // extrapolates beyond what was measured
     std::uint64_t seed = 1;
     std::size_t arrivals = 60'000;  // in each run of the queues
+    /// Of clients: how late they send, and look at what has come. Null: not at all.
+    const QuantileCurve* lateness = nullptr;
 };
 
 /// Of a node's memory: the rest is for the system, and for what comes in bursts.
@@ -100,7 +102,12 @@ struct Estimate {
 struct MeasuredLatency {
     Demand demand;
     std::array<std::optional<double>, 4> quantiles_s;
+    QuantileCurve lateness;  // of the generator
 };
+/// What is left of latencies measured at a low load when the waits of that load are taken off.
+[[nodiscard]] QuantileCurve at_rest(const Calibration& calibration, const Demand& demand,
+                                    const QuantileCurve& measured, std::uint64_t seed);
+
 /// The wait factor with which the model meets these best (least squares of logarithms of p50, p90
 /// and p99), with the interval that leaving each out in turn gives (jackknife). Nothing with fewer
 /// than three, or when no factor up to forty explains them.

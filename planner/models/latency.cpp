@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "planner/models/activity.hpp"
 #include "planner/models/estimate.hpp"
 #include "planner/models/student.hpp"
 #include "simulator/fleet/draws.hpp"
@@ -11,9 +12,7 @@ namespace touchstone::planner {
 
 namespace {
 
-double cost(const Calibration& calibration, Operation operation) {
-    return calibration.cpu.coefficients[static_cast<std::size_t>(operation)];
-}
+using Quantiles = std::array<std::optional<double>, 4>;
 
 const BaseLatency* base_of(const Calibration& calibration, unsigned qos) {
     const auto found = std::ranges::find(calibration.latencies, qos, &BaseLatency::qos);
@@ -21,83 +20,165 @@ const BaseLatency* base_of(const Calibration& calibration, unsigned qos) {
     return calibration.latencies.empty() ? nullptr : &calibration.latencies.back();
 }
 
-/// What a node has to do, as kinds of work with their rates. The first ones are the demand's
-/// streams.
-std::vector<Work> work_of_node(const Calibration& calibration, const Demand& demand) {
-    std::vector<Work> all;
-    const auto qos_cost = [&](Operation first, unsigned qos) {
-        return calibration.cpu.coefficients[static_cast<std::size_t>(first) + qos];
-    };
-    for (const auto& stream : demand.streams) {
-        const double copy = qos_cost(Operation::deliver_0, stream.qos) +
-                            stream.payload_bytes * cost(calibration, Operation::byte_out);
-        const double taking = qos_cost(Operation::publish_0, stream.qos) +
-                              stream.payload_bytes * cost(calibration, Operation::byte_in);
-        all.push_back({.rate_per_s = stream.messages_per_s,
-                       .service_s = taking + stream.receivers * copy,
-                       .copies_s = std::max(0.0, stream.receivers - 1) * copy,
-                       .is_message = stream.receivers > 0});
-    }
-    const auto add = [&](double rate, double service_s) {
-        if (rate > 0) all.push_back({.rate_per_s = rate, .service_s = service_s});
-    };
-    add(demand.pings_per_s, cost(calibration, Operation::ping));
-    add(demand.connects_per_s, calibration.connect_s.value + calibration.disconnect_s.value);
-    add(demand.handshakes_per_s, calibration.tls_handshake_s.value);
-    add(demand.subscribes_per_s, calibration.subscribe_s.value);
-    if (demand.retained_per_s > 0) {
-        add(demand.retained_per_s, cost(calibration, Operation::deliver_0) +
-                                       demand.retained_bytes_per_s / demand.retained_per_s *
-                                           cost(calibration, Operation::byte_out));
-    }
-    return all;
+/// The message whose latency was measured on a quiet broker.
+double reference_s(const Calibration& calibration, unsigned qos) {
+    Demand demand;
+    demand.streams = {{.qos = qos,
+                       .messages_per_s = 1,
+                       .payload_bytes = calibration.payload_bytes,
+                       .receivers = 1}};
+    return alone_s(packets_of(calibration, demand, 1).front(), loop_costs_of(calibration));
 }
 
-/// Beyond what the messages that were measured took: larger payloads, at rest.
-double size_cost(const Calibration& calibration, const Stream& stream) {
-    return (stream.payload_bytes - calibration.payload_bytes) *
-           (cost(calibration, Operation::byte_in) + cost(calibration, Operation::byte_out));
+/// A message: what it would take on a quiet broker, and what it takes more at this load, which is
+/// less than nothing for who finds its server awake.
+struct Message {
+    float at_rest_s = 0;
+    float more_s = 0;
+};
+struct Messages {
+    std::vector<Message> all;
+    std::uint64_t base_samples = 0;  // that the tail is known from
+};
+
+struct Conditions {
+    std::uint32_t servers = 1;
+    double dearer = 1;  // how much more than the fit says each operation takes
+    const QuantileCurve* lateness = nullptr;
+    std::size_t events = 0;
+    std::uint64_t seed = 0;
+};
+
+/// Each message's QoS, and how much more it takes than the reference.
+std::vector<std::pair<unsigned, double>>
+waits_in_loop(const Calibration& calibration, const Demand& demand, const Conditions& conditions) {
+    auto packets = packets_of(calibration, demand, conditions.servers);
+    for (auto& one : packets) {
+        one.take_s *= conditions.dearer;
+        one.copy_s *= conditions.dearer;
+    }
+    auto costs = loop_costs_of(calibration);
+    for (double* one : {&costs.look_s, &costs.read_s, &costs.write_s, &costs.wake_s}) {
+        *one *= conditions.dearer;
+    }
+    const auto run = run_loop(packets, costs, conditions.events, conditions.seed);
+    if (!run.keeps_up) return {};
+    const std::array<double, 3> references{reference_s(calibration, 0), reference_s(calibration, 1),
+                                           reference_s(calibration, 2)};
+    std::vector<std::pair<unsigned, double>> waits;
+    waits.reserve(run.deliveries.size());
+    for (const auto& delivery : run.deliveries) {
+        const auto qos = demand.streams[delivery.stream].qos;
+        waits.emplace_back(qos, delivery.took_s - references[qos]);
+    }
+    return waits;
 }
 
-using Quantiles = std::array<std::optional<double>, 4>;
-
-/// `dearer`: how much more than the fit says each operation takes.
-Quantiles latencies(const Calibration& calibration, const Demand& demand, const Station& station,
-                    double dearer, double wait_factor, std::size_t arrivals, std::uint64_t seed) {
-    auto work = work_of_node(calibration, demand);
-    for (auto& one : work) {
-        one.service_s *= dearer;
-        one.copies_s *= dearer;
+/// The same with one queue for all servers.
+std::vector<std::pair<unsigned, double>>
+waits_in_queue(const Calibration& calibration, const Demand& demand, const Conditions& conditions) {
+    const auto loop = loop_costs_of(calibration);
+    std::vector<Work> work;
+    for (const auto& one : packets_of(calibration, demand, 1)) {
+        // A copy is written by itself, and what acknowledges it is read.
+        const double copy = one.copy_s + loop.write_s + one.qos * (loop.look_s + loop.read_s);
+        const double taking =
+            one.take_s + (one.is_whole ? 0 : loop.look_s + loop.read_s) + one.qos * loop.write_s;
+        work.push_back({.rate_per_s = one.per_s,
+                        .service_s = (taking + one.receivers * copy) * conditions.dearer,
+                        .copies_s = std::max(0.0, one.receivers - 1) * copy * conditions.dearer,
+                        .is_message = one.receivers > 0});
     }
-    const auto run = run_queues(work, station, arrivals, seed);
-    simulator::fleet::Draws draws{seed ^ 0x5EED'0F'BA5EU};
-    std::vector<float> values;
-    std::uint64_t base_samples = 0;
-    values.reserve(run.messages.size());
+    const Station station{.servers = conditions.servers,
+                          .shares_queue = true,
+                          .wake_s = loop.wake_s * conditions.dearer};
+    const auto run = run_queues(work, station, conditions.events, conditions.seed);
+    std::vector<std::pair<unsigned, double>> waits;
     for (const auto& message : run.messages) {
         const auto& stream = demand.streams[message.kind];
-        const auto* base = base_of(calibration, stream.qos);
+        const double larger =
+            (stream.payload_bytes - calibration.payload_bytes) *
+            (calibration.cpu.coefficients[static_cast<std::size_t>(Operation::byte_in)] +
+             calibration.cpu.coefficients[static_cast<std::size_t>(Operation::byte_out)]);
+        waits.emplace_back(stream.qos, message.wait_s + message.copies_s + larger);
+    }
+    return waits;
+}
+
+Messages messages_of(const Calibration& calibration, const Demand& demand,
+                     const Conditions& conditions) {
+    const auto waits = calibration.shares_queue ? waits_in_queue(calibration, demand, conditions)
+                                                : waits_in_loop(calibration, demand, conditions);
+    simulator::fleet::Draws draws{conditions.seed ^ 0x5EED'0F'BA5EU};
+    const auto draw = [&](const QuantileCurve& curve) {
+        return curve.at(static_cast<double>(draws.next() >> 11U) * 0x1p-53);
+    };
+    Messages messages;
+    messages.all.reserve(waits.size());
+    for (const auto& [qos, more_s] : waits) {
+        const auto* base = base_of(calibration, qos);
         if (base == nullptr) return {};
-        base_samples = base_samples == 0 ? base->samples : std::min(base_samples, base->samples);
-        const double at_rest = base->seconds.at(static_cast<double>(draws.next() >> 11U) * 0x1p-53);
-        values.push_back(static_cast<float>(at_rest + size_cost(calibration, stream) +
-                                            wait_factor * message.wait_s + message.copies_s));
+        messages.base_samples = messages.base_samples == 0
+                                    ? base->samples
+                                    : std::min(messages.base_samples, base->samples);
+        double at_rest_s = draw(base->seconds);
+        if (conditions.lateness != nullptr && !conditions.lateness->is_empty()) {
+            // What sends late also looks late at what has come. Its longest pauses are those of the
+            // machine, which are in what was measured at rest.
+            constexpr double pauses_from = 0.97;
+            const auto late = [&] {
+                return conditions.lateness->at(
+                    std::min(pauses_from, static_cast<double>(draws.next() >> 11U) * 0x1p-53));
+            };
+            at_rest_s += late() + late();
+        }
+        messages.all.push_back({static_cast<float>(at_rest_s), static_cast<float>(more_s)});
+    }
+    return messages;
+}
+
+Quantiles quantiles_with(const Messages& messages, double wait_factor) {
+    std::vector<float> values;
+    values.reserve(messages.all.size());
+    const auto factor = static_cast<float>(wait_factor);
+    for (const auto& one : messages.all) {
+        const float more = one.more_s > 0 ? factor * one.more_s : one.more_s;
+        values.push_back(std::max(one.at_rest_s / 10, one.at_rest_s + more));
     }
     Quantiles result;
     for (std::size_t i = 0; i < told_quantiles.size(); ++i) {
         // The tail of a sum is no better known than that of its parts.
-        if (supports(base_samples, told_quantiles[i])) {
+        if (supports(messages.base_samples, told_quantiles[i])) {
             result[i] = quantile_of(values, told_quantiles[i]);
         }
     }
     return result;
 }
 
-Station station_of(const Calibration& calibration, const Demand& demand, std::uint32_t servers) {
-    return {.servers = servers,
-            .shares_queue = calibration.shares_queue,
-            .wake_s = wake_of(calibration, packets_in(demand.rates()) / servers)};
+/// Share of a server's time that a node's work takes however much of it is done at once.
+double least_busy(const Calibration& calibration, const Demand& demand, std::uint32_t servers) {
+    if (calibration.shares_queue || !calibration.gathers) {
+        return (work_of(calibration, demand.rates()).value + admissions_of(calibration, demand)) /
+               servers;
+    }
+    return (calibration.cpu.mean_at(demand.rates()).value + admissions_of(calibration, demand)) /
+           servers;
 }
+
+/// Long enough for turns that take a good part of the limit.
+std::size_t events_for(const Calibration& calibration, const Demand& demand,
+                       const Question& question) {
+    double per_s = 0;
+    for (const auto& one : packets_of(calibration, demand, question.servers)) {
+        per_s += one.per_s * (1 + one.receivers);
+    }
+    constexpr double limits = 25;
+    constexpr double most = 200'000;
+    const double wanted = std::min(most, per_s * question.latency_max_s * limits);
+    return std::max(question.arrivals, static_cast<std::size_t>(wanted));
+}
+
+constexpr double full = 0.985;  // beyond, a run of this length says nothing
 
 }  // namespace
 
@@ -106,31 +187,38 @@ LoadPoint load_point(const Calibration& calibration, const Demand& demand, const
     // A node's part.
     const auto part = demand.scaled(scale / question.nodes);
     LoadPoint point{.scale = scale};
+    double packets_per_s = 0;
+    for (const auto& one : packets_of(calibration, part, 1)) packets_per_s += one.per_s;
     for (const auto& stream : demand.streams) point.messages_per_s += stream.messages_per_s * scale;
-    const auto all_work = work_of_node(calibration, part);
-    const auto moments = moments_of(all_work);
-    if (moments.rate_per_s <= 0) return point;
-    const auto station = station_of(calibration, part, question.servers);
-    const double admissions =
-        part.connects_per_s * (calibration.connect_s.value + calibration.disconnect_s.value) +
-        part.handshakes_per_s * calibration.tls_handshake_s.value +
-        part.subscribes_per_s * calibration.subscribe_s.value;
-    point.busy = (processor_time(calibration, part.rates(), question.servers).value + admissions) /
-                 question.servers;
-    constexpr double full = 0.985;  // beyond, a run of this length says nothing
-    if (point.busy > full) return point;
+    if (packets_per_s <= 0) return point;
+    const auto activity = activity_of(calibration, part, question.servers);
+    point.busy =
+        (calibration.cpu.mean_at(activity.rates).value + admissions_of(calibration, part)) /
+        question.servers;
+    const double least = least_busy(calibration, part, question.servers);
+    if (!activity.keeps_up || least > full) {
+        point.busy = std::max(1.0, point.busy);
+        return point;
+    }
     const auto work = work_of(calibration, part.rates());
     const double unsure = work.value > 0 ? std::min(0.5, work.half_width / work.value) : 0;
     const auto& factor = calibration.wait_factor;
+    const auto events = events_for(calibration, part, question);
     const auto at = [&](double dearer, double wait_factor) {
-        const double load = moments.rate_per_s * moments.mean_s * dearer / question.servers;
-        if (load > full) return Quantiles{};
-        return latencies(calibration, part, station, dearer, wait_factor, question.arrivals,
-                         question.seed);
+        if (least * dearer > full) return Quantiles{};
+        return quantiles_with(messages_of(calibration, part,
+                                          {.servers = question.servers,
+                                           .dearer = dearer,
+                                           .lateness = question.lateness,
+                                           .events = events,
+                                           .seed = question.seed}),
+                              wait_factor);
     };
     const auto middle = at(1, factor.value);
-    const auto low = at(1 - unsure, std::max(0.0, factor.value - factor.half_width));
-    const auto high = at(1 + unsure, factor.value + factor.half_width);
+    const bool is_sure = unsure <= 0 && factor.half_width <= 0;
+    const auto low =
+        is_sure ? middle : at(1 - unsure, std::max(0.0, factor.value - factor.half_width));
+    const auto high = is_sure ? middle : at(1 + unsure, factor.value + factor.half_width);
     for (std::size_t i = 0; i < middle.size(); ++i) {
         if (!middle[i]) continue;
         point.latency_s[i] = Band{.value = *middle[i],
@@ -141,15 +229,36 @@ LoadPoint load_point(const Calibration& calibration, const Demand& demand, const
     return point;
 }
 
+QuantileCurve at_rest(const Calibration& calibration, const Demand& demand,
+                      const QuantileCurve& measured, std::uint64_t seed) {
+    constexpr std::size_t events = 60'000;
+    auto waits =
+        calibration.shares_queue
+            ? waits_in_queue(calibration, demand,
+                             {.servers = calibration.servers, .events = events, .seed = seed})
+            : waits_in_loop(calibration, demand,
+                            {.servers = calibration.servers, .events = events, .seed = seed});
+    if (waits.empty()) return measured;
+    std::vector<float> more;
+    for (const auto& [qos, more_s] : waits) more.push_back(static_cast<float>(more_s));
+    std::vector<std::pair<double, double>> points;
+    double before = 0;
+    for (const auto& [quantile, seconds] : measured.points()) {
+        const double wait = quantile_of(more, quantile).value_or(0);
+        // It rises, and is never less than half of what was measured.
+        before = std::max({before, seconds - wait, seconds / 2});
+        points.emplace_back(quantile, before);
+    }
+    return QuantileCurve{std::move(points)};
+}
+
 std::optional<Figure> fit_wait_factor(const Calibration& calibration,
                                       const std::vector<MeasuredLatency>& measured,
                                       std::uint64_t seed) {
     if (measured.size() < 3) return std::nullopt;
-    constexpr std::size_t arrivals = 30'000;
-    const auto error = [&](const MeasuredLatency& one, double factor) {
-        const auto station = station_of(calibration, one.demand, calibration.servers);
-        const auto predicted =
-            latencies(calibration, one.demand, station, 1, factor, arrivals, seed);
+    constexpr std::size_t events = 20'000;
+    const auto error = [&](const MeasuredLatency& one, const Messages& messages, double factor) {
+        const auto predicted = quantiles_with(messages, factor);
         double sum = 0;
         for (std::size_t i = 0; i < 3; ++i) {
             if (!predicted[i] || !one.quantiles_s[i]) continue;
@@ -165,10 +274,14 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
     std::vector<std::vector<double>> errors;  // by measurement, by factor
     for (const auto& one : measured) {
         auto& row = errors.emplace_back();
-        const auto station = station_of(calibration, one.demand, calibration.servers);
-        const bool keeps_up =
-            utilization_of(moments_of(work_of_node(calibration, one.demand)), station) < 0.97;
-        for (const double factor : factors) row.push_back(keeps_up ? error(one, factor) : 0);
+        const bool keeps_up = least_busy(calibration, one.demand, calibration.servers) < 0.97;
+        const auto messages = keeps_up ? messages_of(calibration, one.demand,
+                                                     {.servers = calibration.servers,
+                                                      .lateness = &one.lateness,
+                                                      .events = events,
+                                                      .seed = seed})
+                                       : Messages{};
+        for (const double factor : factors) row.push_back(error(one, messages, factor));
     }
     const auto best_without = [&](std::size_t left_out) {
         double least = INFINITY;

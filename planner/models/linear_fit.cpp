@@ -135,8 +135,13 @@ Figure LinearFit::mean_at(std::span<const double> factors, double level) const {
 
 std::optional<LinearFit> fit_linear(std::span<const Observation> observations) {
     if (observations.empty()) return std::nullopt;
-    std::vector<std::size_t> kept(observations.front().factors.size());
-    for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = i;
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < observations.front().factors.size(); ++i) {
+        const bool is_seen = std::ranges::any_of(
+            observations, [i](const Observation& one) { return one.factors[i] != 0; });
+        if (is_seen) kept.push_back(i);
+    }
+    if (kept.empty()) return std::nullopt;
     for (;;) {
         auto fit = fit_kept(observations, kept);
         if (!fit) return std::nullopt;

@@ -41,7 +41,7 @@ struct LinearFit {
 
 /// Nothing: there are not more observations than factors, or a factor is a combination of others.
 /// Costs and sizes cannot be negative: a coefficient that would be is held at 0, and the others are
-/// fitted again.
+/// fitted again. So is one whose factor is 0 in all observations.
 [[nodiscard]] std::optional<LinearFit> fit_linear(std::span<const Observation> observations);
 
 /// The interval of a statistic of the observations: it is computed `replications` times of as many

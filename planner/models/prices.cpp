@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "planner/models/activity.hpp"
+
 namespace touchstone::planner {
 
 namespace {
@@ -21,10 +23,7 @@ Use use_of(const Calibration& calibration, const Demand& demand, const NodePrice
            std::uint32_t nodes) {
     const auto part = demand.scaled(1.0 / nodes);
     const double work =
-        work_of(calibration, part.rates()).value +
-        part.connects_per_s * (calibration.connect_s.value + calibration.disconnect_s.value) +
-        part.handshakes_per_s * calibration.tls_handshake_s.value +
-        part.subscribes_per_s * calibration.subscribe_s.value;
+        processor_time(calibration, part, node.servers).value + admissions_of(calibration, part);
     return {.busy = work / (node.servers * node.speed),
             .memory_bytes = memory_of(calibration, part.holdings).value};
 }
@@ -40,9 +39,12 @@ std::vector<Offer> offers(const Calibration& calibration, const Demand& demand,
             return use.busy <= question.busy_max &&
                    use.memory_bytes <= node.memory_bytes * memory_share_max;
         };
-        std::uint32_t least = 1;
-        while (least < nodes_max && !holds(least)) ++least;
-        if (!holds(least)) continue;
+        if (!holds(nodes_max)) continue;
+        std::uint32_t least = nodes_max;
+        for (std::uint32_t fewer = 0; least - fewer > 1;) {
+            const auto middle = (fewer + least) / 2;
+            (holds(middle) ? least : fewer) = middle;
+        }
         Offer offer{.node = node.name, .nodes = least + 1};
         const auto with_all = use_of(calibration, demand, node, offer.nodes);
         offer.busy = with_all.busy;

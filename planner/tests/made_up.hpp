@@ -14,8 +14,8 @@ inline CalibrationFile made_up_file() {
     one.measured_at = "2026-01-01 00:00 UTC";
     one.machine = {
         .processor = "a processor", .processors = 2, .kernel = "Linux", .memory_bytes = 8};
-    one.cpu.coefficients = {10 * us, 15 * us, 25 * us,    10 * us, 15 * us,
-                            25 * us, 0,       0.001 * us, 5 * us,  2 * us};
+    one.cpu.coefficients = {10 * us,    15 * us, 25 * us, 10 * us, 15 * us, 25 * us, 0,
+                            0.001 * us, 5 * us,  1 * us,  2 * us,  1 * us,  2 * us};
     one.cpu.covariance.assign(operation_count * operation_count, 0);
     for (std::size_t i = 0; i < operation_count; ++i) {
         const double deviation = one.cpu.coefficients[i] * 0.02;
@@ -23,6 +23,9 @@ inline CalibrationFile made_up_file() {
     }
     one.cpu.degrees_of_freedom = 20;
     one.wake_delay_s = 1e-5;
+    one.answer_s = 2e-5;
+    one.turn_s = 1e-6;
+    one.gathers = false;
     one.connect_s = {.value = 100 * us, .half_width = 5 * us};
     one.disconnect_s = {.value = 10 * us};
     one.subscribe_s = {.value = 10 * us};

@@ -8,8 +8,10 @@
 
 #include "broker/asio/tests/running_node.hpp"
 #include "planner/measure/calibrate.hpp"
+#include "planner/measure/fit_loop.hpp"
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
+#include "planner/models/activity.hpp"
 
 namespace touchstone::planner {
 namespace {
@@ -65,6 +67,9 @@ std::vector<Phase> phases_of(const LinearFit& truth) {
             at(rates, Operation::byte_in) = sent * 64 * (1 + i % 4);
             at(rates, Operation::byte_out) = rates[3 + qos] * 64 * (1 + i % 5);
             at(rates, Operation::ping) = 100 * (i % 2);
+            at(rates, Operation::read) = sent * (1 + i % 2);
+            at(rates, Operation::write) = sent * (2 - i % 5 * 0.3);
+            at(rates, Operation::look) = sent / (1 + i % 7);
             phase.wakes_per_s = sent / (1 + i);
             auto with_wakes = rates;
             at(with_wakes, Operation::wake) = phase.wakes_per_s;
@@ -77,7 +82,8 @@ std::vector<Phase> phases_of(const LinearFit& truth) {
 
 TEST(Fits, the_costs_that_phases_were_made_with_come_back) {
     LinearFit truth;
-    truth.coefficients = {2e-6, 3e-6, 5e-6, 1e-6, 2e-6, 4e-6, 1e-9, 2e-9, 1e-6, 6e-6};
+    truth.coefficients = {2e-6, 3e-6, 5e-6,   1e-6, 2e-6, 4e-6, 1e-9,
+                          2e-9, 1e-6, 1.5e-6, 3e-6, 1e-6, 6e-6};
     truth.covariance.assign(operation_count * operation_count, 0);
     truth.degrees_of_freedom = 10;
     const auto fit = fit_processor(phases_of(truth));
@@ -89,16 +95,94 @@ TEST(Fits, the_costs_that_phases_were_made_with_come_back) {
     EXPECT_FALSE(fit_processor({}));
 }
 
-TEST(Fits, the_delay_of_waking_up_is_seen_in_how_seldom_a_server_sleeps) {
+/// Phases of pairs on a loop that costs what the calibration says.
+std::vector<Phase> phases_of(const Calibration& truth) {
     std::vector<Phase> phases;
-    for (const double rate : {1'000.0, 10'000.0, 40'000.0}) {
-        Phase phase{.processor = 0.25};
-        at(phase.rates, Operation::publish_0) = rate;
-        phase.wakes_per_s = rate * 0.75 / (1 + rate * 50e-6);
+    const auto add = [&](unsigned qos, std::uint32_t publishers, std::uint32_t receivers,
+                         std::uint32_t bytes, double per_s) {
+        Phase phase{.load = {.qos = qos,
+                             .payload_bytes = bytes,
+                             .receivers = receivers,
+                             .per_s = per_s,
+                             .publishers = publishers}};
+        const auto activity = activity_of(truth, demand_of(phase.load), 1);
+        phase.rates = activity.rates;
+        phase.wakes_per_s = at(activity.rates, Operation::wake);
+        phase.processor = truth.cpu.mean_at(activity.rates).value;
         phases.push_back(phase);
+    };
+    for (const double per_s : {5'000.0, 20'000.0, 60'000.0, 120'000.0, 200'000.0}) {
+        for (const std::uint32_t publishers : {3U, 20U, 500U}) add(0, publishers, 1, 64, per_s);
+        add(0, 20, 0, 64, per_s);
+        add(0, 20, 1, 1'024, per_s);
+        add(0, 4, 20, 64, per_s / 10);
+        for (const unsigned qos : {1U, 2U}) {
+            add(qos, 20, 1, 64, per_s / 2);
+            add(qos, 20, 0, 64, per_s / 2);
+            add(qos, 4, 20, 64, per_s / 20);
+        }
     }
-    EXPECT_NEAR(fit_wake_delay(phases, 1), 50e-6, 1e-9);
-    EXPECT_EQ(fit_wake_delay({}, 1), 0);
+    MessageLoad pings{.per_s = 50, .pingers = 1'000, .ping_every_s = 0.4};
+    Phase phase{.load = pings};
+    const auto activity = activity_of(truth, demand_of(pings), 1);
+    phase.rates = activity.rates;
+    phase.wakes_per_s = at(activity.rates, Operation::wake);
+    phase.processor = truth.cpu.mean_at(activity.rates).value;
+    phases.push_back(phase);
+    return phases;
+}
+
+TEST(Fits, a_machine_that_is_faster_for_a_while_is_seen_by_the_generator_and_taken_out) {
+    LinearFit truth;
+    truth.coefficients = {2e-6, 3e-6, 5e-6,   1e-6, 2e-6, 4e-6, 1e-9,
+                          2e-9, 1e-6, 1.5e-6, 3e-6, 1e-6, 6e-6};
+    truth.covariance.assign(operation_count * operation_count, 0);
+    truth.degrees_of_freedom = 10;
+    auto phases = phases_of(truth);
+    for (std::size_t i = 0; i < phases.size(); ++i) {
+        auto& phase = phases[i];
+        const double slow = i % 5 == 4 ? 0.5 : 1;
+        phase.processor *= slow;
+        phase.generator_busy = 0.01 + 5 * phase.processor;
+    }
+    phases.push_back({.generator_busy = 0.01 / 0.95});  // with next to no messages
+    const auto slowness = slowness_of(phases);
+    EXPECT_NEAR(slowness[3], 1, 0.02);
+    EXPECT_NEAR(slowness[34], 0.5, 0.02);
+    const auto fit = fit_processor(phases, slowness);
+    ASSERT_TRUE(fit);
+    EXPECT_NEAR(fit->coefficients[0], truth.coefficients[0], truth.coefficients[0] * 0.05);
+}
+
+TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
+    constexpr double us = 1e-6;
+    Calibration truth;
+    truth.cpu.coefficients = {0.4 * us, 0.6 * us, 1.2 * us, 0.3 * us, 0.5 * us, us,    1e-10,
+                              1e-10,    0.2 * us, us,       3 * us,   us,       2 * us};
+    truth.cpu.covariance.assign(operation_count * operation_count, 0);
+    truth.cpu.degrees_of_freedom = 20;
+    truth.wake_delay_s = 5 * us;
+    truth.answer_s = 20 * us;
+    for (const bool gathers : {true, false}) {
+        truth.gathers = gathers;
+        const auto phases = phases_of(truth);
+        const auto fit = fit_loop(phases, 1, false, truth.answer_s);
+        ASSERT_TRUE(fit);
+        EXPECT_EQ(fit->gathers, gathers);
+        EXPECT_LT(fit->error, 0.02);
+        Calibration fitted{.cpu = fit->cpu,
+                           .wake_delay_s = fit->wake_delay_s,
+                           .answer_s = truth.answer_s,
+                           .gathers = gathers};
+        // Other numbers of publishers and receivers than the phases have.
+        for (const double per_s : {3'000.0, 40'000.0}) {
+            const auto demand = demand_of(MessageLoad{
+                .qos = 1, .payload_bytes = 300, .receivers = 2, .per_s = per_s, .publishers = 50});
+            const double expected = processor_time(truth, demand, 1).value;
+            EXPECT_NEAR(processor_time(fitted, demand, 1).value, expected, expected * 0.06);
+        }
+    }
+    EXPECT_FALSE(fit_loop({}, 1, false, 0));
 }
 
 TEST(Fits, memory_of_each_thing_comes_back) {

@@ -1,6 +1,8 @@
 // What a fleet asks for, counted by hand.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "planner/models/demand.hpp"
 
 namespace touchstone::planner {

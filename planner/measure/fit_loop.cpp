@@ -1,0 +1,202 @@
+#include "planner/measure/fit_loop.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "planner/models/activity.hpp"
+
+namespace touchstone::planner {
+
+namespace {
+
+Demand demand_of(const Phase& phase) {
+    auto demand = demand_of(phase.load);
+    demand.streams[0].messages_per_s = phase.sent_per_s();
+    demand.pings_per_s = at(phase.rates, Operation::ping);
+    return demand;
+}
+
+/// How far the calibration's wakes are from those that were measured.
+double error_of_wakes(const Calibration& calibration, const std::vector<Phase>& phases) {
+    double sum = 0;
+    for (const auto& phase : phases) {
+        const auto activity = activity_of(calibration, demand_of(phase), calibration.servers);
+        const double packets = packets_in(phase.rates);
+        if (packets <= 0) continue;
+        const double off = (at(activity.rates, Operation::wake) - phase.wakes_per_s) / packets;
+        sum += off * off;
+    }
+    return sum;
+}
+
+double fit_wake_delay(Calibration calibration, const std::vector<Phase>& phases) {
+    double best = calibration.wake_delay_s;
+    double least = INFINITY;
+    for (const double factor : {0.6, 0.8, 1.0, 1.25, 1.6}) {
+        const double delay = best * factor;
+        auto tried = calibration;
+        tried.wake_delay_s = delay;
+        const double error = error_of_wakes(tried, phases);
+        if (error >= least) continue;
+        least = error;
+        calibration.wake_delay_s = delay;
+    }
+    return calibration.wake_delay_s;
+}
+
+double error_of(const LinearFit& fit, const std::vector<Phase>& phases,
+                const std::vector<double>& slowness) {
+    double sum = 0;
+    for (std::size_t i = 0; i < phases.size(); ++i) {
+        const auto& phase = phases[i];
+        auto rates = phase.rates;
+        at(rates, Operation::wake) = phase.wakes_per_s;
+        const double off = fit.mean_at(rates).value * slowness[i] / phase.processor - 1;
+        sum += off * off;
+    }
+    return std::sqrt(sum / static_cast<double>(phases.size()));
+}
+
+/// What is far off counts less (Cauchy's weights).
+std::optional<LinearFit> fit_robustly(const std::vector<Observation>& observations) {
+    auto weighted = observations;
+    auto fit = fit_linear(weighted);
+    for (int i = 0; fit && i < 8; ++i) {
+        std::vector<double> off;
+        for (const auto& one : observations) {
+            off.push_back(std::abs(fit->mean_at(one.factors).value / one.value - 1));
+        }
+        auto sorted = off;
+        const auto middle = sorted.begin() + std::ssize(sorted) / 2;
+        std::ranges::nth_element(sorted, middle);
+        const double usual = std::max(1e-6, 2 * *middle);
+        for (std::size_t k = 0; k < off.size(); ++k) {
+            const double far = off[k] / usual;
+            weighted[k].weight = observations[k].weight / (1 + far * far);
+        }
+        fit = fit_linear(weighted);
+    }
+    return fit;
+}
+
+std::optional<LoopFit> fit_kind(std::vector<Phase> phases, Calibration calibration) {
+    // A beginning: system calls cost most.
+    calibration.cpu.coefficients.assign(operation_count, 0.3e-6);
+    for (const auto operation : {Operation::byte_in, Operation::byte_out}) {
+        calibration.cpu.coefficients[static_cast<std::size_t>(operation)] = 0;
+    }
+    for (const auto operation :
+         {Operation::read, Operation::write, Operation::look, Operation::wake}) {
+        calibration.cpu.coefficients[static_cast<std::size_t>(operation)] = 2e-6;
+    }
+    calibration.cpu.covariance.assign(operation_count * operation_count, 0);
+    calibration.cpu.degrees_of_freedom = 1;
+    calibration.wake_delay_s = 3e-6;
+    constexpr int turns = 10;
+    std::optional<LoopFit> result;
+    for (int i = 0; i < turns; ++i) {
+        for (auto& phase : phases) phase.rates = all_rates(calibration, phase);
+        const auto slowness = slowness_of(phases);
+        auto fit = fit_processor(phases, slowness);
+        if (!fit) return std::nullopt;
+        result = LoopFit{.cpu = *fit,
+                         .wake_delay_s = calibration.wake_delay_s,
+                         .gathers = calibration.gathers,
+                         .error = error_of(*fit, phases, slowness),
+                         .slowness = slowness};
+        // Half of the way, so that it does not swing.
+        for (std::size_t k = 0; k < operation_count; ++k) {
+            auto& old = calibration.cpu.coefficients[k];
+            old = (old + fit->coefficients[k]) / 2;
+        }
+        if (i + 1 < turns && i % 2 == 1) {
+            calibration.wake_delay_s = fit_wake_delay(calibration, phases);
+        }
+    }
+    return result;
+}
+
+}  // namespace
+
+OperationRates all_rates(const Calibration& calibration, const Phase& phase) {
+    auto rates = phase.rates;
+    const auto activity = activity_of(calibration, demand_of(phase), calibration.servers);
+    at(rates, Operation::look) = at(activity.rates, Operation::look);
+    // Where each packet is read and written by itself, that is a part of what it costs.
+    const bool is_shared = calibration.gathers && !calibration.shares_queue;
+    at(rates, Operation::read) = is_shared ? at(activity.rates, Operation::read) : 0;
+    at(rates, Operation::write) = is_shared ? at(activity.rates, Operation::write) : 0;
+    if (calibration.shares_queue) at(rates, Operation::look) = 0;
+    at(rates, Operation::wake) = phase.wakes_per_s;
+    return rates;
+}
+
+std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases,
+                                       const std::vector<double>& slowness) {
+    std::vector<Observation> observations;
+    for (std::size_t i = 0; i < phases.size(); ++i) {
+        const auto& phase = phases[i];
+        if (phase.processor <= 0) continue;
+        auto rates = phase.rates;
+        at(rates, Operation::wake) = phase.wakes_per_s;
+        const double value = phase.processor / (slowness.empty() ? 1 : slowness[i]);
+        // Errors are a share of the value rather than of a second; and a broker that is kept
+        // waiting finds more to do at once, which makes it cheaper than it is.
+        const double waited = phase.disturbance / phase.processor;
+        observations.push_back({.factors = {rates.begin(), rates.end()},
+                                .value = value,
+                                .weight = 1 / (value * value * (1 + 4 * waited * waited))});
+    }
+    return fit_robustly(observations);
+}
+
+std::vector<double> slowness_of(const std::vector<Phase>& phases) {
+    std::vector<double> slowness(phases.size(), 1);
+    double least = INFINITY;
+    for (const auto& phase : phases) least = std::min(least, phase.generator_busy);
+    // What it does without messages as well.
+    const double always = least * 0.95;
+    constexpr double enough = 0.03;
+    std::vector<Observation> observations;
+    for (const auto& phase : phases) {
+        const double value = phase.generator_busy - always;
+        if (value < enough) continue;
+        auto rates = phase.rates;
+        at(rates, Operation::wake) = phase.wakes_per_s;
+        observations.push_back({.factors = {rates.begin(), rates.end()},
+                                .value = value,
+                                .weight = 1 / (value * value)});
+    }
+    const auto fit = fit_robustly(observations);
+    if (!fit) return slowness;
+    std::vector<double> known;
+    for (std::size_t i = 0; i < phases.size(); ++i) {
+        const double value = phases[i].generator_busy - always;
+        if (value < enough) continue;
+        auto rates = phases[i].rates;
+        at(rates, Operation::wake) = phases[i].wakes_per_s;
+        constexpr double most = 3;
+        slowness[i] = std::clamp(value / fit->mean_at(rates).value, 1 / most, most);
+        known.push_back(slowness[i]);
+    }
+    const auto middle = known.begin() + std::ssize(known) / 2;
+    std::ranges::nth_element(known, middle);
+    for (std::size_t i = 0; i < phases.size(); ++i) {
+        if (phases[i].generator_busy - always >= enough) slowness[i] /= *middle;
+    }
+    return slowness;
+}
+
+std::optional<LoopFit> fit_loop(const std::vector<Phase>& phases, std::uint32_t servers,
+                                bool shares_queue, double answer_s) {
+    Calibration calibration{.servers = servers, .shares_queue = shares_queue, .answer_s = answer_s};
+    std::optional<LoopFit> best;
+    for (const bool gathers : {true, false}) {
+        calibration.gathers = gathers;
+        auto fit = fit_kind(phases, calibration);
+        if (fit && (!best || fit->error < best->error)) best = std::move(fit);
+    }
+    return best;
+}
+
+}  // namespace touchstone::planner
