@@ -54,9 +54,9 @@ TEST(CalibrationFile, of_another_format_is_refused_with_a_remedy) {
     std::vector<std::string> problems;
     EXPECT_FALSE(read_calibration(written(folder, "format: 9\n"), problems));
     EXPECT_THAT(problems,
-                ElementsAre(HasSubstr("format: is 9, this version reads 1; calibrate again")));
+                ElementsAre(HasSubstr("format: is 9, this version reads 2; calibrate again")));
     problems.clear();
-    EXPECT_FALSE(read_calibration(written(folder, "format: 1 servers: 1\n"), problems));
+    EXPECT_FALSE(read_calibration(written(folder, "format: 2 servers: 1\n"), problems));
     EXPECT_THAT(problems, testing::Contains(HasSubstr("processor: is not a law of this version")));
     problems.clear();
     EXPECT_FALSE(read_calibration("/nonexistent", problems));
