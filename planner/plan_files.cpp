@@ -140,6 +140,7 @@ file::Calibration to_file(const CalibrationFile& from) {
         added.set_measured(error.measured);
         added.set_unit(error.unit);
         added.set_was_disturbed(error.was_disturbed);
+        added.set_spread(error.spread);
     }
     to.set_validated_at(one.validated_at);
     return to;
@@ -195,7 +196,8 @@ CalibrationFile from_file(const file::Calibration& from, Reader& reader) {
                                        .predicted = error.predicted(),
                                        .measured = error.measured(),
                                        .unit = error.unit(),
-                                       .was_disturbed = error.was_disturbed()});
+                                       .was_disturbed = error.was_disturbed(),
+                                       .spread = error.spread()});
     }
     one.validated_at = from.validated_at();
     return result;

@@ -21,6 +21,7 @@ struct Options {
     std::string calibration;
     double latency_max_ms = 10;
     double measure_s = 2;
+    unsigned rounds = 3;
     std::uint64_t seed = 1'001;
     bool saves_nothing = false;
 };
@@ -38,7 +39,7 @@ Examples:
       a broker that was just started, like the one that was calibrated; the errors go into the calibration's file
 
 Goals: memory within 5 %, knee and p50 within 10 %, p99 within 15 %. Exit code 1 when one is missed, 6 when only those are that the
-machine has disturbed.
+machine has disturbed, or that it repeats no better.
 )");
     add_target_options(app, options.target);
     app.add_option("--calibration", options.calibration, "File that `plan calibrate` has written")
@@ -48,6 +49,10 @@ machine has disturbed.
         ->check(CLI::PositiveNumber);
     app.add_option("--measure", options.measure_s, "Seconds of each workload; default: 2")
         ->check(CLI::Range(1.0, 600.0));
+    app.add_option("--rounds", options.rounds,
+                   "How often each is measured; the median counts, and how far they differ is "
+                   "told; default: 3")
+        ->check(CLI::Range(1U, 100U));
     app.add_option("--seed", options.seed, "Of instants and draws; default: 1001");
     app.add_flag("--no-save", options.saves_nothing, "Leave the calibration's file as it is");
     add_output_options(app, options.output, "out/plan-validate");
@@ -69,6 +74,7 @@ machine has disturbed.
         .seed = options.seed,
         .latency_max_s = options.latency_max_ms / 1e3,
         .measure_s = options.measure_s,
+        .rounds = options.rounds,
         .is_generator_separate = separation.is_separate,
         .goes_on = [&](const std::string& what) { return session.goes_on(what); },
         .tell = [&](const std::string& line) { session.print(line + "\n"); }};

@@ -10,6 +10,7 @@
 #include "planner/measure/fit_loop.hpp"
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
+#include "planner/measure/windows.hpp"
 #include "planner/models/estimate.hpp"
 #include "planner/models/student.hpp"
 
@@ -326,8 +327,8 @@ private:
     /// About what a client takes to acknowledge: half of what a message takes to it.
     [[nodiscard]] double answer_s() const {
         for (const auto& phase : run_.phases) {
-            const auto median = phase.times.delivery.quantile(0.5);
-            if (phase.load.name.ends_with("quiet") && median) return load::in_seconds(*median) / 2;
+            const auto median = told_of(curve_of(phase.deliveries))[0];
+            if (phase.load.name.ends_with("quiet") && median) return *median / 2;
         }
         return 0;
     }
@@ -363,26 +364,27 @@ private:
             "time of {} measurements is met to {:.1f} %",
             result.gathers ? "takes and writes all at once" : "takes and writes packets one by one",
             result.wake_delay_s * 1e6, run_.phases.size(), loop->error * 100));
-        std::map<unsigned, load::Histogram> quiet_times;
+        std::map<unsigned, std::vector<load::Histogram>> quiet_times;
         std::map<unsigned, double> rates;
         for (std::size_t i = 0; i < run_.phases.size(); ++i) {
             const auto& phase = run_.phases[i];
             result.disturbance_max = std::max(result.disturbance_max, phase.disturbance);
             if (!phase.load.name.ends_with("quiet")) continue;
             // One is better than none.
-            if (!is_usual(i) && quiet_times[phase.load.qos].count() > 0) continue;
-            quiet_times[phase.load.qos].add(phase.times.delivery);
+            auto& windows = quiet_times[phase.load.qos];
+            if (!is_usual(i) && !windows.empty()) continue;
+            windows.insert(windows.end(), phase.deliveries.begin(), phase.deliveries.end());
             rates[phase.load.qos] = phase.sent_per_s();
         }
-        for (const auto& [qos, histogram] : quiet_times) {
-            auto curve = curve_of(histogram);
+        for (const auto& [qos, windows] : quiet_times) {
+            auto curve = curve_of(windows);
             if (curve.is_empty()) continue;
+            std::uint64_t samples = 0;
+            for (const auto& window : windows) samples += window.count();
             const MessageLoad load{.qos = qos, .per_s = rates[qos]};
             curve = at_rest(result, demand_of(load), curve, options_.seed);
-            result.latencies.push_back({.qos = qos,
-                                        .rate_per_s = rates[qos],
-                                        .samples = histogram.count(),
-                                        .seconds = curve});
+            result.latencies.push_back(
+                {.qos = qos, .rate_per_s = rates[qos], .samples = samples, .seconds = curve});
         }
         std::vector<MeasuredLatency> measured;
         for (std::size_t i = 0; i < run_.phases.size(); ++i) {
@@ -391,10 +393,9 @@ private:
             auto demand = demand_of(phase.load);
             demand.streams[0].messages_per_s = phase.sent_per_s();
             measured.push_back({.demand = demand,
-                                .quantiles_s = quantiles_of(phase.times.delivery),
-                                .lateness = options_.is_generator_separate
-                                                ? curve_of(phase.times.lag)
-                                                : QuantileCurve{}});
+                                .quantiles_s = told_of(curve_of(phase.deliveries)),
+                                .lateness = options_.is_generator_separate ? curve_of(phase.lags)
+                                                                           : QuantileCurve{}});
         }
         if (const auto factor = fit_wait_factor(result, measured, options_.seed)) {
             result.wait_factor = *factor;
@@ -432,28 +433,6 @@ private:
 };
 
 }  // namespace
-
-QuantileCurve curve_of(const load::Histogram& histogram) {
-    std::vector<std::pair<double, double>> points;
-    for (const double quantile :
-         {0.001, 0.002, 0.005, 0.01,  0.02, 0.05,   0.1,   0.15,   0.2,   0.25,  0.3,    0.35,
-          0.4,   0.45,  0.5,   0.55,  0.6,  0.65,   0.7,   0.75,   0.8,   0.85,  0.9,    0.925,
-          0.95,  0.965, 0.98,  0.985, 0.99, 0.9925, 0.995, 0.9975, 0.998, 0.999, 0.9995, 0.9999}) {
-        if (const auto value = histogram.quantile(quantile)) {
-            points.emplace_back(quantile, load::in_seconds(*value));
-        }
-    }
-    return QuantileCurve{std::move(points)};
-}
-
-std::array<std::optional<double>, 4> quantiles_of(const load::Histogram& histogram) {
-    std::array<std::optional<double>, 4> values;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto value = histogram.quantile(told_quantiles[i]);
-        if (value) values[i] = load::in_seconds(*value);
-    }
-    return values;
-}
 
 std::string now_text() {
     const auto now = std::chrono::system_clock::now();

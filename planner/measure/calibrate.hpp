@@ -45,12 +45,6 @@ struct CalibrationRun {
 /// Throws load::Unreachable, load::CannotRun, CannotMeasure.
 [[nodiscard]] CalibrationRun calibrate(const CalibrateOptions& options);
 
-/// As a curve of those quantiles that the sample supports.
-[[nodiscard]] QuantileCurve curve_of(const load::Histogram& histogram);
-
-/// p50, p90, p99, p999 of what was delivered, as far as the sample supports them.
-[[nodiscard]] std::array<std::optional<double>, 4> quantiles_of(const load::Histogram& histogram);
-
 /// "2026-11-22 08:50 UTC".
 [[nodiscard]] std::string now_text();
 

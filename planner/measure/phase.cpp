@@ -7,6 +7,7 @@
 
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
+#include "planner/measure/windows.hpp"
 
 namespace touchstone::planner {
 
@@ -62,7 +63,10 @@ Phase measure_once(const MessageLoad& messages, const PhaseOptions& options, std
         throw CannotMeasure{
             fmt::format("{}: nothing was measured: not all clients got in", messages.name)};
     }
-    Phase phase{.load = messages, .times = outcome.times, .lost = outcome.lost};
+    Phase phase{.load = messages,
+                .deliveries = windows_of(outcome, &load::Times::delivery),
+                .lags = windows_of(outcome, &load::Times::lag),
+                .lost = outcome.lost};
     const double length_s = after->at_s - before->at_s;
     phase.processor = (after->cpu_s - before->cpu_s) / length_s;
     phase.disturbance = (after->waited_s - before->waited_s) / length_s;

@@ -46,7 +46,9 @@ struct Phase {
     double turn_s = 0;
     /// Everything took so much longer than usual; what the fit of all phases says (fit_loop.hpp).
     double slowness = 1;
-    load::Times times;
+    // In pieces (windows.hpp):
+    std::vector<load::Histogram> deliveries;
+    std::vector<load::Histogram> lags;
     std::uint64_t lost = 0;
     load::Limit limit;
 

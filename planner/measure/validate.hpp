@@ -16,7 +16,9 @@ struct ValidateOptions {
     std::uint64_t seed = 1'001;
     double latency_max_s = 0.010;  // of the knee
     double measure_s = 2;
-    unsigned attempts_max = 3;
+    unsigned rounds =
+        3;  // of all workloads under load: what the machine does for a while is in one of them
+    unsigned attempts_max = 2;
     bool is_generator_separate = false;  // Separation
     double retry_until_s = 90;           // since the start; afterwards nothing is measured again
     std::function<bool(const std::string& what)> goes_on;

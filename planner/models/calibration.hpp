@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -87,8 +88,15 @@ struct PredictionError {
     double measured = 0;
     std::string unit;
     bool was_disturbed = false;  // the machine kept the broker waiting
+    /// Of what was measured several times: half of the range, as a share of the median. 0: once.
+    double spread = 0;
 
     [[nodiscard]] double relative() const { return predicted / measured - 1; }
+    /// Whether it may be within `goal` although it is not: measured again, it comes out so
+    /// differently.
+    [[nodiscard]] bool is_unsure(double goal) const {
+        return was_disturbed || std::abs(relative()) - spread <= goal;
+    }
 };
 
 /// Latency of messages of a QoS from a publisher to a subscriber, on an otherwise quiet broker.

@@ -11,6 +11,7 @@
 #include "planner/measure/fit_loop.hpp"
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
+#include "planner/measure/windows.hpp"
 #include "planner/models/activity.hpp"
 
 namespace touchstone::planner {
@@ -212,9 +213,55 @@ TEST(Fits, a_curve_has_only_the_quantiles_that_the_sample_supports) {
     const auto curve = curve_of(histogram);
     EXPECT_NEAR(curve.at(0.5), 500e-6, 1e-6);
     EXPECT_EQ(curve.points().back().first, 0.99);
-    const auto told = quantiles_of(histogram);
+    const auto told = told_of(curve);
     EXPECT_TRUE(told[2]);
     EXPECT_FALSE(told[3]);
+}
+
+/// Intervals of a tenth of a second with so many deliveries each, measured from the second on.
+load::Outcome outcome_of(const std::vector<std::pair<int, load::Nanos>>& intervals) {
+    constexpr auto length = load::second / 10;
+    load::Outcome outcome;
+    for (const auto& [count, took] : intervals) {
+        load::Interval interval{.from = length * std::ssize(outcome.intervals), .length = length};
+        for (int i = 0; i < count; ++i) interval.times.delivery.add(took + i);
+        outcome.intervals.push_back(std::move(interval));
+    }
+    outcome.measured_from = length;
+    outcome.measured = length * (std::ssize(outcome.intervals) - 1);
+    return outcome;
+}
+
+TEST(Windows, are_whole_intervals_of_the_measured_part_with_enough_values) {
+    const auto outcome = outcome_of({{5'000, 1}, {600, 1}, {600, 1}, {2'000, 1}, {10, 1}});
+    const auto windows = windows_of(outcome, &load::Times::delivery);
+    ASSERT_EQ(windows.size(), 2U);
+    EXPECT_EQ(windows[0].count(), 1'200U);
+    EXPECT_EQ(windows[1].count(), 2'010U) << "the rest belongs to the last one";
+    EXPECT_EQ(windows_of(outcome_of({{9, 1}, {30, 1}}), &load::Times::delivery).size(), 1U);
+    EXPECT_TRUE(windows_of(outcome_of({{9, 1}}), &load::Times::delivery).empty());
+}
+
+TEST(Windows, a_pause_of_the_machine_is_not_typical) {
+    constexpr auto usual = 50 * load::microsecond;
+    const auto outcome = outcome_of({{0, usual},
+                                     {2'000, usual},
+                                     {2'000, 20 * load::millisecond},
+                                     {2'000, usual},
+                                     {2'000, usual}});
+    const auto told = told_of(curve_of(windows_of(outcome, &load::Times::delivery)));
+    ASSERT_TRUE(told[2]);
+    EXPECT_NEAR(*told[2], 52e-6, 1e-6);
+    // 2,000 values say nothing of p999, 8,000 neither.
+    EXPECT_FALSE(told[3]);
+    // Of fewer than three pieces all values count.
+    const auto few = outcome_of({{0, usual}, {2'000, usual}, {2'000, 20 * load::millisecond}});
+    EXPECT_NEAR(*told_of(curve_of(windows_of(few, &load::Times::delivery)))[2], 0.02, 1e-4);
+}
+
+TEST(Windows, the_middle_of_values) {
+    EXPECT_EQ(median_of({3, 1, 2}), 2);
+    EXPECT_EQ(median_of({4, 1, 2, 30}), 3);
 }
 
 TEST(Measurement, memory_steps_say_what_is_held_and_take_it_away_again) {
@@ -266,7 +313,8 @@ TEST(Measurement, a_phase_knows_what_flowed) {
                      100 * at(phase.rates, Operation::publish_1));
     EXPECT_EQ(at(phase.rates, Operation::publish_0), 0);
     EXPECT_GT(phase.processor, 0);
-    EXPECT_GT(phase.times.delivery.count(), 0U);
+    ASSERT_FALSE(phase.deliveries.empty());
+    EXPECT_GT(phase.deliveries.front().count(), 0U);
     EXPECT_EQ(phase.lost, 0U);
 }
 
