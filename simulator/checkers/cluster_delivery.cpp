@@ -140,7 +140,9 @@ Failures check_delivery_in_cluster(const Trace& trace, const History& history) {
                     one.granted_entry < life.ended_by || life.at_most_once.contains(one.filter))
                     return false;
                 const auto over = life.unsubscribed.find(one.filter);
-                return (over == life.unsubscribed.end() || over->second < one.granted_entry) &&
+                // What arrives behind a SUBSCRIBE counts, even before its SUBACK is sent: that
+                // waits until other nodes or shards know of it.
+                return (over == life.unsubscribed.end() || over->second < one.requested_entry) &&
                        wire::matches(one.filter, message.topic);
             };
             if (std::ranges::none_of(session.subscriptions, is_promised)) continue;

@@ -92,6 +92,23 @@ TEST(cluster_messages, that_are_kept_are_not_owed_to_who_has_given_them_up) {
     EXPECT_THAT(nodes.of(check_at_least_once), IsEmpty());
 }
 
+// A SUBACK waits for other nodes: what has arrived meanwhile is carried out behind the SUBSCRIBE.
+TEST(cluster_messages, that_are_kept_are_owed_to_who_gave_up_what_it_had_before_but_not_this) {
+    for (const bool is_before : {false, true}) {
+        TwoNodes nodes;
+        nodes.builder.trace().cluster.keeps_log = true;
+        const auto hasty = nodes.builder.connect("hasty");
+        if (is_before) nodes.builder.unsubscribe(hasty, "t");
+        nodes.builder.ask_for(hasty, "t");
+        if (!is_before) nodes.builder.unsubscribe(hasty, "t");
+        nodes.builder.grant(hasty);
+        nodes.publish("1", 1);
+        nodes.deliver("1", 1);
+        nodes.builder.pass(seconds{10});
+        EXPECT_THAT(nodes.of(check_at_least_once), SizeIs(is_before ? 1 : 0));
+    }
+}
+
 TEST(cluster_messages, that_are_kept_go_with_a_node_that_crashes) {
     TwoNodes nodes;
     nodes.builder.trace().cluster.keeps_log = true;
