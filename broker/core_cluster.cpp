@@ -58,11 +58,16 @@ std::optional<Broker::Core::Handled> Broker::Core::claim(ConnectionId id, const 
 void Broker::Core::on_claimed(ClaimNumber number, ClaimAnswer answer, Instant now) {
     context_.now = now;
     const ConnectionId id{static_cast<std::uint32_t>(number)};
-    if (id.raw() >= connections_.size() || number_of(id) != number) return;  // gone since
-    const auto& connection = connections_[id.raw()];
-    if (connection.state == ConnectionState::closed || !connection.admission ||
-        !connection.admission->is_claiming)
+    const bool is_waited_for = id.raw() < connections_.size() && number_of(id) == number &&
+                               connections_[id.raw()].state != ConnectionState::closed &&
+                               connections_[id.raw()].admission &&
+                               connections_[id.raw()].admission->is_claiming;
+    if (!is_waited_for) {
+        // The connection is gone since, but nobody else has the session any more.
+        if (answer.session != nullptr) on_adopted(*answer.session, now);
         return;
+    }
+    const auto& connection = connections_[id.raw()];
     connection.admission->is_claiming = false;
     if (answer.session != nullptr) {
         // At once, so that what is published from now on finds it here.

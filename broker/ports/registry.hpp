@@ -39,7 +39,7 @@ public:
     /// A client has proven who it is and wants to be let in. Answered by Broker::on_claimed in a
     /// later input, once no other node has a session of it.
     virtual void claim(ClaimNumber number, std::string_view client_id, bool clean_start) = 0;
-    /// Its connection is gone: no answer is wanted, and one that is under way is ignored.
+    /// Its connection is gone: no answer is wanted, but for a session that is on its way here.
     virtual void withdraw(ClaimNumber number) = 0;
     /// The session is here: after on_claimed, or Broker::on_adopted.
     virtual void enter(std::string_view client_id) = 0;

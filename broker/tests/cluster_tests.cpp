@@ -81,6 +81,21 @@ TEST_P(member_of_shards, wants_no_answer_for_a_client_that_is_gone) {
     EXPECT_FALSE(rig->owner("c").session("c").has_value());
 }
 
+TEST_P(member_of_shards, keeps_the_session_that_comes_for_a_client_that_is_gone) {
+    auto& before = let_in("c", {.session_expiry_s = 60});
+    subscribed(before, "a", QoS::at_least_once);
+    const auto copy = evict("c", SessionFate::moves);
+    ASSERT_NE(copy, nullptr);
+    auto& peer = connect("c", {.clean_start = false, .session_expiry_s = 60});
+    const auto claim = rig->claims.back();
+    rig->lose(peer);
+    rig->registry.clear();
+    rig->answer(claim, {.refusal = ReasonCode::success, .session = copy});
+    EXPECT_THAT(rig->registry, ElementsAre("enter c"));
+    ASSERT_TRUE(rig->owner("c").session("c").has_value());
+    EXPECT_THAT(*rig->owner("c").subscriptions("c"), ElementsAre("a"));
+}
+
 TEST_P(member_of_shards, says_when_a_session_has_ended) {
     auto& peer = let_in("c");
     disconnect(peer);
