@@ -390,7 +390,7 @@ void Member::apply(NodeIndex from, const SessionWritten& written, Instant now) {
 }
 
 void Member::apply(NodeIndex from, const SessionRemoved& removed, Instant now) {
-    if (removed.ended != 0) {
+    if (!removed.ended.empty()) {
         note_ended(removed.client_id, removed.ended);
         judge_ended(removed.client_id, now);
     }
@@ -427,7 +427,8 @@ Tables Member::whole_tables(std::uint64_t number) const {
     if (!agreed_)
         for (const auto& [client_id, nodes] : sessions_)
             for (const auto& [node, stamp] : nodes)
-                tables.sessions.push_back({client_id, {stamp.at_us, node, stamp.clean_since}});
+                tables.sessions.push_back(
+                    {client_id, {stamp.at_us, node, stamp.clean_since, stamp.start}});
     for (const auto& [client_id, ended] : ended_) tables.ended.push_back({client_id, ended});
     for (const auto& [topic, row] : retained_) tables.retained.push_back(row);
     tables.written = written_;

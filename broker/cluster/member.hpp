@@ -115,6 +115,12 @@ public:
     [[nodiscard]] std::size_t kept_messages_most() const { return kept_messages_most_; }
 
 private:
+    /// A session that has come from another node.
+    struct Arrived {
+        NodeIndex from;
+        std::shared_ptr<const storage::SessionCopy> session;
+        LogNumbers known;  // by that node, where publications are kept
+    };
     /// A client that wants to be let in.
     struct Claim {
         enum class Step {
@@ -137,8 +143,9 @@ private:
         std::vector<RouteKey> held;     // routes of the session that is on its way here
         std::vector<MessageRef> early;  // that came for them
         std::vector<MessageRef> seen;   // by the node that had the session
-        LogNumbers known;               // the same, where publications are kept
-        std::shared_ptr<storage::SessionCopy> session;
+        NodeIndex newest;               // of the nodes that have a session of it
+        std::vector<Arrived> arrived;   // of them the newest, if it is there, first
+        bool is_withdrawn = false;      // its connection is gone
     };
     using ClaimEntry = std::map<std::uint64_t, Claim>::iterator;
     /// A session that another node has asked for.
@@ -248,7 +255,8 @@ private:
     hand_over(NodeIndex to, const Eviction& eviction,
               const std::shared_ptr<const storage::SessionCopy>& session);
     void take_back_from(NodeIndex peer, Instant now);
-    void note_ended(const std::string& client_id, std::int64_t generation);
+    void note_ended(const std::string& client_id, const EndedGenerations& generations);
+    [[nodiscard]] NodeStart own_start() const { return {options_.self, start_}; }
     void judge_ended(const std::string& client_id, Instant now);
     void on(NodeIndex from, const LogEntry& entry, Instant now);
     void on(NodeIndex from, const LogState& state, Instant now);
@@ -268,10 +276,11 @@ private:
     void end_entering(const std::string& client_id, Instant now);
     /// `has_ended`: for ever; otherwise it is somewhere else.
     void remove_session(const std::string& client_id, bool has_ended);
+    void note_followed(const std::string& client_id, const std::map<NodeIndex, RowStamp>& nodes);
     [[nodiscard]] RowStamp stamp_of(const std::string& client_id,
                                     const std::map<NodeIndex, RowStamp>& nodes, Instant now);
     void release_locks(const Claim& claim, std::uint64_t number);
-    void add_early(Claim& claim) const;
+    static void add_early(const Claim& claim, storage::SessionCopy& copy);
     static void add_to(storage::SessionCopy& copy, const MessageRef& message);
     void evict(Eviction eviction, SessionFate fate, Instant now);
     /// Defect::reroute_kicks_live.
@@ -406,7 +415,11 @@ private:
     std::map<std::uint64_t, Handover> handovers_;
     std::uint64_t last_handover_ = 0;
     std::map<std::string, RowStamp> taken_back_;  // of clients whose session is to be here again
-    std::map<std::string, std::int64_t> ended_;   // generations
+    std::uint64_t start_ = 0;
+    /// By client, of the sessions of other nodes and earlier ones of this node that were known when
+    /// the one here began: it takes their place.
+    std::map<std::string, EndedGenerations> followed_;
+    std::map<std::string, EndedGenerations> ended_;
 };
 
 }  // namespace touchstone::cluster

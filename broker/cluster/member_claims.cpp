@@ -28,6 +28,11 @@ QoS lower(QoS a, QoS b) {
     return a < b ? a : b;
 }
 
+/// As an operator counts them.
+std::string name_of(NodeIndex node) {
+    return "node " + std::to_string(node.raw() + 1);
+}
+
 }  // namespace
 
 void Member::on_claim(ShardIndex from, ClaimNumber number, const std::string& client_id,
@@ -49,8 +54,10 @@ void Member::on_withdrawn(ShardIndex from, ClaimNumber number, Instant now) {
     const auto found = std::ranges::find_if(claims_, [&](const auto& entry) {
         return entry.second.shard == from && entry.second.number == number;
     });
+    if (found == claims_.end()) return;
+    found->second.is_withdrawn = true;
     // A session that is on its way needs somebody to take it.
-    if (found == claims_.end() || found->second.step == Claim::Step::moving) return;
+    if (found->second.step == Claim::Step::moving) return;
     finish(found, ReasonCode::server_unavailable, now);
 }
 
@@ -59,6 +66,7 @@ void Member::on_entered(const std::string& client_id, Instant now) {
         auto& nodes = sessions_[client_id];
         auto& row = nodes[options_.self];
         row = stamp_of(client_id, nodes, now);
+        note_followed(client_id, nodes);
         if (!options_.defects.has(Defect::registry_node_local))
             write_to_all(SessionWritten{client_id, row});
     }
@@ -74,7 +82,9 @@ RowStamp Member::stamp_of(const std::string& client_id, const std::map<NodeIndex
     });
     const auto back = taken_back_.extract(client_id);
     if (entering == claims_.end() && !back.empty()) return back.mapped();
-    RowStamp stamp{rules_.counts_generations ? 1 : now.time_since_epoch().count(), options_.self};
+    RowStamp stamp{.at_us = rules_.counts_generations ? 1 : now.time_since_epoch().count(),
+                   .node = options_.self,
+                   .start = start_};
     // Whoever comes in last is the newest, although its node's clock may be behind.
     for (const auto& [node, row] : nodes) {
         stamp.at_us = std::max(stamp.at_us, row.at_us + 1);
@@ -82,7 +92,8 @@ RowStamp Member::stamp_of(const std::string& client_id, const std::map<NodeIndex
     }
     if (!rules_.counts_generations) return stamp;
     if (const auto ended = ended_.find(client_id); ended != ended_.end())
-        stamp.at_us = std::max(stamp.at_us, ended->second + 1);
+        for (const auto& [start, generation] : ended->second)
+            stamp.at_us = std::max(stamp.at_us, generation + 1);
     if (entering != claims_.end() && entering->second.clean_start) stamp.clean_since = stamp.at_us;
     return stamp;
 }
@@ -99,12 +110,17 @@ void Member::remove_session(const std::string& client_id, bool has_ended) {
     if (found == sessions_.end()) return;
     const auto own = found->second.find(options_.self);
     if (own == found->second.end()) return;
-    const auto generation = has_ended ? own->second.at_us : 0;
+    EndedGenerations ended;
+    if (has_ended) {
+        if (const auto followed = followed_.extract(client_id); !followed.empty())
+            ended = followed.mapped();
+        ended[own_start()] = own->second.at_us;
+    }
     found->second.erase(own);
     disturb_sweep();
     if (found->second.empty()) sessions_.erase(found);
-    if (has_ended) note_ended(client_id, generation);
-    write_to_all(SessionRemoved{client_id, generation});
+    note_ended(client_id, ended);
+    write_to_all(SessionRemoved{client_id, std::move(ended)});
 }
 
 void Member::begin(ClaimEntry claim, Instant now) {
@@ -187,11 +203,14 @@ ReasonCode Member::ask(ClaimEntry claim, std::map<NodeIndex, RowStamp> owners) {
         }
         return ReasonCode::success;
     }
-    const auto newest =
-        std::ranges::max_element(owners, {}, [](const auto& owner) { return owner.second; })->first;
+    const auto& [newest, newest_stamp] =
+        *std::ranges::max_element(owners, {}, [](const auto& owner) { return owner.second; });
+    one.newest = newest;
     for (const auto& [node, stamp] : owners) {
         one.awaited.insert(node);
-        if (rules_.asks_everybody || node == newest)
+        // The older one becomes part of the newer one, as where its node learns of that.
+        const bool is_united = rules_.merges_sessions && stamp.at_us >= newest_stamp.clean_since;
+        if (rules_.asks_everybody || is_united || node == newest)
             port_.send(node, SessionRequest{number, one.client_id});
         else
             port_.send(node, SessionEviction{number, one.client_id, SessionFate::ends});
@@ -204,9 +223,11 @@ void Member::finish(ClaimEntry claim, ReasonCode refusal, Instant now) {
     if (one.step == Claim::Step::entering) return end(claim, now);  // nothing came of it
     // Who has not answered yet may have granted its lock.
     if (one.step == Claim::Step::locking) one.locks.insert(one.awaited.begin(), one.awaited.end());
-    if (!is_failure(refusal)) {
-        add_early(one);
-        if (one.session != nullptr) add_missed(*one.session, one.known, now);
+    std::shared_ptr<storage::SessionCopy> session;
+    if (!one.arrived.empty()) {
+        session = std::make_shared<storage::SessionCopy>(*one.arrived.front().session);
+        add_early(one, *session);
+        add_missed(*session, one.arrived.front().known, now);
     }
     if (!one.held.empty())
         holds_.push_back({now + hold_time, one.shard, std::exchange(one.held, {})});
@@ -220,8 +241,12 @@ void Member::finish(ClaimEntry claim, ReasonCode refusal, Instant now) {
     }
     one.step = Claim::Step::entering;
     one.gives_up_at = now + claim_timeout;
-    port_.answer_claim(one.shard, one.number, {refusal, std::exchange(one.session, nullptr)});
-    if (is_failure(refusal)) end(claim, now);
+    port_.answer_claim(one.shard, one.number, {refusal, std::move(session)});
+    // Of several that were there the others become part of it.
+    for (std::size_t other = 1; other < one.arrived.size(); ++other)
+        adopt(one.arrived[other].session, one.arrived[other].known, now);
+    one.arrived.clear();
+    if (is_failure(refusal) || one.is_withdrawn) end(claim, now);
 }
 
 void Member::end_entering(const std::string& client_id, Instant now) {
@@ -380,6 +405,12 @@ void Member::on_evicted(std::uint64_t number, std::shared_ptr<const storage::Ses
             take_back_from(eviction.newer, now);
         return;
     }
+    // Who asked for it may have let the client in without an answer, and long ago, if this node
+    // stood still.
+    if (rules_.reports_doubles && session == nullptr && eviction.stamp.at_us != 0 &&
+        !is_up(*eviction.to))
+        port_.alarm("client '" + eviction.client_id + "' may be at " + name_of(*eviction.to) +
+                    " as well, which wanted its session and is not reached since");
     const auto handover = hand_over(*eviction.to, eviction, session);
     if (handover != 0 && !is_up(*eviction.to)) return take_back_from(*eviction.to, now);
     SessionEvicted evicted{.claim = eviction.claim,
@@ -406,21 +437,20 @@ void Member::on(NodeIndex from, const SessionEvicted& evicted, Instant now) {
     auto& one = claim->second;
     one.seen.insert(one.seen.end(), evicted.seen.begin(), evicted.seen.end());
     if (evicted.session != nullptr && !one.clean_start) {
-        if (one.session == nullptr) {
-            one.session = std::make_shared<storage::SessionCopy>(*evicted.session);
-            one.known = evicted.known;
-        } else {
-            adopt(evicted.session, evicted.known, now);  // of two that were there: beside it
-        }
+        if (rules_.reports_doubles && !one.arrived.empty())
+            port_.alarm("client '" + one.client_id + "' was at " +
+                        name_of(one.arrived.front().from) + " and " + name_of(from) +
+                        " at once: both sessions are united here");
+        const auto place = from == one.newest ? one.arrived.begin() : one.arrived.end();
+        one.arrived.insert(place, {from, evicted.session, evicted.known});
     }
     go_on(claim, now);
 }
 
-void Member::add_early(Claim& claim) const {
-    if (claim.session == nullptr) return;
+void Member::add_early(const Claim& claim, storage::SessionCopy& copy) {
     for (const auto& message : claim.early) {
         const auto is_it = [&](const MessageRef& other) { return &*other == &*message; };
-        if (std::ranges::none_of(claim.seen, is_it)) add_to(*claim.session, message);
+        if (std::ranges::none_of(claim.seen, is_it)) add_to(copy, message);
     }
 }
 
@@ -457,7 +487,7 @@ void Member::judge_double(const std::string& client_id, NodeIndex other, Instant
     if (newer < own->second) return;
     if (has(Defect::migration_owner_ambiguous)) return;
     if (rules_.reports_doubles)
-        port_.alarm("client '" + client_id + "' is at node " + std::to_string(other.raw() + 1) +
+        port_.alarm("client '" + client_id + "' is at " + name_of(other) +
                     " as well: the session there is the newer one");
     const bool is_over = own->second.at_us < newer.clean_since;
     evict({.to = std::nullopt, .newer = other, .client_id = client_id},

@@ -16,12 +16,17 @@ constexpr Duration shard_time = std::chrono::seconds{1};
 /// From a publication to the question who has not got it.
 constexpr Duration compare_time = std::chrono::seconds{1};
 
+void raise(EndedGenerations& generations, const NodeStart& start, std::int64_t generation) {
+    auto& last = generations[start];
+    last = std::max(last, generation);
+}
+
 }  // namespace
 
 void Member::begin_log() {
     if (!rules_.keeps_log) return;
-    log_ = std::make_unique<MessageLog>(options_.self, ++port_.agreement_disk().starts,
-                                        options_.nodes);
+    start_ = ++port_.agreement_disk().starts;
+    log_ = std::make_unique<MessageLog>(options_.self, start_, options_.nodes);
 }
 
 void Member::publish_by_log(const PeerPublication& publication, Instant now) {
@@ -106,10 +111,19 @@ void Member::take_back_from(NodeIndex peer, Instant now) {
 
 // Sessions that have ended.
 
-void Member::note_ended(const std::string& client_id, std::int64_t generation) {
+void Member::note_ended(const std::string& client_id, const EndedGenerations& generations) {
     if (!rules_.counts_generations) return;
     auto& ended = ended_[client_id];
-    ended = std::max(ended, generation);
+    for (const auto& [start, generation] : generations) raise(ended, start, generation);
+}
+
+void Member::note_followed(const std::string& client_id,
+                           const std::map<NodeIndex, RowStamp>& nodes) {
+    if (!rules_.counts_generations) return;
+    const auto& own = nodes.at(options_.self);
+    auto& followed = followed_[client_id];
+    for (const auto& [node, row] : nodes)
+        if (row < own) raise(followed, {node, row.start}, row.at_us);
 }
 
 void Member::judge_ended(const std::string& client_id, Instant now) {
@@ -117,7 +131,9 @@ void Member::judge_ended(const std::string& client_id, Instant now) {
     const auto rows = sessions_.find(client_id);
     if (ended == ended_.end() || rows == sessions_.end()) return;
     const auto own = rows->second.find(options_.self);
-    if (own == rows->second.end() || own->second.at_us > ended->second) return;
+    if (own == rows->second.end()) return;
+    const auto last = ended->second.find(own_start());
+    if (last == ended->second.end() || own->second.at_us > last->second) return;
     evict({.to = std::nullopt, .newer = options_.self, .client_id = client_id}, SessionFate::ends,
           now);
 }

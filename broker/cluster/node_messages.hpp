@@ -19,11 +19,15 @@
 
 namespace touchstone::cluster {
 
+/// A node since it began, and how often it has.
+using NodeStart = std::pair<NodeIndex, std::uint64_t>;
+
 /// When a row was written, by the clock of the node that wrote it.
 struct RowStamp {
     std::int64_t at_us = 0;  // or a generation, where they are counted
     NodeIndex node;
     std::int64_t clean_since = 0;  // sessions of the client of an earlier generation are over
+    std::uint64_t start = 0;       // of the node: how often it has begun, where it counts that
     friend auto operator<=>(const RowStamp&, const RowStamp&) = default;
 };
 
@@ -39,9 +43,13 @@ struct SessionWritten {  // the sender has a session of the client
     std::string client_id;
     RowStamp stamp;
 };
+/// By the node that had it: the last generation of a client's sessions that has ended, and all
+/// before. Those that the one that ended followed are among them; one that began without knowledge
+/// of it is not, although its generation may be lower.
+using EndedGenerations = std::map<NodeStart, std::int64_t>;
 struct SessionRemoved {
     std::string client_id;
-    std::int64_t ended = 0;  // the generation that has ended, and those before; 0: it has moved
+    EndedGenerations ended{};  // nothing: it has moved
 };
 struct RetainedWritten {  // without payload: removed
     MessageRef message;
@@ -85,8 +93,7 @@ struct PublicationsTaken {
 };
 
 // Publications that are kept until all nodes have them.
-/// A node since it began, and how often it has.
-using LogOrigin = std::pair<NodeIndex, std::uint64_t>;
+using LogOrigin = NodeStart;
 using LogNumbers = std::map<LogOrigin, std::uint64_t>;
 struct LogEntry {
     LogOrigin origin;
@@ -167,9 +174,9 @@ struct SessionRow {
     std::string client_id;
     RowStamp stamp;  // its node has the session
 };
-struct EndedRow {  // see SessionRemoved
+struct EndedRow {
     std::string client_id;
-    std::int64_t ended = 0;
+    EndedGenerations ended;
 };
 struct Tables {
     std::uint64_t number =

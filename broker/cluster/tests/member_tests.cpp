@@ -603,6 +603,100 @@ TEST(member, takes_whoever_came_last_for_the_newest_although_its_clock_is_behind
     EXPECT_THAT(cluster[1].evictions, IsEmpty());
 }
 
+TEST(member, unites_all_sessions_of_a_client_where_it_comes_to) {
+    Cluster cluster{"ideal_ap"};
+    cluster.part(0, 1);
+    cluster.enter(0, "c", {{"a", {}}});
+    const auto queued = cluster.publish(2, "a", "queued");
+    cluster.settle();
+    cluster.enter(1, "c", {{"b", {}}});
+    cluster.claim(2, 1, "c");
+    cluster.settle();
+    // The older one comes first, and the newer one is the session that the other becomes part of.
+    cluster.give_up(0, {queued});
+    cluster.settle();
+    EXPECT_THAT(cluster[2].answers, IsEmpty());
+    cluster.give_up(1);
+    cluster.settle();
+    ASSERT_EQ(cluster[2].answers.size(), 1U);
+    ASSERT_NE(cluster[2].answers[0].second.session, nullptr);
+    EXPECT_EQ(cluster[2].answers[0].second.session->subscriptions[0].text, "b");
+    ASSERT_EQ(cluster[2].adopted.size(), 1U);
+    EXPECT_EQ(cluster[2].adopted[0]->subscriptions[0].text, "a");
+    EXPECT_THAT(payloads_of(*cluster[2].adopted[0]), ElementsAre("queued"));
+    EXPECT_EQ(cluster[2].alarms.size(), 1U);
+}
+
+TEST(member, ends_the_older_of_two_sessions_that_the_newer_one_was_begun_clean_after) {
+    Cluster cluster{"ideal_ap"};
+    cluster.enter(0, "c", {{"a", {}}});
+    cluster.part(0, 1);
+    cluster.claim(1, 1, "c", true);
+    cluster.settle();
+    cluster.enter(1, "c", {{"b", {}}});
+    cluster.claim(2, 1, "c");
+    cluster.settle();
+    ASSERT_EQ(cluster[0].evictions.size(), 1U);
+    EXPECT_EQ(std::get<2>(cluster[0].evictions[0]), SessionFate::ends);
+    ASSERT_EQ(cluster[1].evictions.size(), 1U);
+    EXPECT_EQ(std::get<2>(cluster[1].evictions[0]), SessionFate::moves);
+}
+
+TEST(member, ends_a_session_with_the_one_that_followed_it) {
+    Cluster cluster{"ideal_ap", 2};
+    cluster.enter(0, "c", {{"a", {}}});
+    cluster.part(0, 1);
+    cluster.enter(1, "c");
+    cluster.member(1).on_released("c", cluster.now);
+    cluster.link(0, 1);
+    cluster.settle();
+    ASSERT_EQ(cluster[0].evictions.size(), 1U);
+    EXPECT_EQ(std::get<2>(cluster[0].evictions[0]), SessionFate::ends);
+}
+
+TEST(member, ends_no_session_that_began_without_knowledge_of_the_one_that_has_ended) {
+    Cluster cluster{"ideal_ap", 2};
+    cluster.part(0, 1);
+    for (int time = 0; time < 2; ++time) {
+        cluster.enter(1, "c");
+        cluster.member(1).on_released("c", cluster.now);
+    }
+    cluster.enter(0, "c", {{"a", {}}});
+    cluster.link(0, 1);
+    cluster.settle();
+    EXPECT_THAT(cluster[0].evictions, IsEmpty());
+    EXPECT_TRUE(cluster.member(1).sessions().at("c").contains(NodeIndex{0}));
+}
+
+TEST(member, tells_of_a_client_that_may_have_been_let_in_where_its_session_is_gone) {
+    for (const bool is_reached : {false, true}) {
+        Cluster cluster{"ideal_ap"};
+        cluster.enter(0, "c");
+        cluster.claim(1, 1, "c", true);
+        cluster.settle();
+        if (!is_reached) cluster.part(0, 1);
+        cluster.give_up(0);
+        cluster.settle();
+        EXPECT_EQ(cluster[1].answers.size(), 1U);
+        EXPECT_EQ(cluster[0].alarms.size(), is_reached ? 0U : 1U);
+    }
+}
+
+TEST(member, lets_the_next_one_in_at_once_when_who_had_to_wait_for_a_session_is_gone) {
+    Cluster cluster{"ideal_ap"};
+    cluster.enter(0, "c", {{"a", {}}});
+    cluster.claim(1, 1, "c");
+    cluster.settle();
+    cluster.member(1).on_withdrawn(ShardIndex{0}, 1, cluster.now);
+    EXPECT_THAT(cluster[1].answers, IsEmpty());  // somebody has to take it
+    cluster.claim(1, 2, "c");
+    cluster.give_up(0);
+    cluster.settle();
+    ASSERT_EQ(cluster[1].answers.size(), 2U);
+    EXPECT_NE(cluster[1].answers[0].second.session, nullptr);
+    EXPECT_EQ(cluster[1].answers[1].second.refusal, ReasonCode::success);
+}
+
 // --- Tables
 // -----------------------------------------------------------------------------------------------
 
