@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "broker/asio/tests/folder.hpp"
@@ -317,9 +319,26 @@ TEST(Engine, nobody_at_the_target_is_told_before_anything_is_measured) {
     }
 }
 
+TEST(Engine, a_target_may_have_an_ipv6_address) {
+    std::optional<RunningNode> node;
+    try {
+        node.emplace(asio_driver::Node::Options{.listeners = asio_driver::plain_listeners(
+                                                    {asio_driver::Endpoint::from_text("[::1]:0")}),
+                                                .rules = access::open_rules({}),
+                                                .shard_count = 1});
+    } catch (const std::runtime_error& error) {
+        GTEST_SKIP() << "this machine has no ::1: " << error.what();
+    }
+    auto made =
+        workload_for(node->port(), groups_of(shape(Shape::pairs, 3, 3, QoS::at_least_once)));
+    std::string problem;
+    made.target = *parse_target("mqtt://[::1]:" + std::to_string(node->port()), problem);
+    expect_all_arrived(run(made));
+}
+
 class tls_target : public testing::Test {
 protected:
-    tls_target() : authority_{"authority"}, broker_{"127.0.0.1", {.issuer = &authority_}} {
+    tls_target() : authority_{"authority"}, broker_{"localhost", {.issuer = &authority_}} {
         auto listener =
             asio_driver::plain_listeners({asio_driver::Endpoint::from_text("127.0.0.1:0")}).front();
         listener.settings.transport = settings::Transport::ssl;
@@ -329,7 +348,6 @@ protected:
         listener.settings.tls = tls;
         node_.emplace(asio_driver::Node::Options{
             .listeners = {listener}, .rules = access::open_rules({}), .shard_count = 1});
-        std::ofstream{folder_ / "authority.pem"} << authority_.certificate_pem();
     }
 
     Workload workload(Group group) {
@@ -364,6 +382,22 @@ TEST_F(tls_target, messages_go_through) {
     made.groups[0].publishing.size_max = 50'000;
     made.groups[0].publishing.rate_per_s = 200;
     expect_all_arrived(run(made));
+}
+
+TEST_F(tls_target, a_certificate_that_is_right_is_taken_from_all_threads) {
+    const asio_driver::TestIdentity named{
+        "broker", {.issuer = &authority_, .alternative_name = "IP:127.0.0.1"}};
+    serve(named, "127.0.0.1:0");
+    auto made = workload({.name = "unused", .count = 1});
+    made.target.takes_any_certificate = false;
+    made.target.ca_file = (folder_ / "authority.pem").string();
+    made.groups = groups_of(shape(Shape::fan_out, 2, 5, QoS::at_least_once));
+    for (auto& group : made.groups) group.resumes_tls = true;
+    made.threads = 2;
+    const auto outcome = run(made);
+    expect_all_arrived(outcome);
+    EXPECT_EQ(outcome.all()[Count::tls_failures], 0U);
+    EXPECT_EQ(outcome.all()[Count::connects], 7U);
 }
 
 TEST_F(tls_target, a_certificate_that_nobody_vouches_for_is_refused) {

@@ -34,9 +34,10 @@ public:
     struct Options {
         const TestIdentity* issuer = nullptr;  // null: itself
         bool is_expired = false;
+        std::string alternative_name;  // "IP:127.0.0.1"; empty: none
     };
     explicit TestIdentity(const std::string& common_name) : TestIdentity{common_name, Options{}} {}
-    TestIdentity(const std::string& common_name, Options options)
+    TestIdentity(const std::string& common_name, const Options& options)
         : certificate_{X509_new()},
           key_{EVP_EC_gen("P-256")} {
         static long serial = 0;
@@ -56,6 +57,11 @@ public:
             TlsPointer<X509_EXTENSION, X509_EXTENSION_free> authority{
                 X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE")};
             X509_add_ext(certificate_.get(), authority.get(), -1);
+        }
+        if (!options.alternative_name.empty()) {
+            TlsPointer<X509_EXTENSION, X509_EXTENSION_free> name{X509V3_EXT_conf_nid(
+                nullptr, nullptr, NID_subject_alt_name, options.alternative_name.c_str())};
+            X509_add_ext(certificate_.get(), name.get(), -1);
         }
         X509_sign(certificate_.get(), issuer.key_.get(), EVP_sha256());
     }
