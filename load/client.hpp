@@ -12,6 +12,7 @@
 #include "load/ledger.hpp"
 #include "load/time.hpp"
 #include "load/tls.hpp"
+#include "load/websocket.hpp"
 
 namespace touchstone::load {
 
@@ -19,6 +20,7 @@ enum class State : std::uint8_t {
     away,
     connecting,
     shaking_hands,
+    upgrading,  // to a WebSocket
     awaiting_connack,
     subscribing,
     ready,
@@ -50,6 +52,7 @@ struct Talk {
     std::size_t output_sent = 0;
     bool is_dirty = false;
     std::unique_ptr<TlsStream> tls;
+    std::unique_ptr<WebSocket> web;  // what is in `output` then gets a frame before it is offered
 
     std::deque<Waiting> waiting;
     std::deque<Unacknowledged> unacknowledged;
@@ -64,7 +67,9 @@ struct Talk {
     std::vector<std::uint16_t> held_ids;   // QoS 2: received, and PUBREL has not come
     std::uint32_t subscriptions_open = 0;  // SUBACKs to come
 
-    [[nodiscard]] std::size_t output_left() const { return output.size() - output_sent; }
+    [[nodiscard]] std::size_t output_left() const {
+        return output.size() - output_sent + (web ? web->output_left() : 0);
+    }
 };
 
 struct Client {

@@ -17,7 +17,8 @@ enum class Purpose : std::uint64_t {
     sizes = 3,
     phases = 4,
     receivers = 5,
-    backoff = 6
+    backoff = 6,
+    masks = 7
 };
 
 class Draws {

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "broker/wire/packets.hpp"
+#include "load/websocket.hpp"
 
 namespace touchstone::load {
 
@@ -47,6 +49,9 @@ public:
         if (target_.has_tls) {
             if (auto problem = shake_hands()) return problem;
         }
+        if (target_.is_web) {
+            if (auto problem = upgrade()) return problem;
+        }
         return exchange();
     }
 
@@ -65,13 +70,48 @@ private:
         }
     }
 
-    void send(Bytes bytes) {
+    std::optional<std::string> upgrade() {
+        Draws draws{shared_.plan.workload().seed, Purpose::masks, shared_.threads};
+        web_.emplace(target_, draws);
+        write(std::exchange(web_->output, {}));
+        Buffer received(4'096);
+        while (!web_->is_open()) {
+            if (!await(socket_.raw(), POLLIN, deadline_)) return silence("no WebSocket");
+            bool is_over = false;
+            const auto size = read(received, is_over);
+            const auto taken = web_->take(std::span{received}.first(size));
+            if (!taken.failure.empty()) return taken.failure;
+            if (is_over) return "closes the connection instead of opening a WebSocket";
+        }
+        return std::nullopt;
+    }
+
+    void send(Buffer packet) {
+        if (!web_) return write(packet);
+        web_->send(packet);
+        write(std::exchange(web_->output, {}));
+    }
+
+    void write(Bytes bytes) {
         std::size_t size = 0;
         if (tls_) {
             tls_->write(bytes, size);
         } else {
             ::send(socket_.raw(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         }
+    }
+
+    std::size_t read(std::span<std::byte> room, bool& is_over) {
+        std::size_t size = 0;
+        if (tls_) {
+            const auto outcome = tls_->read(room, size);
+            is_over = size == 0 && outcome != TlsStream::Outcome::waits;
+        } else {
+            const auto result = ::recv(socket_.raw(), room.data(), room.size(), 0);
+            size = result > 0 ? static_cast<std::size_t>(result) : 0;
+            is_over = result == 0 || (result < 0 && errno != EAGAIN && errno != EINTR);
+        }
+        return size;
     }
 
     std::optional<std::string> exchange() {
@@ -89,18 +129,17 @@ private:
         std::size_t size = 0;
         while (true) {
             if (!await(socket_.raw(), POLLIN, deadline_)) return silence("no CONNACK");
-            std::size_t more = 0;
             bool is_over = false;
             const auto room = std::span{received}.subspan(size);
-            if (tls_) {
-                const auto outcome = tls_->read(room, more);
-                is_over = more == 0 && outcome != TlsStream::Outcome::waits;
+            const auto more = read(room, is_over);
+            if (web_) {
+                const auto taken = web_->take(room.first(more));
+                if (!taken.failure.empty()) return taken.failure;
+                is_over = is_over || taken.is_closed;
+                size += taken.payload_bytes;
             } else {
-                const auto result = ::recv(socket_.raw(), room.data(), room.size(), 0);
-                more = result > 0 ? static_cast<std::size_t>(result) : 0;
-                is_over = result == 0 || (result < 0 && errno != EAGAIN && errno != EINTR);
+                size += more;
             }
-            size += more;
             Bytes bytes{received.data(), size};
             const auto frame = wire::take_frame(bytes, 4'096, workload.version);
             if (!frame) return "what answers is no MQTT broker";
@@ -130,6 +169,7 @@ private:
     Nanos deadline_;
     Handle socket_;
     std::optional<TlsStream> tls_;
+    std::optional<WebSocket> web_;
 };
 
 }  // namespace

@@ -50,6 +50,7 @@ Worker::Worker(Shared& shared, unsigned index)
       backoff_{workload_.seed, Purpose::backoff, index},
       receivers_{workload_.seed, Purpose::receivers, index},
       sizes_{workload_.seed, Purpose::sizes, index},
+      masks_{workload_.seed, Purpose::masks, index},
       received_(receive_bytes),
       counts_(workload_.groups.size()) {
     streams_.resize(workload_.groups.size());

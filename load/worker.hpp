@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -80,7 +81,10 @@ private:
     void on_socket(Client& client, unsigned events);
     void on_connected(Client& client);
     void shake_hands(Client& client);
+    void begin_web(Client& client);
     void send_connect(Client& client);
+    /// What came for a WebSocket; `size` is then that of the packets in it. False: it is over.
+    bool take_frames(Client& client, std::span<std::byte> bytes, std::size_t& size);
     void read(Client& client);
     bool take_packets(Client& client, Bytes bytes);
     void write(Client& client, Bytes bytes);
@@ -159,6 +163,7 @@ private:
     Draws backoff_;
     Draws receivers_;
     Draws sizes_;
+    Draws masks_;
     TlsTicket ticket_;
     Buffer received_;
     Buffer packet_;

@@ -89,7 +89,7 @@ void Worker::on_socket(Client& client, unsigned events) {
 }
 
 void Worker::on_connected(Client& client) {
-    if (!shared_.tls) return send_connect(client);
+    if (!shared_.tls) return begin_web(client);
     auto* const ticket = group_of(client).resumes_tls ? ticket_.get() : nullptr;
     talk_of(client).tls = std::make_unique<TlsStream>(*shared_.tls, client.socket, ticket);
     set_state(client, State::shaking_hands);
@@ -99,12 +99,33 @@ void Worker::on_connected(Client& client) {
 void Worker::shake_hands(Client& client) {
     switch (client.talk->tls->shake_hands()) {
         case TlsStream::Outcome::waits: return;
-        case TlsStream::Outcome::done: return send_connect(client);
+        case TlsStream::Outcome::done: return begin_web(client);
         case TlsStream::Outcome::ended:
         case TlsStream::Outcome::failed:
             count(client, Count::tls_failures);
             return lose(client, Count::connect_failures, "TLS: " + client.talk->tls->failure());
     }
+}
+
+void Worker::begin_web(Client& client) {
+    if (!workload_.target.is_web) return send_connect(client);
+    talk_of(client).web = std::make_unique<WebSocket>(workload_.target, masks_);
+    set_state(client, State::upgrading);
+    mark_dirty(client);
+}
+
+bool Worker::take_frames(Client& client, std::span<std::byte> bytes, std::size_t& size) {
+    auto& web = *client.talk->web;
+    const auto taken = web.take(bytes);
+    size = taken.payload_bytes;
+    if (!taken.failure.empty()) {
+        if (web.is_open()) count(client, Count::protocol_errors);
+        lose(client, Count::lost_connections, taken.failure);
+        return false;
+    }
+    if (web.output_left() > 0) mark_dirty(client);  // an answer to a ping
+    if (client.state == State::upgrading && web.is_open()) send_connect(client);
+    return !taken.is_closed;
 }
 
 void Worker::send_connect(Client& client) {
@@ -168,10 +189,15 @@ void Worker::read(Client& client) {
             if (is_error) words = words_of(errno);
         }
         now_ = clock_now();
+        const bool is_drained = size < room.size();
+        if (client.talk && client.talk->web) {
+            if (!take_frames(client, room.first(size), size)) is_over = true;
+            if (client.connection != connection || client.socket < 0) return;
+        }
         if (!take_packets(client, Bytes{received_}.first(kept + size))) return;
         if (client.connection != connection || client.socket < 0) return;
         if (is_over) return lose(client, Count::lost_connections, words);
-        if (size < room.size()) return;  // nothing is left: more will be an event
+        if (is_drained) return;  // nothing is left: more will be an event
     }
 }
 
@@ -218,8 +244,11 @@ void Worker::mark_dirty(Client& client) {
 
 void Worker::flush(Client& client) {
     auto& talk = *client.talk;
-    while (talk.output_left() > 0) {
-        const auto left = Bytes{talk.output}.subspan(talk.output_sent);
+    if (talk.web && talk.web->is_open()) talk.web->send(talk.output);
+    auto& output = talk.web ? talk.web->output : talk.output;
+    auto& output_sent = talk.web ? talk.web->sent : talk.output_sent;
+    while (output_sent < output.size()) {
+        const auto left = Bytes{output}.subspan(output_sent);
         std::size_t size = 0;
         int error = 0;
         bool has_failed = false;
@@ -236,13 +265,14 @@ void Worker::flush(Client& client) {
             if (sent < 0 && (error == ENOBUFS || error == ENOMEM))
                 count(client, Count::memory_short);
         }
-        talk.output_sent += size;
+        output_sent += size;
         if (has_failed) return lose(client, Count::lost_connections, words_of(error));
         if (size == 0) return;  // the rest when there is room: an event
     }
-    talk.output.clear();
-    talk.output_sent = 0;
-    if (talk.output.capacity() > kept_output_bytes) talk.output.shrink_to_fit();
+    output.clear();
+    output_sent = 0;
+    for (auto* const one : {&output, &talk.output})
+        if (one->empty() && one->capacity() > kept_output_bytes) one->shrink_to_fit();
 }
 
 void Worker::flush_dirty() {
@@ -285,6 +315,10 @@ void Worker::leave(Client& client) {
     write(client, packet_);
     if (client.socket < 0) return;
     if (client.talk) {
+        if (client.talk->web) {
+            client.talk->web->send(client.talk->output);
+            client.talk->web->close();
+        }
         flush(client);
         if (client.socket < 0) return;
         if (client.talk->tls) client.talk->tls->say_goodbye();
@@ -296,6 +330,7 @@ void Worker::leave(Client& client) {
 void Worker::close_socket(Client& client) {
     if (client.talk) {
         client.talk->tls.reset();
+        client.talk->web.reset();
         client.talk->input.clear();
         client.talk->output.clear();
         client.talk->output_sent = 0;

@@ -140,26 +140,45 @@ std::vector<std::string> settings_of(const Workload& workload) {
     return settings;
 }
 
+namespace {
+
+struct Scheme {
+    std::string_view name;
+    std::uint16_t port;
+    bool has_tls;
+    bool is_web;
+};
+constexpr std::array schemes{Scheme{"mqtt://", 1883, false, false},
+                             Scheme{"mqtts://", 8883, true, false},
+                             Scheme{"ws://", 80, false, true}, Scheme{"wss://", 443, true, true}};
+
+}  // namespace
+
 std::optional<Target> parse_target(std::string_view url, std::string& problem) {
     const auto fail = [&](std::string_view why) {
-        problem =
-            fmt::format("--target {}: {}; write mqtt://HOST:PORT or mqtts://HOST:PORT", url, why);
+        problem = fmt::format("--target {}: {}; write mqtt://HOST:PORT, mqtts://HOST:PORT, "
+                              "ws://HOST:PORT/PATH or wss://HOST:PORT/PATH",
+                              url, why);
         return std::nullopt;
     };
     Target target;
     target.url = std::string{url};
-    constexpr std::string_view plain = "mqtt://";
-    constexpr std::string_view secure = "mqtts://";
-    if (url.starts_with(plain)) {
-        url.remove_prefix(plain.size());
-    } else if (url.starts_with(secure)) {
-        url.remove_prefix(secure.size());
-        target.has_tls = true;
-        target.port = 8883;
-    } else {
-        return fail("only mqtt:// and mqtts:// can be loaded");
+    const auto* const scheme =
+        std::ranges::find_if(schemes, [&](const Scheme& one) { return url.starts_with(one.name); });
+    if (scheme == schemes.end())
+        return fail("only mqtt://, mqtts://, ws:// and wss:// can be loaded");
+    url.remove_prefix(scheme->name.size());
+    target.has_tls = scheme->has_tls;
+    target.is_web = scheme->is_web;
+    target.port = scheme->port;
+    if (const auto slash = url.find('/'); target.is_web && slash != std::string_view::npos) {
+        target.path = std::string{url.substr(slash)};
+        url = url.substr(0, slash);
+        const auto is_printable = [](char one) { return one > ' ' && one < '\x7F'; };
+        if (!std::ranges::all_of(target.path, is_printable)) return fail("no path of a URL");
     }
     if (url.ends_with('/')) url.remove_suffix(1);
+    if (url.find('/') != std::string_view::npos) return fail("a path is for ws:// and wss:// only");
     if (const auto at = url.rfind('@'); at != std::string_view::npos)
         return fail("names and passwords go into --user and --password");
     auto colon = url.rfind(':');

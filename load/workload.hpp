@@ -16,13 +16,16 @@
 
 namespace touchstone::load {
 
-/// mqtt://HOST[:PORT] or mqtts://HOST[:PORT]; the host is an address or a name.
+/// mqtt://HOST[:PORT], mqtts://HOST[:PORT], ws://HOST[:PORT][/PATH] or wss://…; the host is an
+/// address or a name.
 struct Target {
     std::string url;
     std::string host;
     std::uint16_t port = 1883;
     bool has_tls = false;
-    std::string ca_file;  // empty: the system's authorities
+    bool is_web = false;         // a WebSocket,
+    std::string path = "/mqtt";  // that is asked for under this
+    std::string ca_file;         // empty: the system's authorities
     bool takes_any_certificate = false;
     std::optional<std::string> user_name;
     std::string password;

@@ -49,9 +49,13 @@ std::optional<std::string> apply_size(std::string_view text, Publishing& publish
 }  // namespace
 
 void add_common_options(CLI::App& app, CommonOptions& options, const std::string& target) {
-    app.add_option(target, options.target_url, "mqtt://HOST[:1883] or mqtts://HOST[:8883]")
+    app.add_option(
+           target, options.target_url,
+           "mqtt://HOST[:1883], mqtts://HOST[:8883], or a WebSocket: ws://HOST[:80][/mqtt], "
+           "wss://HOST[:443][/mqtt]")
         ->required();
-    app.add_option("--ca-file", options.ca_file, "PEM file of the authority, for mqtts://");
+    app.add_option("--ca-file", options.ca_file,
+                   "PEM file of the authority, for mqtts:// and wss://");
     app.add_flag("--insecure", options.is_insecure, "Take any certificate");
     app.add_option("--user", options.user, "User Name");
     app.add_option("--password", options.password, "Password")->needs("--user");

@@ -258,7 +258,9 @@ results::Run to_run(const Workload& workload, results::ScenarioResult result,
     auto& target = *run.mutable_target();
     target.set_name(workload.target.url);
     target.set_url(workload.target.url);
-    target.set_transport(workload.target.has_tls ? "tls" : "tcp");
+    const bool has_tls = workload.target.has_tls;
+    target.set_transport(workload.target.is_web ? (has_tls ? "wss" : "ws")
+                                                : (has_tls ? "tls" : "tcp"));
     target.set_mqtt_versions(workload.version == ProtocolVersion::v5 ? "5.0" : "3.1.1");
     run.set_seed(workload.seed);
     run.set_reproduce(reproduce);

@@ -117,6 +117,8 @@ Examples:
       open loop: a connection is due every 500 us, whatever the broker does, and its time counts from there
   touchstone load connect --target mqtts://broker.example --ca-file authority.pem --connections 1000
       over TLS, as fast as they are taken, 256 under way at a time
+  touchstone load connect --target ws://broker.example:8083/mqtt --connections 1000
+      the same in WebSockets
   touchstone load connect --target mqtt://10.0.0.5 --connections 200000 --source 10.0.1.1-10.0.1.20
       more than one address has ports for; an address has to be one of this machine's
 )");

@@ -339,13 +339,20 @@ TEST(Engine, a_target_may_have_an_ipv6_address) {
 class tls_target : public testing::Test {
 protected:
     tls_target() : authority_{"authority"}, broker_{"localhost", {.issuer = &authority_}} {
+        std::ofstream{folder_ / "authority.pem"} << authority_.certificate_pem();
+        serve(broker_);
+    }
+
+    /// The target is one with that certificate.
+    void serve(const asio_driver::TestIdentity& identity) {
         auto listener =
             asio_driver::plain_listeners({asio_driver::Endpoint::from_text("127.0.0.1:0")}).front();
         listener.settings.transport = settings::Transport::ssl;
         settings::TlsSettings tls;
-        tls.identity = broker_.settings();
+        tls.identity = identity.settings();
         tls.handshake_timeout = std::chrono::seconds{30};
         listener.settings.tls = tls;
+        node_.reset();
         node_.emplace(asio_driver::Node::Options{
             .listeners = {listener}, .rules = access::open_rules({}), .shard_count = 1});
     }
@@ -387,7 +394,7 @@ TEST_F(tls_target, messages_go_through) {
 TEST_F(tls_target, a_certificate_that_is_right_is_taken_from_all_threads) {
     const asio_driver::TestIdentity named{
         "broker", {.issuer = &authority_, .alternative_name = "IP:127.0.0.1"}};
-    serve(named, "127.0.0.1:0");
+    serve(named);
     auto made = workload({.name = "unused", .count = 1});
     made.target.takes_any_certificate = false;
     made.target.ca_file = (folder_ / "authority.pem").string();
@@ -408,6 +415,74 @@ TEST_F(tls_target, a_certificate_that_nobody_vouches_for_is_refused) {
     EXPECT_THROW((void)run(made), Unreachable);
     made.target.ca_file = (folder_ / "missing.pem").string();
     EXPECT_THROW((void)run(made), CannotRun);
+}
+
+class web_target : public testing::TestWithParam<settings::Transport> {
+protected:
+    web_target() {
+        auto listener =
+            asio_driver::plain_listeners({asio_driver::Endpoint::from_text("127.0.0.1:0")}).front();
+        listener.settings.transport = GetParam();
+        listener.settings.path = "/mqtt";
+        if (GetParam() == settings::Transport::wss) {
+            settings::TlsSettings tls;
+            tls.identity = broker_.settings();
+            tls.handshake_timeout = std::chrono::seconds{30};
+            listener.settings.tls = tls;
+        }
+        node_.emplace(asio_driver::Node::Options{
+            .listeners = {listener}, .rules = access::open_rules({}), .shard_count = 2});
+    }
+
+    Workload workload(std::vector<Group> groups, std::string_view path = "/mqtt") {
+        auto made = workload_for(node_->port(), std::move(groups));
+        made.target.is_web = true;
+        made.target.path = path;
+        made.target.has_tls = GetParam() == settings::Transport::wss;
+        made.target.takes_any_certificate = true;
+        return made;
+    }
+
+    asio_driver::TestIdentity broker_{"localhost"};
+    std::optional<RunningNode> node_;
+};
+INSTANTIATE_TEST_SUITE_P(variants, web_target,
+                         testing::Values(settings::Transport::ws, settings::Transport::wss),
+                         [](const auto& one) {
+                             return one.param == settings::Transport::wss ? "wss" : "ws";
+                         });
+
+TEST_P(web_target, messages_of_all_sizes_go_through) {
+    for (const auto qos : {QoS::at_most_once, QoS::at_least_once, QoS::exactly_once}) {
+        auto made = workload(groups_of(shape(Shape::fan_out, 2, 5, qos)));
+        made.threads = 2;
+        made.groups[0].publishing.size_min = 16;
+        made.groups[0].publishing.size_max = 100'000;
+        made.groups[0].publishing.rate_per_s = 100;
+        const auto outcome = run(made);
+        expect_all_arrived(outcome);
+        EXPECT_EQ(outcome.all()[Count::connects], 7U);
+    }
+}
+
+TEST_P(web_target, clients_ping_and_leave) {
+    Group group{.name = "clients", .count = 10, .keep_alive_s = 60};
+    group.ping_every = 50 * millisecond;
+    auto made = workload({group});
+    made.hold = 300 * millisecond;
+    const auto outcome = run(made);
+    EXPECT_EQ(outcome.connected, 10U);
+    EXPECT_GT(outcome.all()[Count::pings_answered], 0U);
+    EXPECT_EQ(outcome.all()[Count::lost_connections], 0U);
+}
+
+TEST_P(web_target, without_a_web_socket_at_the_path_is_told) {
+    try {
+        (void)run(workload({{.name = "clients", .count = 1}}, "/elsewhere"));
+        FAIL() << "there is nothing";
+    } catch (const Unreachable& problem) {
+        EXPECT_THAT(problem.what(), HasSubstr("404"));
+    }
 }
 
 }  // namespace

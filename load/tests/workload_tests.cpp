@@ -24,11 +24,22 @@ TEST(Workload, a_target_is_an_address_with_a_transport) {
     EXPECT_EQ(secure->port, 18'883);
     EXPECT_TRUE(secure->has_tls);
     EXPECT_EQ(parse_target("mqtts://h", problem)->port, 8'883);
+    const auto web = parse_target("wss://[::1]:8084/a/b?c=1", problem);
+    ASSERT_TRUE(web);
+    EXPECT_EQ(web->host, "::1");
+    EXPECT_EQ(web->port, 8'084);
+    EXPECT_EQ(web->path, "/a/b?c=1");
+    EXPECT_TRUE(web->has_tls);
+    EXPECT_TRUE(web->is_web);
+    EXPECT_EQ(parse_target("ws://h", problem)->port, 80);
+    EXPECT_EQ(parse_target("ws://h", problem)->path, "/mqtt");
+    EXPECT_FALSE(parse_target("mqtt://h", problem)->is_web);
 }
 
 TEST(Workload, a_wrong_target_is_told_with_a_remedy) {
-    for (const auto* const url : {"localhost", "ws://h", "mqtt://", "mqtt://h:0", "mqtt://h:99999",
-                                  "mqtt://h:x", "mqtt://[::1", "mqtt://[::1]x", "mqtt://a@h"}) {
+    for (const auto* const url :
+         {"localhost", "http://h", "mqtt://", "ws://", "ws://h/a b", "mqtt://h/a", "mqtt://h:0",
+          "mqtt://h:99999", "mqtt://h:x", "mqtt://[::1", "mqtt://[::1]x", "mqtt://a@h"}) {
         std::string problem;
         EXPECT_FALSE(parse_target(url, problem)) << url;
         EXPECT_THAT(problem, HasSubstr("--target")) << url;
