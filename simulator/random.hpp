@@ -44,6 +44,7 @@ enum class Purpose : std::uint32_t {
     choose = 16,     // a receiver, a node
     cut_off = 17,    // whether a cut hits a device
     detection = 18,  // how long a node takes to call another one down
+    disturb_nodes = 19,
 };
 
 class RandomStream {

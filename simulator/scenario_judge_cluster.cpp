@@ -63,8 +63,18 @@ void ScenarioJudge::judge_cluster() {
     takes(cluster.has_kept_messages_max(), "kept_messages_max", rules->kept_messages_max > 0,
           "that keep publications for others");
     check_range(place, "kept_messages_max", 1, 1'000'000);
+    takes(!cluster.healing().empty(), "healing", rules->has_database, "with a database");
+    takes(cluster.has_allowed(), "allowed", rules->needs_all_members, "that need all members");
+    if (!cluster.healing().empty() && cluster::find_healing(cluster.healing()) == nullptr) {
+        std::vector<std::string> names;
+        for (const auto& one : cluster::all_healing()) names.emplace_back(one.name);
+        complain(place, "healing",
+                 fmt::format("'{}' is no way to heal{}", cluster.healing(),
+                             remedy(cluster.healing(), names)));
+    }
     takes(cluster.replicants_size() > 0, "replicants",
-          rules->healing == cluster::HealingPolicy::mria, "of cores and replicants (Mria)");
+          cluster_rules(cluster).healing == cluster::HealingPolicy::mria,
+          "of cores and replicants (Mria)");
     for (int i = 0; i < cluster.replicants_size(); ++i) {
         const auto& name = cluster.replicants(i);
         if (std::ranges::find(nodes_, name) == nodes_.end())

@@ -77,14 +77,18 @@ void ScenarioJudge::judge_workload() {
     }
     for (int i = 0; i < workload.disturbances_size(); ++i) {
         const auto one = static_cast<scenario::Disturbance>(workload.disturbances(i));
-        const bool takes_cluster = one == scenario::part_nodes || one == scenario::cut_two_nodes ||
-                                   one == scenario::crash_any_node ||
-                                   one == scenario::pause_any_node;
-        if (!takes_cluster || scenario_.has_cluster()) continue;
+        if (!is_of_nodes(one) || scenario_.has_cluster()) continue;
         complain(place, "disturbances",
                  fmt::format("{} takes a cluster; add `cluster {{ model: \"…\" }}`",
                              scenario::Disturbance_Name(one)),
                  i);
+    }
+    check_order(place, "nodes_every_ms_low", workload.nodes_every_ms_low(), "nodes_every_ms_high",
+                workload.nodes_every_ms_high());
+    check_order(place, "nodes_for_ms_low", workload.nodes_for_ms_low(), "nodes_for_ms_high",
+                workload.nodes_for_ms_high());
+    if (workload.nodes_every_ms_low() == 0 && workload.nodes_every_ms_high() > 0) {
+        complain(place, "nodes_every_ms_low", "is missing; at least 1");
     }
     check_range(place, "retain_per_mille", 0, 1'000);
     check_range(place, "delete_per_mille", 0, 1'000);
@@ -112,7 +116,7 @@ void ScenarioJudge::judge_disturbances(const Place& place, const scenario::Workl
             one == scenario::visit || one == scenario::wrong_acknowledgement ||
             one == scenario::overrun || one == scenario::trickle ||
             one == scenario::spoilt_connect || one == scenario::silent_visit ||
-            one == scenario::overlong_length;
+            one == scenario::overlong_length || one == scenario::visit_with_will;
         if (takes_visitor && workload.visitors_size() == 0) {
             complain(place, "disturbances",
                      fmt::format("{} is what `visitors` do; name at least one there",

@@ -70,7 +70,8 @@ NodeOptions node_options(const scenario::Node& node) {
     if (given.has_maximum_qos()) settings.maximum_qos = static_cast<QoS>(given.maximum_qos());
     if (given.has_topic_alias_max()) settings.topic_alias_max = narrow(given.topic_alias_max());
     if (given.has_unwritten_bytes_max()) settings.unwritten_bytes_max = given.unwritten_bytes_max();
-    const bool has_policy = node.storage().has_resident_queue_bytes() || given.has_awaiting_release_max() || !given.access_rules().empty() ||
+    const bool has_policy = node.storage().has_resident_queue_bytes() ||
+                            given.has_awaiting_release_max() || !given.access_rules().empty() ||
                             given.user_name_as_client_id();
     if (has_policy) options.rules = rules_of(node, settings);
     return options;
@@ -182,6 +183,13 @@ cluster::ModelRules cluster_rules(const scenario::Cluster& cluster) {
     rules.voters_max = cluster.voters();
     if (cluster.has_autoclean_ms()) rules.autoclean = milliseconds(cluster.autoclean_ms());
     if (cluster.has_kept_messages_max()) rules.kept_messages_max = cluster.kept_messages_max();
+    if (const auto* const healing = cluster::find_healing(cluster.healing()))
+        cluster::heal_by(rules, healing->policy);
+    if (cluster.has_allowed()) {
+        rules.may_register = cluster.allowed().registering();
+        rules.may_publish = cluster.allowed().publishing();
+        rules.may_subscribe = cluster.allowed().subscribing();
+    }
     rules.discovers = cluster.discovers();
     rules.locks_most_of_all = cluster.locks_most_of_all();
     rules.minority_refuses = rules.minority_refuses || rules.locks_most_of_all;

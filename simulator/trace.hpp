@@ -213,6 +213,10 @@ struct TracedCluster {
     std::size_t kept_messages_max = 0;  // ModelRules
     bool keeps_log = false;             // ModelRules
     bool reports_doubles = false;       // ModelRules
+    /// What is agreed upon goes through a node that reaches most of those that vote: who reaches
+    /// that one need not reach the others.
+    bool has_leader = false;
+    std::size_t voters = 0;  // the first so many nodes; 0: all
     /// All nodes are one broker, which is this actor: what is said of a node's process holds for
     /// all of them together. Nothing: each is one of its own.
     std::optional<Actor> one_broker;

@@ -33,6 +33,7 @@ Workload::Workload(World& world, const scenario::Scenario& scenario,
       take_step_{std::move(take_step)},
       owner_{world.engine().add_handler(*this)},
       disturbs_{world.engine().stream(Domain::workload, 0, Purpose::disturb)},
+      disturbs_nodes_{world.engine().stream(Domain::workload, 0, Purpose::disturb_nodes)},
       shapes_{world.engine().stream(Domain::workload, 0, Purpose::shape)} {
     CHECK(std::size_t(description_.clients_size()) == clients.size());
     for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -46,6 +47,11 @@ Workload::Workload(World& world, const scenario::Scenario& scenario,
     publishers_.assign(publishers.begin(), publishers.end());
     published_.resize(publishers_.size());
     for (const auto& node : scenario.nodes()) nodes_.push_back(node_name(node));
+    for (int i = 0; i < description_.disturbances_size(); ++i) {
+        const auto one = description_.disturbances(i);
+        const bool has_own_pace = is_of_nodes(one) && description_.nodes_every_ms_low() > 0;
+        (has_own_pace ? node_disturbances_ : disturbances_).push_back(one);
+    }
     for (const auto& name : description_.visitors()) {
         const auto one = std::ranges::find(scenario.clients(), name, &scenario::Client::name);
         CHECK(one != scenario.clients().end());
@@ -69,6 +75,7 @@ void Workload::on_event(const Event& event) {
         case step: return take_step_(later_[event.subject]);
         case end: return end_all();
         case reassure: return reassure_all();
+        case next_of_nodes: return disturb_nodes_next();
     }
     UNREACHABLE();
 }
@@ -91,10 +98,15 @@ void Workload::begin_all() {
         schedule_in(draw_between(publishes_[i], 0, description_.publish_every_ms_high()), publish,
                     i);
     }
-    if (description_.disturbances_size() > 0) {
+    if (!disturbances_.empty()) {
         schedule_in(draw_between(disturbs_, description_.disturb_every_ms_low(),
                                  description_.disturb_every_ms_high()),
                     disturb, 0);
+    }
+    if (!node_disturbances_.empty()) {
+        schedule_in(draw_between(disturbs_nodes_, description_.nodes_every_ms_low(),
+                                 description_.nodes_every_ms_high()),
+                    next_of_nodes, 0);
     }
 }
 
@@ -133,14 +145,20 @@ void Workload::draw_publication(std::uint32_t publisher, scenario::Publication& 
 
 void Workload::disturb_next() {
     if (world_.now() >= until_) return;
-    const auto kind = disturbs_.below(static_cast<std::uint64_t>(description_.disturbances_size()));
+    const auto kind = static_cast<std::size_t>(disturbs_.below(disturbances_.size()));
     const auto& member = members_[static_cast<std::size_t>(disturbs_.below(members_.size()))];
     const auto span_ms = draw_between(disturbs_, description_.disturb_for_ms_low(),
                                       description_.disturb_for_ms_high());
-    disturb_now(description_.disturbances(static_cast<int>(kind)), *member.description, span_ms);
+    disturb_now(disturbances_[kind], *member.description, span_ms);
     schedule_in(draw_between(disturbs_, description_.disturb_every_ms_low(),
                              description_.disturb_every_ms_high()),
                 disturb, 0);
+}
+
+std::uint32_t Workload::lasting_ms(std::uint32_t span_ms) const {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until_ - world_.now()).count();
+    return std::max(1U, std::min(span_ms, static_cast<std::uint32_t>(left)));
 }
 
 void Workload::end_all() {

@@ -18,6 +18,9 @@ publishers_of(const scenario::Workload& workload);
 /// One of the workload's `topics`, as that client publishes to it.
 [[nodiscard]] std::string topic_of(std::string topic, std::string_view publisher);
 
+/// Whether it happens to any node of a cluster, or between two of them.
+[[nodiscard]] bool is_of_nodes(scenario::Disturbance disturbance);
+
 class Workload final : private EventHandler {
 public:
     /// Makes happen, now, what the step says. Its `at_ms` is now.
@@ -32,7 +35,7 @@ public:
     Workload& operator=(const Workload&) = delete;
 
 private:
-    enum EventKind : std::uint16_t { begin, publish, disturb, step, end, reassure };
+    enum EventKind : std::uint16_t { begin, publish, disturb, step, end, reassure, next_of_nodes };
 
     struct Member {
         const scenario::Client* description = nullptr;
@@ -44,6 +47,8 @@ private:
     void publish_next(std::uint32_t publisher);
     void draw_publication(std::uint32_t publisher, scenario::Publication& message);
     void disturb_next();
+    /// What lasts at most to the end of the workload: at least 1.
+    [[nodiscard]] std::uint32_t lasting_ms(std::uint32_t span_ms) const;
     // workload_disturbances.cpp
     void disturb_now(scenario::Disturbance disturbance, const scenario::Client& client,
                      std::uint32_t span_ms);
@@ -52,7 +57,10 @@ private:
     /// workload_disks.cpp
     void disturb_disk(scenario::Disturbance disturbance, std::uint32_t for_ms);
     /// workload_nodes.cpp
-    void disturb_nodes(scenario::Disturbance disturbance, std::uint32_t for_ms);
+    void disturb_nodes_next();
+    void disturb_nodes(scenario::Disturbance disturbance, std::uint32_t for_ms,
+                       RandomStream& stream);
+    void lose_node(const std::string& node, bool is_silent);
     void change_clock(const std::string& client);
     void receive_visitor(scenario::Disturbance disturbance, std::uint32_t span_ms);
     void send_later(std::uint32_t delay_ms, const scenario::Client& client, std::string hex);
@@ -72,12 +80,17 @@ private:
     std::vector<const scenario::Client*> visitors_;
     std::vector<std::string> publishers_;
     std::vector<std::string> nodes_;  // their names
+    std::vector<std::string> lost_nodes_;
+    std::vector<scenario::Disturbance> disturbances_;
+    std::vector<scenario::Disturbance> node_disturbances_;  // those that have a pace of their own
     Instant until_;
     TakeStep take_step_;
     std::uint16_t owner_;
     std::vector<RandomStream> publishes_;  // by publisher
     std::vector<std::uint64_t> published_;
+    std::uint64_t wills_ = 0;  // of visitors
     RandomStream disturbs_;
+    RandomStream disturbs_nodes_;
     RandomStream shapes_;
     std::vector<scenario::Step> later_;
 };

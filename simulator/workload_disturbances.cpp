@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
+#include <string>
 #include <utility>
 
 #include "broker/base/check.hpp"
@@ -83,9 +83,7 @@ void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Cl
                            std::uint32_t span_ms) {
     constexpr std::array all_directions{scenario::both, scenario::to_broker, scenario::to_client};
     const auto direction = pick(disturbs_, all_directions);
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(until_ - world_.now()).count();
-    const auto for_ms = std::max(1U, std::min(span_ms, static_cast<std::uint32_t>(left)));
+    const auto for_ms = lasting_ms(span_ms);
     auto trouble = step_now();
     auto relief = step_now();
     switch (disturbance) {
@@ -181,8 +179,11 @@ void Workload::disturb_now(scenario::Disturbance disturbance, const scenario::Cl
         case scenario::part_nodes:
         case scenario::cut_two_nodes:
         case scenario::crash_any_node:
-        case scenario::pause_any_node: return disturb_nodes(disturbance, for_ms);
+        case scenario::pause_any_node:
+        case scenario::lose_any_node:
+        case scenario::change_any_clock: return disturb_nodes(disturbance, for_ms, disturbs_);
         case scenario::visit:
+        case scenario::visit_with_will:
         case scenario::wrong_acknowledgement:
         case scenario::overrun:
         case scenario::trickle:
@@ -255,6 +256,12 @@ void Workload::receive_visitor(scenario::Disturbance disturbance, std::uint32_t 
     auto coming = step_now();
     coming.mutable_connect()->set_client(visitor.name());
     coming.mutable_connect()->set_unless_connected(true);
+    if (disturbance == scenario::visit_with_will) {
+        auto& will = *coming.mutable_connect()->mutable_will();
+        will.set_topic(topic_of(draw_one(disturbs_, description_.topics()), visitor.name()));
+        will.set_payload("will-" + visitor.name() + "-" + std::to_string(++wills_));
+        will.set_qos(draw_qos(disturbs_));
+    }
     take_step_(coming);
     switch (disturbance) {
         case scenario::wrong_acknowledgement: {

@@ -50,6 +50,8 @@ void World::make_cluster(const cluster::ModelRules& rules, unsigned node_count,
                       .kept_messages_max = rules.kept_messages_max,
                       .keeps_log = rules.keeps_log,
                       .reports_doubles = rules.reports_doubles,
+                      .has_leader = rules.is_one_broker || rules.agrees_on_owners,
+                      .voters = rules.voters_max,
                       .notices_within = mesh.detects_high,
                       .converges_within = rules.converges_within + mesh.detects_high};
 }

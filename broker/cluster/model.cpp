@@ -318,6 +318,21 @@ constexpr std::array models{emqx4,
                             bifromq,
                             federation};
 
+constexpr auto ways_to_heal = std::to_array<NamedHealing>({
+    {HealingPolicy::none, "off", "nobody heals: an operator has to start nodes again"},
+    {HealingPolicy::emqx4_original, "emqx4_original",
+     "ekka's autoheal as it was: one attempt, two sides at most"},
+    {HealingPolicy::emqx4, "emqx4",
+     "ekka's autoheal as it became: who was parted from the leader's side, or saw both, reboots"},
+    {HealingPolicy::mria, "mria",
+     "the largest group in which all see each other stays, the others reboot"},
+    {HealingPolicy::rabbit_ignore, "rabbit_ignore", "nobody heals, as RabbitMQ does it"},
+    {HealingPolicy::rabbit_pause_minority, "rabbit_pause_minority",
+     "who does not see most of the nodes pauses, and reboots when it does"},
+    {HealingPolicy::rabbit_autoheal, "rabbit_autoheal",
+     "the side with the most clients stays, the others reboot"},
+});
+
 }  // namespace
 
 std::span<const ModelRules> all_models() {
@@ -327,6 +342,25 @@ std::span<const ModelRules> all_models() {
 const ModelRules* find_model(std::string_view name) {
     const auto* const found = std::ranges::find(models, name, &ModelRules::name);
     return found == models.end() ? nullptr : found;
+}
+
+std::span<const NamedHealing> all_healing() {
+    return ways_to_heal;
+}
+
+const NamedHealing* find_healing(std::string_view name) {
+    const auto* const found = std::ranges::find(ways_to_heal, name, &NamedHealing::name);
+    return found == ways_to_heal.end() ? nullptr : found;
+}
+
+void heal_by(ModelRules& rules, HealingPolicy policy) {
+    const auto is_pause = [](HealingPolicy one) {
+        return one == HealingPolicy::rabbit_pause_minority;
+    };
+    // A minority refuses because it pauses, or for reasons of its own.
+    if (is_pause(policy) != is_pause(rules.healing) && !rules.agrees_on_owners)
+        rules.minority_refuses = is_pause(policy);
+    rules.healing = policy;
 }
 
 HealingDefects healing_defects(const Defects& defects, HealingPolicy policy) {

@@ -88,6 +88,18 @@ struct ModelRules {
 [[nodiscard]] std::span<const ModelRules> all_models();
 /// Null when there is none of that name.
 [[nodiscard]] const ModelRules* find_model(std::string_view name);
+/// A way to heal, as scenarios and reports call it.
+struct NamedHealing {
+    HealingPolicy policy = HealingPolicy::none;
+    std::string_view name;
+    std::string_view description;  // one line
+};
+[[nodiscard]] std::span<const NamedHealing> all_healing();
+/// Null when there is none of that name.
+[[nodiscard]] const NamedHealing* find_healing(std::string_view name);
+/// Has the nodes heal in that way, instead of what the model has.
+void heal_by(ModelRules& rules, HealingPolicy policy);
+
 /// The defect switches that concern healing, as its own.
 [[nodiscard]] HealingDefects healing_defects(const Defects& defects, HealingPolicy policy);
 

@@ -44,6 +44,8 @@ std::span<const Checker> all_checkers() {
         {"C3", "the members see each other", check_membership_convergence, InClusters::yes, false},
         {"C4", "what differs is not called healthy", check_silent_divergence, InClusters::yes,
          false},
+        {"healed", "Retained Messages that a cut parted are the same again", check_healed_retained,
+         InClusters::if_named, false},
         {"C6", "every member serves", check_heal_liveness, InClusters::yes, false},
         {"probe", "a cluster without faults delivers", check_probe, InClusters::yes, false},
         {"C5", "who may connect gets in", check_availability, InClusters::yes},

@@ -129,7 +129,8 @@ Failures check_declared_availability(const Trace& trace, const History& history)
 Failures check_single_owner_of_cluster(const Trace& trace, const History& history);
 Failures check_delivery_in_cluster(const Trace& trace, const History& history);
 Failures check_retained_in_cluster(const Trace& trace, const History& history);
-Failures check_probe(const Trace& trace, const History& history);  // probe
+Failures check_healed_retained(const Trace& trace, const History& history);  // healed
+Failures check_probe(const Trace& trace, const History& history);            // probe
 // Promises that the catalogue has no id for.
 Failures check_delivery_qos(const Trace& trace, const History& history);       // qos
 Failures check_receive_maximum(const Trace& trace, const History& history);    // receive-maximum

@@ -1,4 +1,4 @@
-// C1 to C4, C6, and what S1 and R1 mean across nodes: what the members of a cluster have, once
+// C1 to C4, C6, and what S1 means across nodes: what the members of a cluster have, once
 // enough time has passed since the last fault for its model to have put everything in order.
 
 #include <fmt/format.h>
@@ -12,23 +12,11 @@
 
 #include "simulator/checkers/checkers.hpp"
 #include "simulator/checkers/flows.hpp"
+#include "simulator/checkers/rows.hpp"
 
 namespace touchstone::simulator {
 
 namespace {
-
-using Rows = std::vector<std::string>;
-
-/// What of `all` is not in `others`, the first few; both are sorted.
-std::string missing_in(const Rows& all, const Rows& others) {
-    constexpr std::size_t shown_max = 3;
-    Rows missing;
-    std::ranges::set_difference(all, others, std::back_inserter(missing));
-    const auto count = missing.size();
-    if (count > shown_max) missing.resize(shown_max);
-    return fmt::format("{}{}", fmt::join(missing, ", "),
-                       count > shown_max ? fmt::format(" and {} more", count - shown_max) : "");
-}
 
 /// All that the members really have, in order.
 Rows all_of(const Trace& trace, Rows TracedMember::*own) {
@@ -95,48 +83,6 @@ void check_reports(const Trace& trace, const History& history, Failures& failure
         failures.push_back({index, fmt::format("'{}' was connected to {} and another node at once, "
                                                "and no operator was told",
                                                mine.client_id, trace.name_of(mine.entrance))});
-    }
-}
-
-/// Where no node or link has failed since the first of a topic, the last of it is retained,
-/// whatever the clocks of nodes show; of two that came at nearly the same time either.
-void check_last_retained(const Trace& trace, Failures& failures) {
-    constexpr Duration apart = std::chrono::seconds{1};
-    Instant disturbed_at = Instant::min();
-    for (const auto& one : trace.reach) disturbed_at = std::max(disturbed_at, one.at);
-    for (const auto& fault : trace.faults)
-        if (fault.kind == "pause") disturbed_at = std::max(disturbed_at, fault.ended_at);
-    if (disturbed_at != Instant::min()) disturbed_at += trace.cluster.notices_within + apart;
-    struct Last {
-        Instant at;
-        Instant first_at = never;
-        std::uint32_t message = no_message;
-        bool is_alone = true;
-    };
-    std::map<std::string, Last> last;  // by topic
-    for (const auto& entry : trace.entries) {
-        const auto* const packet = taken_by_broker(trace, entry);
-        if (packet == nullptr || packet->type != wire::PacketType::publish || !packet->retain)
-            continue;
-        auto& one = last[packet->topic];
-        one.is_alone = one.message == no_message || entry.at - one.at >= apart;
-        one.at = entry.at;
-        one.first_at = std::min(one.first_at, entry.at);
-        one.message = packet->message;
-    }
-    for (const auto& [topic, one] : last) {
-        if (!one.is_alone || one.message == no_message || one.first_at <= disturbed_at ||
-            one.at + apart > trace.agreement.at)
-            continue;
-        const auto wanted = topic + " = " + label_of(trace.messages[one.message].payload);
-        for (const auto& member : trace.agreement.members) {
-            if (!member.is_serving) continue;
-            const auto& rows = member.own_retained;
-            if (std::ranges::find(rows, wanted) != rows.end()) continue;
-            failures.push_back({trace.agreement.entry,
-                                fmt::format("{} does not retain {}, which was published last",
-                                            trace.name_of(member.node), wanted)});
-        }
     }
 }
 
@@ -248,26 +194,6 @@ Failures check_single_owner_of_cluster(const Trace& trace, const History& histor
         failures.push_back({trace.agreement.entry,
                             fmt::format("'{}' is connected to {} nodes at once: {}", client_id,
                                         connections.size(), fmt::join(nodes, ", "))});
-    }
-    return failures;
-}
-
-Failures check_retained_in_cluster(const Trace& trace, const History&) {
-    Failures failures;
-    if (!is_judged(trace) || !trace.cluster.shares_retained) return failures;
-    check_last_retained(trace, failures);
-    const TracedMember* first = nullptr;
-    for (const auto& member : trace.agreement.members) {
-        if (!member.is_serving) continue;
-        if (first == nullptr) first = &member;
-        if (member.own_retained == first->own_retained) continue;
-        const auto only_one = missing_in(first->own_retained, member.own_retained);
-        const auto only_other = missing_in(member.own_retained, first->own_retained);
-        failures.push_back(
-            {trace.agreement.entry,
-             fmt::format("{} retains {}, {} {}", trace.name_of(first->node),
-                         only_one.empty() ? "nothing more" : only_one, trace.name_of(member.node),
-                         only_other.empty() ? "nothing more" : only_other)});
     }
     return failures;
 }

@@ -21,6 +21,10 @@ public:
     Reached(const Trace& trace, const History& history) : trace_{trace} {
         for (const auto& node : trace.nodes)
             if (node.actor != trace.cluster.one_broker) nodes_.push_back(node.actor);
+        voters_ = nodes_;
+        const auto voters = trace.cluster.voters;
+        if (voters > 0 && voters < voters_.size())
+            voters_.erase(voters_.begin() + static_cast<std::ptrdiff_t>(voters), voters_.end());
         const bool has_replicants = std::ranges::any_of(
             nodes_, [&](Actor node) { return trace.cluster.is_replicant(node); });
         if (has_replicants) changes_.insert(Instant{});  // they have to find a core first
@@ -48,10 +52,12 @@ public:
             review(one.at);
         }
     }
-    /// Since when it does not reach most of the nodes; nothing: it does.
-    [[nodiscard]] const Instant* minority_since(Actor node) const {
-        const auto found = minority_since_.find(node);
-        return found == minority_since_.end() ? nullptr : &found->second;
+    /// Whether it reaches most of the nodes that vote.
+    [[nodiscard]] bool is_with_most(Actor node) const { return !minority_since_.contains(node); }
+    /// Since when neither it does, nor a node that it reaches and that leads; nothing: one does.
+    [[nodiscard]] const Instant* apart_since(Actor node) const {
+        const auto found = apart_since_.find(node);
+        return found == apart_since_.end() ? nullptr : &found->second;
     }
     /// A replicant can do nothing without one.
     [[nodiscard]] bool reaches_a_core(Actor node) {
@@ -83,11 +89,24 @@ private:
             std::ranges::count_if(nodes_, [&](Actor other) { return is_reached(node, other); }));
     }
     void review(Instant at) {
-        for (const auto node : nodes_) {
-            if (2 * count_of(node) > nodes_.size())
-                minority_since_.erase(node);
+        const auto note = [at](std::map<Actor, Instant>& since, Actor node, bool is_so) {
+            if (is_so)
+                since.try_emplace(node, at);
             else
-                minority_since_.try_emplace(node, at);
+                since.erase(node);
+        };
+        for (const auto node : nodes_) {
+            const auto reached = std::ranges::count_if(
+                voters_, [&](Actor other) { return is_reached(node, other); });
+            note(minority_since_, node, 2 * static_cast<std::size_t>(reached) <= voters_.size());
+        }
+        for (const auto node : nodes_) {
+            const auto leads = [&](Actor other) {
+                return is_reached(node, other) && is_with_most(other);
+            };
+            const bool is_led =
+                trace_.cluster.has_leader ? std::ranges::any_of(nodes_, leads) : is_with_most(node);
+            note(apart_since_, node, !is_led);
         }
     }
 
@@ -96,7 +115,9 @@ private:
     std::set<Instant> changes_;
     std::vector<const TracedFault*> pauses_;
     std::map<std::pair<Actor, Actor>, unsigned> cuts_;
+    std::vector<Actor> voters_;
     std::map<Actor, Instant> minority_since_;
+    std::map<Actor, Instant> apart_since_;
     std::size_t next_ = 0;
 };
 
@@ -168,7 +189,7 @@ Failures check_declared_availability(const Trace& trace, const History& history)
         const auto* packet = sent_by_broker(trace, entry);
         if (packet == nullptr || packet->type != wire::PacketType::connack) continue;
         const auto& connection = history.of(packet->connection);
-        const auto* const since = reached.minority_since(connection.entrance);
+        const auto* const since = reached.apart_since(connection.entrance);
         if (!is_failure(packet->reason)) {
             if (!cluster.minority_refuses || since == nullptr || entry.at < *since + excused)
                 continue;
@@ -181,7 +202,8 @@ Failures check_declared_availability(const Trace& trace, const History& history)
                          .count())});
             continue;
         }
-        const bool may_refuse = (cluster.minority_refuses && since != nullptr) ||
+        const bool is_with_most = reached.is_with_most(connection.entrance);
+        const bool may_refuse = (cluster.minority_refuses && !is_with_most) ||
                                 (cluster.needs_all_members && !cluster.may_register &&
                                  !reached.reaches_all(connection.entrance, entry.at)) ||
                                 !reached.reaches_a_core(connection.entrance) ||

@@ -136,6 +136,83 @@ TEST(cluster_messages, that_are_retained_are_the_last_ones_whatever_clocks_show)
     }
 }
 
+/// Two nodes that part at 10 s for 10 s, and are in order again 5 s after that.
+class PartedNodes : public TwoNodes {
+public:
+    PartedNodes() {
+        auto& trace = builder.trace();
+        trace.cluster.shares_retained = true;
+        trace.cluster.converges_within = seconds{5};
+        part(seconds{10});
+        const auto now = trace.entries.back().at;
+        trace.reach.push_back({now, first, second, true});
+        trace.reach.push_back({now + seconds{10}, first, second, false});
+        for (auto& member : trace.agreement.members) member.is_serving = true;
+    }
+    void retain(const std::string& payload) {
+        builder.publish(publisher, "t", payload, {.packet_id = ++last_id_, .retain = true});
+    }
+    void have(const std::string& one, const std::string& other) {
+        auto& members = builder.trace().agreement.members;
+        members[0].own_retained = {"t = " + one};
+        members[1].own_retained = {"t = " + other};
+    }
+
+private:
+    std::uint16_t last_id_ = 0;
+};
+
+TEST(cluster_messages, that_are_retained_are_the_last_ones_long_after_a_cut) {
+    for (const bool is_long_after : {false, true}) {
+        PartedNodes nodes;
+        nodes.builder.pass(seconds{2});
+        nodes.retain("old");
+        nodes.builder.pass(seconds{is_long_after ? 15 : 9});
+        nodes.retain("new");
+        nodes.builder.pass(seconds{5});
+        nodes.have("old", "old");
+        EXPECT_THAT(nodes.of(check_retained_in_cluster), SizeIs(is_long_after ? 2 : 0));
+    }
+}
+
+TEST(cluster_messages, that_are_retained_go_with_all_nodes_that_had_them) {
+    PartedNodes nodes;
+    nodes.builder.pass(seconds{20});
+    nodes.retain("new");
+    auto& trace = nodes.builder.trace();
+    const auto now = trace.entries.back().at;
+    trace.faults.push_back({"crash", "broker", "", now + seconds{2}, now + seconds{3}});
+    nodes.have("old", "old");
+    EXPECT_THAT(nodes.of(check_retained_in_cluster), SizeIs(2));
+    trace.faults.push_back({"crash", "second", "", now + seconds{2}, now + seconds{3}});
+    EXPECT_THAT(nodes.of(check_retained_in_cluster), IsEmpty());
+}
+
+TEST(cluster_messages, that_are_retained_on_one_side_of_a_known_cut_are_healed) {
+    for (const bool is_known : {false, true}) {
+        PartedNodes nodes;
+        nodes.builder.pass(seconds{is_known ? 3 : 1});
+        nodes.retain("x");
+        nodes.have("x", "y");
+        EXPECT_THAT(nodes.of(check_healed_retained), SizeIs(is_known ? 1 : 0));
+        nodes.have("x", "x");
+        EXPECT_THAT(nodes.of(check_healed_retained), IsEmpty());
+    }
+}
+
+TEST(cluster_messages, that_are_retained_between_two_cuts_are_healed_when_they_are_written_anew) {
+    for (const bool is_written_anew : {false, true}) {
+        PartedNodes nodes;
+        nodes.builder.pass(seconds{3});
+        nodes.part(seconds{1});
+        nodes.retain("x");
+        nodes.builder.pass(seconds{15});
+        if (is_written_anew) nodes.retain("z");
+        nodes.have("x", "y");
+        EXPECT_THAT(nodes.of(check_healed_retained), SizeIs(is_written_anew ? 1 : 0));
+    }
+}
+
 TEST(cluster_messages, tell_nobody_of_a_takeover_that_there_was_not) {
     for (const bool is_true : {false, true}) {
         TwoNodes nodes;

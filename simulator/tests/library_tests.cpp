@@ -290,6 +290,26 @@ TEST(Sweep, clusters_that_lose_a_node_for_good) {
     sweep("scenarios/sweep/cluster-leave.textproto", 1, 200, 2);
 }
 
+TEST(Sweep, clusters_whose_minority_is_gone_for_good) {
+    sweep("scenarios/sweep/cluster-lost.textproto", 1, 200, 1);
+}
+
+TEST(Sweep, clusters_of_which_some_nodes_have_no_vote) {
+    sweep("scenarios/sweep/cluster-voters.textproto", 1, 200, 1);
+}
+
+TEST(Sweep, clusters_whose_clocks_differ) {
+    sweep("scenarios/sweep/cluster-clocks.textproto", 1, 200, 2);
+}
+
+TEST(Sweep, clusters_whose_clients_die) {
+    sweep("scenarios/sweep/cluster-wills.textproto", 1, 200, 2);
+}
+
+TEST(Sweep, clusters_that_are_parted_for_minutes) {
+    sweep("scenarios/sweep/cluster-long.textproto", 1, 200, 1);
+}
+
 TEST(Sweep, clusters_of_cores_and_replicants) {
     sweep("scenarios/sweep/cluster-replicants.textproto", 1, 200, 2);
 }
@@ -315,6 +335,7 @@ const std::map<std::string_view, const char*> special_sweeps{
     {"connect_event_before_disconnect", "visitors"},
     {"federation_double_route", "cluster-ideal"},
     {"forward_buffer_drop_after_ack", "cluster-kept"},
+    {"heal_asymmetric_unsupported", "cluster-long"},
     {"heal_disabled", "cluster"},
     {"heal_loser_state_dropped", "cluster-replicants"},
     {"heal_needs_all_nodes", "cluster-leave"},
@@ -327,6 +348,7 @@ const std::map<std::string_view, const char*> special_sweeps{
     {"keepalive_uncapped", "visitors"},
     {"leak_on_bad_property", "visitors"},
     {"lock_over_reachable", "cluster-quorum"},
+    {"lww_wall_clock", "cluster-clocks"},
     {"merge_union_resurrects", "cluster-merge"},
     {"metadata_merge_crash", "cluster-allowed"},
     {"migration_owner_ambiguous", "cluster-allowed"},
@@ -354,6 +376,7 @@ const std::map<std::string_view, const char*> special_sweeps{
     {"reject_tears_incumbent", "visitors"},
     {"replica_magnet", "cluster-replicants"},
     {"replica_not_ready_stall", "cluster-strict"},
+    {"replicant_needs_one_core_view", "cluster-long"},
     {"reroute_kicks_live", "cluster-ideal"},
     {"retain_after_revoke", "visitors"},
     {"retain_async_single_writer", "states"},
@@ -366,33 +389,26 @@ const std::map<std::string_view, const char*> special_sweeps{
     {"share_picks_offline", "unfinished"},
     {"share_remote_missing_after_restart", "cluster"},
     {"stale_target_buffer", "cluster-kept"},
+    {"stall_without_quorum", "cluster-lost"},
     {"suback_waits_for_dead", "cluster-allowed"},
     {"sweeper_crash_on_churn", "cluster-leave"},
     {"takeover_old_gone_error", "limits"},
     {"takeover_wedge", "limits"},
     {"topic_len_underflow", "visitors"},
+    {"tracker_local_member_only", "cluster-voters"},
     {"tracker_majority_required", "cluster"},
     {"unbounded_inflight", "unfinished"},
     {"unbounded_write_buffer", "contents"},
     {"uncertainty_window", "cluster-kept"},
     {"varint4_rejected", "large"},
+    {"will_lost_not_ready", "cluster-wills"},
 };
 
 // Bytes that nobody makes in a sweep. Hostile input finds these: `ci/hunt`, and the first seeds
 // of it in conformance/generated/tests.
 const std::set<std::string_view> defects_beyond_the_sweeps{
     "deep_topic_recursion", "pid_bytes_unchecked", "server_only_packet_path", "subopts_unchecked",
-    "zero_len_topic_crash",
-    // What it leaves different may differ without it as well: cluster/retained-differ,
-    // cluster/sb-06.
-    "heal_asymmetric_unsupported",
-    // C5 leaves a replicant the time that healing takes; no partition of a sweep lasts as long.
-    "replicant_needs_one_core_view",
-    // L1 is asked of clusters in one scenario only, will/wr-09.
-    "will_lost_not_ready",
-    // Clocks that show different times, a node without a vote, one that never comes back:
-    // cluster/sb-44, sb-27, sb-32.
-    "lww_wall_clock", "tracker_local_member_only", "stall_without_quorum"};
+    "zero_len_topic_crash"};
 
 bool is_found_by_search(std::string_view name, const std::string& switched_on,
                         const char* ordinary) {

@@ -253,6 +253,21 @@ TEST(Scenario, parts_nodes_of_a_cluster_that_are_there) {
                 testing::Contains(HasSubstr("takes a cluster")));
 }
 
+TEST(Scenario, wants_policies_that_the_model_can_have) {
+    const auto with = [](const std::string& cluster) {
+        return problems_of("nodes { name: \"b\" } cluster { " + cluster + " }");
+    };
+    EXPECT_THAT(with("model: \"emqx4\" healing: \"rabbit_autoheal\""), IsEmpty());
+    EXPECT_THAT(with("model: \"vernemq\" allowed { publishing: true }"), IsEmpty());
+    EXPECT_THAT(with("model: \"emqx4\" healing: \"emqx3\""),
+                ElementsAre(HasSubstr("healing: 'emqx3' is no way to heal; did you mean 'emqx4'")));
+    EXPECT_THAT(with("model: \"hivemq\" healing: \"off\" allowed {}"),
+                ElementsAre(HasSubstr("healing: is for models with a database; hivemq is none"),
+                            HasSubstr("allowed: is for models that need all members")));
+    EXPECT_THAT(with("model: \"emqx5\" healing: \"off\" replicants: \"b\""),
+                ElementsAre(HasSubstr("replicants: is for models of cores and replicants")));
+}
+
 TEST(Scenario, has_visitors_and_rules_for_what_a_workload_does_with_them) {
     const auto with = [](const std::string& more) {
         return problems_of("workload { clients: \"subscriber\" topics: \"t/%c\" filters: \"t/+\" "
@@ -265,6 +280,14 @@ TEST(Scenario, has_visitors_and_rules_for_what_a_workload_does_with_them) {
                             HasSubstr("change_access_rules chooses from `access_rules`")));
     EXPECT_THAT(with("disturbances: overlong_length"),
                 ElementsAre(HasSubstr("overlong_length is what `visitors` do")));
+    EXPECT_THAT(with("disturbances: visit_with_will"),
+                ElementsAre(HasSubstr("visit_with_will is what `visitors` do")));
+    EXPECT_THAT(with("disturbances: [lose_any_node, change_any_clock]"),
+                ElementsAre(HasSubstr("lose_any_node takes a cluster"),
+                            HasSubstr("change_any_clock takes a cluster")));
+    EXPECT_THAT(with("nodes_every_ms_high: 5 nodes_for_ms_low: 2 nodes_for_ms_high: 1"),
+                ElementsAre(HasSubstr("nodes_for_ms_high: 1 is less than nodes_for_ms_low, 2"),
+                            HasSubstr("nodes_every_ms_low: is missing; at least 1")));
     EXPECT_THAT(with("visitors: [\"subscriber\", \"x\"]"),
                 ElementsAre(HasSubstr("visitors: 'subscriber' is among `clients`"),
                             HasSubstr("visitors: no client is called 'x'")));
