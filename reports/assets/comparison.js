@@ -97,7 +97,7 @@
   // ---- sweep -------------------------------------------------------------------------------------------------------
 
   const sweep = table.sweep;
-  if (sweep) {
+  if (sweep && (sweep.curves || []).length > 0) {
     const tones = ["--accent", "--fail", "--gold", "--info", "--inconclusive", "--pass", "--flaky", "--crash"];
     const width = 860, height = 200, left = 74;
     const chart = (measure, title) => {
@@ -125,6 +125,44 @@
     section("sweep", "What a slower failure detector costs", `${sweep.parameter}, ${(sweep.experiments || []).join(", ")}`,
       chart("unavailable", "Longest unavailability, by what a failure detector takes"),
       chart("lost", "Messages acknowledged and lost, all experiments together"));
+  }
+
+  // ---- policies ----------------------------------------------------------------------------------------------------
+
+  const policies = (sweep && sweep.policies) || [];
+  if (policies.length > 0) {
+    // Bars are as long as their share of the most that any policy of the model costs.
+    const bar = (value, most, words, note) => {
+      const part = h("i", {});
+      part.style.width = `${Math.max(2, 100 * value / most).toFixed(1)}%`;
+      part.style.setProperty("--tone", "var(--accent)");
+      return h("td", {}, h("div", {}, words), h("div", { class: "bar", "aria-hidden": "true" }, value > 0 && part), note && h("div", { class: "why" }, note));
+    };
+    const span = (us) => number(us) > 0 ? time(us) : "none";
+    const costs = [
+      ["unavailable", (one) => number(one.unavailable_us), (one) => span(one.unavailable_us),
+        (one) => number(one.unavailable_at_end) > 0 && `in ${plural(number(one.unavailable_at_end), "run")} to the end`],
+      ["lost", (one) => number(one.lost), (one) => `${number(one.lost)} of ${number(one.published)}`],
+      ["duplicated", (one) => number(one.duplicated), (one) => String(number(one.duplicated))],
+      ["sent away", (one) => number(one.sent_away), (one) => plural(number(one.sent_away), "client")],
+      ["nodes differ", (one) => number(one.diverged_us), (one) => span(one.diverged_us)],
+      ["for good", (one) => number(one.diverged_at_end), (one) => plural(number(one.diverged_at_end), "run"),
+        (one) => (one.diverged_in || []).join(", ")],
+    ];
+    const names = [...new Set(policies.map((one) => one.model))];
+    section("policies", "What another policy would cost", (sweep.experiments || []).join(", "),
+      h("p", {}, "The same partitions on the same brokers, with another answer to them: who starts again when links return, or what clients may do " +
+        "while a member is down. Unavailable and “nodes differ” are the longest of all experiments; the rest are sums. “For good” are runs in which " +
+        "members still differed when everything was to be in order again, and in what."),
+      names.map((name) => {
+        const rows = policies.filter((one) => one.model === name);
+        return h("div", {}, h("h3", {}, name), h("div", { class: "sheet scrolls" }, h("table", { class: "matrix compared" },
+          h("thead", {}, h("tr", {}, h("th", {}, "policy"), costs.map(([title]) => h("th", {}, title)))),
+          h("tbody", {}, rows.map((one) => h("tr", { class: "row" },
+            h("th", { scope: "row" }, h("div", {}, one.policy, " ", one.is_own && chip("info", "its own")), h("div", { class: "why" }, one.description)),
+            costs.map(([, value, words, note]) =>
+              bar(value(one), Math.max(1, ...rows.map(value)), words(one), note && note(one)))))))));
+      }));
   }
 
   // ---- models ------------------------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ Examples:
       two models, each cell with fifty seeds: all that was seen, and the worst figures
   touchstone simulate cluster/x-matrix --models emqx4 --experiments X4 --sweep detect_ms=1000..60000
       what a slower failure detector costs, as a curve
+  touchstone simulate cluster/x-matrix --models emqx4,vernemq --sweep policy
+      what each way to heal, and each thing that clients may do meanwhile, costs
 
 Exit codes: 0 every cell is as the documents say, or its difference is explained; 1 one is not; 2 bad arguments or file;
 130 interrupted.
@@ -47,7 +49,7 @@ struct Options {
     std::string path;
     std::vector<std::string> models;
     std::string seeds;
-    std::string sweep;
+    std::vector<std::string> sweeps;
     std::string out;
     ComparisonOptions comparison;
     bool is_json = false;
@@ -90,7 +92,26 @@ std::optional<std::vector<std::uint32_t>> parse_sweep(std::string_view text) {
     return values;
 }
 
-/// Reads models, experiments, seeds and sweep; what is wrong with them.
+std::optional<std::string> problem_of_sweep(const std::string& sweep, ComparisonOptions& chosen) {
+    if (sweep == "policy") {
+        const auto has_any = [](const auto* model) { return !policies_of(*model).empty(); };
+        if (std::ranges::none_of(chosen.models, has_any))
+            return "--sweep policy: none of these models leaves one to its operator; emqx4, "
+                   "rabbit312 and vernemq do, e.g.";
+        chosen.sweeps_policies = true;
+        return std::nullopt;
+    }
+    const auto values = parse_sweep(sweep);
+    if (!values)
+        return fmt::format(
+            "--sweep {}: write policy, or detect_ms=A..B with 1 <= A <= B <= 600000, "
+            "milliseconds, e.g. detect_ms=1000..60000",
+            sweep);
+    chosen.swept_detect_ms = *values;
+    return std::nullopt;
+}
+
+/// Reads models, experiments, seeds and sweeps; what is wrong with them.
 std::optional<std::string> problem_of(Options& options, const LoadedComparison& loaded) {
     auto& chosen = options.comparison;
     std::vector<std::string> known;
@@ -117,14 +138,8 @@ std::optional<std::string> problem_of(Options& options, const LoadedComparison& 
                                options.seeds, seeds_max);
         chosen.seeds = *seeds;
     }
-    if (!options.sweep.empty()) {
-        const auto values = parse_sweep(options.sweep);
-        if (!values)
-            return fmt::format("--sweep {}: write detect_ms=A..B with 1 <= A <= B <= 600000, "
-                               "milliseconds, e.g. detect_ms=1000..60000",
-                               options.sweep);
-        chosen.swept_detect_ms = *values;
-    }
+    for (const auto& sweep : options.sweeps)
+        if (auto problem = problem_of_sweep(sweep, chosen)) return problem;
     return std::nullopt;
 }
 
@@ -223,8 +238,12 @@ int comparison_command(int argument_count, char** arguments) {
                    "Processes that run at the same time; default: 1. What comes of it is the same "
                    "with any number")
         ->check(CLI::Range(1U, 256U));
-    app.add_option("--sweep", options.sweep,
-                   "Besides, with failure detectors of seven speeds: detect_ms=A..B, milliseconds");
+    app.add_option(
+           "--sweep", options.sweeps,
+           "Besides, with failure detectors of seven speeds: detect_ms=A..B, milliseconds; or "
+           "with all ways to heal, or to serve while a member is down: policy")
+        ->delimiter(',')
+        ->allow_extra_args(false);
     app.add_option("--out", options.out, "Result directory; default: out/simulate-x-matrix");
     app.add_flag("--json", options.is_json, "Print the results as one JSON document");
     app.add_flag("--no-report", options.has_no_report, "Write no result directory");

@@ -27,12 +27,16 @@ namespace {
 using results::ComparedCell;
 using touchstone::comparison::Experiment;
 
-/// One run: which experiment, model, seed, and with which failure detectors.
+/// One run: which experiment, model, seed, and what it has instead of what these say.
 struct Task {
     std::size_t experiment = 0;
     std::size_t model = 0;
     std::uint64_t seed = 0;
-    std::uint32_t detect_ms = 0;  // 0: as the scenario says
+    Variation variation;
+
+    [[nodiscard]] bool is_swept() const {
+        return variation.detect_ms != 0 || variation.policy != nullptr;
+    }
 };
 
 std::string lower_case(std::string text) {
@@ -57,12 +61,17 @@ public:
             if (wanted.empty() || std::ranges::find(wanted, id) != wanted.end())
                 chosen_.push_back(static_cast<std::size_t>(i));
         }
+        for (const auto* const model : options.models)
+            policies_.push_back(options.sweeps_policies ? policies_of(*model)
+                                                        : std::vector<Policy>{});
         for (std::size_t model = 0; model < options.models.size(); ++model) {
             for (const auto experiment : chosen_) {
-                for (auto seed = options.seeds.first; seed <= options.seeds.last; ++seed)
-                    tasks_.push_back({experiment, model, seed, 0});
+                add_tasks(experiment, model, {});
                 for (const auto detect_ms : options.swept_detect_ms)
-                    tasks_.push_back({experiment, model, options.seeds.first, detect_ms});
+                    tasks_.push_back(
+                        {experiment, model, options.seeds.first, {.detect_ms = detect_ms}});
+                for (const auto& policy : policies_[model])
+                    add_tasks(experiment, model, {.detect_ms = 0, .policy = &policy});
             }
         }
     }
@@ -94,6 +103,11 @@ public:
     }
 
 private:
+    void add_tasks(std::size_t experiment, std::size_t model, const Variation& variation) {
+        for (auto seed = options_.seeds.first; seed <= options_.seeds.last; ++seed)
+            tasks_.push_back({experiment, model, seed, variation});
+    }
+
     [[nodiscard]] const Experiment& experiment(const Task& task) const {
         return loaded_.comparison.experiments(static_cast<int>(task.experiment));
     }
@@ -109,12 +123,12 @@ private:
         const auto& task = tasks_[static_cast<std::size_t>(number)];
         const auto& model = *options_.models[task.model];
         const auto& loaded = loaded_.scenarios[task.experiment];
-        const auto scenario = for_model(loaded.scenario, model, task.detect_ms);
+        const auto scenario = for_model(loaded.scenario, model, task.variation);
         auto measured = measure(experiment(task), scenario, task.seed);
         auto& cell = measured.cell;
         cell.set_reproduce(command_of(task));
         const bool has_page =
-            !options_.directory.empty() && task.detect_ms == 0 && task.seed == options_.seeds.first;
+            !options_.directory.empty() && !task.is_swept() && task.seed == options_.seeds.first;
         if (has_page) write_page(task, loaded.path, scenario, measured.outcome, cell);
         return cell.SerializeAsString();
     }
@@ -172,11 +186,12 @@ private:
             std::vector<ComparedCell> runs;
             const auto is_same = [&](const Task& task) {
                 return task.experiment == first.experiment && task.model == first.model &&
-                       task.detect_ms == first.detect_ms;
+                       task.variation.detect_ms == first.variation.detect_ms &&
+                       task.variation.policy == first.variation.policy;
             };
             for (; i < tasks_.size() && is_same(tasks_[i]); ++i)
                 if (done[i].runs() > 0) runs.push_back(done[i]);
-            if (first.detect_ms != 0 || runs.empty()) continue;
+            if (first.is_swept() || runs.empty()) continue;
             auto cell = join(runs);
             judge(cell, experiment(first));
             // Where its page is, a digest of what was seen does not depend on.
@@ -187,6 +202,7 @@ private:
             *table.add_cells() = std::move(cell);
         }
         add_sweep(table, done);
+        add_policies(table, done);
         run.set_digest(digest.text());
         for (const auto& text : loaded_.comparison.sources()) run.add_notes(text);
         for (const auto& text : unseen_differences(loaded_.comparison, table)) run.add_notes(text);
@@ -232,8 +248,9 @@ private:
             std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> points;
             for (std::size_t i = 0; i < tasks_.size(); ++i) {
                 const auto& task = tasks_[i];
-                if (task.model != model || task.detect_ms == 0 || done[i].runs() == 0) continue;
-                auto& [unavailable_us, lost] = points[task.detect_ms];
+                if (task.model != model || task.variation.detect_ms == 0 || done[i].runs() == 0)
+                    continue;
+                auto& [unavailable_us, lost] = points[task.variation.detect_ms];
                 unavailable_us = std::max(unavailable_us, done[i].unavailable_us());
                 lost += done[i].lost();
             }
@@ -251,9 +268,47 @@ private:
         }
     }
 
+    /// For each model what each of its policies costs, over all experiments and seeds.
+    void add_policies(results::Comparison& table, const std::vector<ComparedCell>& done) const {
+        for (std::size_t model = 0; model < options_.models.size(); ++model) {
+            for (const auto& policy : policies_[model]) {
+                auto& cost = *table.mutable_sweep()->add_policies();
+                cost.set_model(std::string{options_.models[model]->name});
+                cost.set_policy(policy.name);
+                cost.set_description(policy.description);
+                cost.set_is_own(policy.is_own);
+                for (std::size_t i = 0; i < tasks_.size(); ++i)
+                    if (tasks_[i].variation.policy == &policy) add_cost(cost, done[i]);
+            }
+        }
+        if (!options_.sweeps_policies || table.sweep().experiments_size() > 0) return;
+        for (const auto& one : table.experiments())
+            table.mutable_sweep()->add_experiments(one.id());
+    }
+
+    static void add_cost(results::PolicyCost& cost, const ComparedCell& cell) {
+        if (cell.runs() == 0) return;
+        cost.set_runs(cost.runs() + cell.runs());
+        cost.set_unavailable_us(std::max(cost.unavailable_us(), cell.unavailable_us()));
+        cost.set_unavailable_at_end(cost.unavailable_at_end() +
+                                    (cell.unavailable_at_end() ? 1 : 0));
+        cost.set_published(cost.published() + cell.published());
+        cost.set_lost(cost.lost() + cell.lost());
+        cost.set_duplicated(cost.duplicated() + cell.duplicated());
+        cost.set_reordered(cost.reordered() + cell.reordered());
+        cost.set_sent_away(cost.sent_away() + cell.sent_away());
+        cost.set_diverged_us(std::max(cost.diverged_us(), cell.diverged_us()));
+        if (!cell.diverged_at_end()) return;
+        cost.set_diverged_at_end(cost.diverged_at_end() + 1);
+        for (const auto& id : cell.diverged_in())
+            if (std::ranges::find(cost.diverged_in(), id) == cost.diverged_in().end())
+                cost.add_diverged_in(id);
+    }
+
     const LoadedComparison& loaded_;
     const ComparisonOptions& options_;
-    std::vector<std::size_t> chosen_;  // indices of experiments
+    std::vector<std::vector<Policy>> policies_;  // by model
+    std::vector<std::size_t> chosen_;            // indices of experiments
     std::vector<Task> tasks_;
 };
 
@@ -275,6 +330,27 @@ std::string figures_of(const ComparedCell& cell) {
     else if (cell.diverged_us() > 0)
         parts.push_back(fmt::format("diverged {}", time(cell.diverged_us())));
     return parts.empty() ? "" : fmt::format("  ({})", fmt::join(parts, ", "));
+}
+
+std::string text_of(const results::ComparedSweep& sweep) {
+    std::string text;
+    const auto time = [](std::uint64_t us) {
+        return time_text(std::chrono::microseconds{static_cast<std::int64_t>(us)});
+    };
+    std::string model;
+    for (const auto& cost : sweep.policies()) {
+        if (cost.model() != model) {
+            model = cost.model();
+            text += fmt::format("\nwhat each policy costs {} (> its own)\n", model);
+        }
+        text += fmt::format(
+            " {} {:<33} unavailable {:>7} ({} to the end)  lost {:>4} of {}  duplicated {:>3}  "
+            "sent away {:>3}  diverged {:>7} ({} to the end)\n",
+            cost.is_own() ? '>' : ' ', cost.policy(), time(cost.unavailable_us()),
+            cost.unavailable_at_end(), cost.lost(), cost.published(), cost.duplicated(),
+            cost.sent_away(), time(cost.diverged_us()), cost.diverged_at_end());
+    }
+    return text;
 }
 
 }  // namespace
@@ -308,6 +384,7 @@ std::string text_of(const results::Comparison& table) {
                                 cell.model(), cell.words(), fmt::join(cell.outcomes(), ", "),
                                 cell.expected(), fmt::join(cell.expected_outcomes(), ", "));
     }
+    text += text_of(table.sweep());
     return text;
 }
 

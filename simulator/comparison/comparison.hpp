@@ -24,6 +24,8 @@ struct ComparisonOptions {
     /// Of all failure detectors instead of what the scenarios say; several: swept, one after the
     /// other, beside the table.
     std::vector<std::uint32_t> swept_detect_ms;
+    /// Also with all policies_of() each model, what each costs beside the table.
+    bool sweeps_policies = false;
     std::function<bool()> is_enough = [] { return false; };
 };
 

@@ -154,14 +154,15 @@ Subject subject_of(const Experiment& experiment) {
 }
 
 scenario::Scenario for_model(const scenario::Scenario& scenario, const cluster::ModelRules& model,
-                             std::uint32_t detect_ms) {
+                             const Variation& variation) {
     auto result = scenario;
     auto& cluster = *result.mutable_cluster();
     cluster.set_model(std::string{model.name});
-    if (detect_ms != 0) {
-        cluster.set_detect_ms_low(detect_ms);
-        cluster.set_detect_ms_high(detect_ms);
+    if (variation.detect_ms != 0) {
+        cluster.set_detect_ms_low(variation.detect_ms);
+        cluster.set_detect_ms_high(variation.detect_ms);
     }
+    if (variation.policy != nullptr) apply(*variation.policy, cluster);
     const auto needed = model.converges_within + mesh_options(cluster, model).detects_high +
                         ClusterProbe::lasts(static_cast<std::size_t>(result.nodes_size()));
     const auto needed_ms =

@@ -10,6 +10,7 @@
 #include "reports/results.pb.h"
 #include "simulator/comparison/comparison.pb.h"
 #include "simulator/comparison/measures.hpp"
+#include "simulator/comparison/policies.hpp"
 #include "simulator/run.hpp"
 #include "simulator/scenario.hpp"
 
@@ -29,11 +30,16 @@ struct LoadedComparison {
 
 [[nodiscard]] Subject subject_of(const touchstone::comparison::Experiment& experiment);
 
-/// The scenario with that model, and time enough for it to be in order again. `detect_ms`: of all
-/// failure detectors, instead of what the scenario says; 0: as it says.
+/// What a run has instead of what the scenario and the model say.
+struct Variation {
+    std::uint32_t detect_ms = 0;     // of all failure detectors; 0: as the scenario says
+    const Policy* policy = nullptr;  // one of policies_of() the model; null: the model's
+};
+
+/// The scenario with that model, and time enough for it to be in order again.
 [[nodiscard]] scenario::Scenario for_model(const scenario::Scenario& scenario,
                                            const cluster::ModelRules& model,
-                                           std::uint32_t detect_ms);
+                                           const Variation& variation);
 
 /// One run with its measures: a cell of one seed. Whoever asks fills in `page` and `reproduce`.
 struct MeasuredRun {

@@ -205,6 +205,39 @@ TEST(Sweep, costs_more_with_slower_failure_detectors) {
     EXPECT_LT(lost->values(0), lost->values(1));
 }
 
+TEST(Sweep, has_every_policy_that_a_model_leaves_to_its_operator) {
+    const auto loaded = load_comparison(file);
+    ComparisonOptions options;
+    for (const auto* const name : {"emqx4", "vernemq", "hivemq"})
+        options.models.push_back(cluster::find_model(name));
+    options.experiments = {"X1", "X4"};
+    options.sweeps_policies = true;
+    const auto run = compare(loaded, options).run;
+    const auto& policies = run.comparison().sweep().policies();
+    const auto cost_of = [&](std::string_view model, std::string_view policy) {
+        const auto found = std::ranges::find_if(policies, [&](const auto& one) {
+            return one.model() == model && one.policy() == policy;
+        });
+        return found == policies.end() ? results::PolicyCost{} : *found;
+    };
+    EXPECT_EQ(policies.size(), 7 + 8);
+    for (const auto& one : policies) EXPECT_EQ(one.runs(), 2U) << one.policy();
+    // Its own is what the table has, and the table does not depend on the rest.
+    EXPECT_TRUE(cost_of("emqx4", "emqx4").is_own());
+    std::uint64_t lost = 0;
+    for (const auto& cell : run.comparison().cells())
+        if (cell.model() == "emqx4") lost += cell.lost();
+    EXPECT_EQ(cost_of("emqx4", "emqx4").lost(), lost);
+    options.sweeps_policies = false;
+    EXPECT_EQ(compare(loaded, options).run.digest(), run.digest());
+    // Nobody heals: the sides stay apart. Nothing is allowed: nobody is let in.
+    EXPECT_GT(cost_of("emqx4", "off").diverged_at_end(), 0U);
+    EXPECT_EQ(cost_of("emqx4", "emqx4").diverged_at_end(), 0U);
+    EXPECT_TRUE(cost_of("vernemq", "allow nothing").is_own());
+    EXPECT_GT(cost_of("vernemq", "allow nothing").unavailable_us(),
+              cost_of("vernemq", "allow register+publish+subscribe").unavailable_us());
+}
+
 struct Said {
     int exit_code = 0;
     std::string output;
@@ -268,6 +301,8 @@ TEST(Command, refuses_what_it_does_not_know) {
     EXPECT_THAT(simulate({"cluster/x-matrix", "--seeds", "3"}).errors, HasSubstr("write A..B"));
     EXPECT_THAT(simulate({"cluster/x-matrix", "--sweep", "detect_ms=9..1"}).errors,
                 HasSubstr("detect_ms=1000..60000"));
+    EXPECT_THAT(simulate({"cluster/x-matrix", "--models", "hivemq", "--sweep", "policy"}).errors,
+                HasSubstr("leaves one to its operator"));
 }
 
 }  // namespace
