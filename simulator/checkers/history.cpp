@@ -215,7 +215,7 @@ void History::on_connack(const Trace& trace, std::size_t entry, const TracedPack
     const auto [known, is_new] =
         current_session_.try_emplace({connection.node.raw(), connection.client_id}, no_session);
     const bool is_doubtful = packet.session_present && known->second != no_session &&
-                             is_another(trace, connection, sessions[known->second]);
+                             is_another(trace, packet.connection, sessions[known->second]);
     if (!packet.session_present || known->second == no_session || is_doubtful) {
         if (known->second != no_session) sessions[known->second].end_entry = entry;
         known->second = static_cast<std::uint32_t>(sessions.size());
@@ -308,19 +308,39 @@ void History::note_activity(const TraceEntry& entry) {
     last_activity_[session] = entry.at;
 }
 
-bool History::is_another(const Trace& trace, const ConnectionHistory& connection,
+/// Whether the broker sends on that connection what only a session of before has: a message or a
+/// PUBREL ahead of the first SUBSCRIBE.
+bool goes_on_with_flows(const Trace& trace, ConnectionNumber number, std::size_t connack_entry) {
+    for (auto index = connack_entry + 1; index < trace.entries.size(); ++index) {
+        const auto& entry = trace.entries[index];
+        if (const auto* sent = sent_by_broker(trace, entry)) {
+            const bool is_flow =
+                sent->type == wire::PacketType::publish || sent->type == wire::PacketType::pubrel;
+            if (sent->connection == number && is_flow) return true;
+        }
+        if (const auto* taken = taken_by_broker(trace, entry)) {
+            const bool is_request = taken->type == wire::PacketType::subscribe;
+            if (taken->connection == number && is_request) return false;
+        }
+    }
+    return false;
+}
+
+bool History::is_another(const Trace& trace, ConnectionNumber number,
                          const SessionHistory& session) const {
+    const auto& connection = of(number);
     const auto& last = of(session.connections.back());
     if (last.end_entry == no_entry || last.session_expiry_s == expires_never) return false;
     const auto over = this->over(trace, last, std::chrono::seconds{last.session_expiry_s});
-    return over.latest < trace.entries[connection.connect_entry].at &&
-           std::ranges::any_of(connections, [&](const ConnectionHistory& other) {
-               return other.is_unanswered() && other.node == connection.node &&
-                      other.client_id == connection.client_id &&
-                      other.connect_entry > last.end_entry &&
-                      // The one that came first may be let in last, when a shard hands it over.
-                      other.connect_entry < connection.connack_entry;
-           });
+    const Instant asked_at = trace.entries[connection.connect_entry].at;
+    const bool has_answerless = std::ranges::any_of(connections, [&](const auto& other) {
+        return other.is_unanswered() && other.node == connection.node &&
+               other.client_id == connection.client_id && other.connect_entry > last.end_entry &&
+               // The one that came first may be let in last, when a shard hands it over.
+               other.connect_entry < connection.connack_entry;
+    });
+    if (!has_answerless || asked_at <= over.earliest) return false;
+    return over.latest < asked_at || !goes_on_with_flows(trace, number, connection.connack_entry);
 }
 
 void History::on_fault(Actor actor, const TracedFault& fault) {

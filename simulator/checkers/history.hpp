@@ -220,8 +220,9 @@ private:
     void keep_unanswered(const Trace& trace, ConnectionNumber number);
     void on_fault(Actor actor, const TracedFault& fault);
     /// Whether the session was over before, and a CONNECT that nobody answered may have made the
-    /// one that the connection has found.
-    [[nodiscard]] bool is_another(const Trace& trace, const ConnectionHistory& connection,
+    /// one that the connection has found. Where it is not known when it was over, a session that
+    /// shows nothing of the old one is another.
+    [[nodiscard]] bool is_another(const Trace& trace, ConnectionNumber number,
                                   const SessionHistory& session) const;
     /// The new session may be what those of the same client were that did not end before `since`.
     void inherit(const Trace& trace, SessionHistory& session, Instant since);

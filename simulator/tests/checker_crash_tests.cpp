@@ -94,6 +94,26 @@ TEST(History, a_connect_that_overtook_another_one_may_have_begun_the_session) {
     }
 }
 
+TEST(History, a_session_whose_end_is_not_known_is_another_when_it_shows_nothing_of_before) {
+    for (const bool goes_on : {true, false}) {
+        TraceBuilder builder;
+        builder.node_settings().has_storage = true;
+        const auto first = builder.connect("c", {.session_expiry_s = 8});
+        builder.subscribe(first, "t");
+        builder.lost_by_client(first);
+        builder.pass(seconds{5});
+        builder.crash("");
+        // It may have lost that the client had gone, and count anew.
+        builder.trace().losses.back().unsynced_since = Instant{};
+        builder.pass(seconds{5});
+        builder.lost_by_client(builder.connect("c", {.session_expiry_s = 8, .is_answered = false}));
+        const auto present = builder.connect("c", {.session_expiry_s = 8, .session_present = true});
+        if (goes_on) builder.send_to(present, "t", "a", {.packet_id = 1});
+        const auto& trace = builder.finished();
+        EXPECT_EQ(History{trace}.sessions.size(), goes_on ? 1U : 2U);
+    }
+}
+
 TEST(O1, what_the_disk_refused_is_published_again_behind_what_it_did_not) {
     for (const bool is_refusing : {true, false}) {
         Pair pair;
