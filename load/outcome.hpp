@@ -47,9 +47,6 @@ struct ProcessUse {
 struct ThreadUse {
     double busy = 0;    // share of the time that it used a processor
     double waited = 0;  // share of the time that it could have used one and got none
-    /// Seconds of a turn in which there was nothing to do, of a thread that stays awake: how fast
-    /// the machine is just now. 0: there were none.
-    double idle_turn_s = 0;
 };
 
 enum class Ending : std::uint8_t {

@@ -147,7 +147,6 @@ void Worker::turn() {
     wait();
     if (workload_.is_always_awake && clock_at_window_ && !has_worked_) {
         idle_ += clock_now() - turn_from;
-        ++idle_turns_;
     }
 }
 
@@ -261,7 +260,6 @@ void Worker::note_use() {
     use_.busy =
         static_cast<double>(std::max(Nanos{0}, clock.busy - clock_at_window_->busy - idle_)) / span;
     use_.waited = static_cast<double>(clock.waited - clock_at_window_->waited) / span;
-    if (idle_turns_ > 0) use_.idle_turn_s = in_seconds(idle_) / static_cast<double>(idle_turns_);
     is_use_noted_ = true;
 }
 

@@ -183,7 +183,6 @@ private:
     ThreadUse use_;
     bool has_worked_ = false;  // in this turn
     Nanos idle_ = 0;           // awake with nothing to do, since the window began
-    std::uint64_t idle_turns_ = 0;
 };
 
 }  // namespace touchstone::load

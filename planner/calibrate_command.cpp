@@ -38,7 +38,7 @@ CalibrateOptions measurement_of(const Options& options, const load::Target& targ
         measurement.rounds = 4;
         measurement.measure_s = 4;
         measurement.attempts_max = 4;
-        measurement.retry_until_s = 300;
+        measurement.retry_until_s = 500;
         measurement.rounds_until_s = 600;
         measurement.storm_clients *= 2;
     }
@@ -94,6 +94,7 @@ A broker that has been under load keeps memory that it does not need any more: s
     measurement.tell = [&](const std::string& line) { session.print(line + "\n"); };
     const auto separation = keep_off_processors_of(options.target.pid);
     measurement.is_generator_separate = separation.is_separate;
+    measurement.processors = separation.pairs;
     session.print(separation.words + "\n");
     auto measured = calibrate(measurement);
     if (!separation.is_separate) measured.warnings.push_back(separation.words);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "planner/measure/windows.hpp"
 #include "planner/models/scalability.hpp"
 
 namespace touchstone::planner {
@@ -211,35 +212,39 @@ void add_origin(PlanReport& report, const CalibrationFile& file) {
     add_row(table, {"command", file.command});
 }
 
-void add_phases(PlanReport& report, const std::vector<Phase>& phases, const Calibration& one) {
-    auto& section = add_section(report, "Measurements under load",
-                                "What the fit of the costs was made from, and what it gives back.");
-    auto& table = add_table(section, "",
-                            {"load", "messages a second", "CPU seconds a second", "by the fit",
-                             "off by", "machine", "broker waited", "generator"});
-    for (const auto& phase : phases) {
-        auto rates = phase.rates;  // the fit has filled in what cannot be seen
-        at(rates, Operation::wake) = phase.wakes_per_s;
-        const double fitted = one.cpu.mean_at(rates).value * phase.slowness;
-        add_row(table,
-                {phase.load.name, count(phase.sent_per_s()), fmt::format("{:.3f}", phase.processor),
-                 fmt::format("{:.3f}", fitted),
-                 fmt::format("{:+.1f} %", (fitted / phase.processor - 1) * 100),
-                 fmt::format("{:.2f} times as slow", phase.slowness), percent(phase.disturbance),
-                 percent(phase.generator_busy)},
-                phase.limit.is_generator ? "doubtful" : "");
-    }
-}
-
-// ---- validation
-// ------------------------------------------------------------------------------------
-
 std::string value_text(double value, const std::string& unit) {
     if (unit == "s") return seconds(value);
     if (unit == "bytes") return bytes(value);
     if (unit == "1") return percent(value);
     return count(value) + (unit.empty() ? "" : " " + unit);
 }
+
+void add_phases(PlanReport& report, const std::vector<Phase>& phases, const Calibration& one) {
+    auto& section = add_section(report, "Measurements under load",
+                                "What the fit of the costs was made from, and what it gives back.");
+    auto& table = add_table(section, "",
+                            {"load", "messages a second", "CPU seconds a second", "by the fit",
+                             "off by", "sleeps a second", "p50", "p99", "processors apart",
+                             "broker waited", "generator"});
+    for (const auto& phase : phases) {
+        auto rates = phase.rates;  // the fit has filled in what cannot be seen
+        at(rates, Operation::wake) = phase.wakes_per_s;
+        const double fitted = one.cpu.mean_at(rates).value;
+        const auto told = told_of(curve_of(phase.deliveries));
+        add_row(table,
+                {phase.load.name, count(phase.sent_per_s()), fmt::format("{:.3f}", phase.processor),
+                 fmt::format("{:.3f}", fitted),
+                 fmt::format("{:+.1f} %", (fitted / phase.processor - 1) * 100),
+                 count(phase.wakes_per_s), told[0] ? value_text(*told[0], "s") : "-",
+                 told[2] ? value_text(*told[2], "s") : "-",
+                 phase.distance_s > 0 ? fmt::format("{:.0f} ns", phase.distance_s * 1e9) : "-",
+                 percent(phase.disturbance), percent(phase.generator_busy)},
+                phase.limit.is_generator ? "doubtful" : "");
+    }
+}
+
+// ---- validation
+// ------------------------------------------------------------------------------------
 
 void add_errors(PlanReport& report, const Calibration& one) {
     auto& section =

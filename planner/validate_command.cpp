@@ -76,6 +76,7 @@ machine has disturbed, or that it repeats no better.
         .measure_s = options.measure_s,
         .rounds = options.rounds,
         .is_generator_separate = separation.is_separate,
+        .processors = separation.pairs,
         .goes_on = [&](const std::string& what) { return session.goes_on(what); },
         .tell = [&](const std::string& line) { session.print(line + "\n"); }};
     auto validation = validate(file->calibration, measurement);

@@ -96,6 +96,7 @@ public:
                           .seed = options.seed,
                           .measure_s = options.measure_s,
                           .is_generator_separate = options.is_generator_separate,
+                          .processors = options.processors,
                           .attempts_max = options.attempts_max,
                           .goes_on = options.goes_on};
     }
@@ -145,41 +146,40 @@ private:
         phase_options_.seed += 17;
         phase_options_.attempts_max =
             spent_s() < options_.retry_until_s ? options_.attempts_max : 1;
-        phase_options_.turn_s = usual_turn_s();
+        phase_options_.patience_s =
+            std::clamp(options_.retry_until_s - spent_s(), 0.0, options_.patience_s);
+        phase_options_.distance_s = usual_distance(distances_s_);
         auto phase = measure_phase(load, phase_options_);
-        if (phase.turn_s > 0) turns_s_.push_back(phase.turn_s);
+        if (!phase.has_moved) distances_s_.push_back(phase.distance_s);
         options_.tell(fmt::format(
             "load    {:<20} {:>8.0f} messages/s  {:>5.1f} % of a processor  waited {:.1f} %  "
-            "generator {:.0f} %, a turn {:.2f} us",
+            "generator {:.0f} %{}",
             load.name, phase.sent_per_s(), phase.processor * 100, phase.disturbance * 100,
-            phase.generator_busy * 100, phase.turn_s * 1e6));
+            phase.generator_busy * 100,
+            phase.distance_s > 0 ? fmt::format(", {:.0f} ns away{}", phase.distance_s * 1e9,
+                                               phase.has_moved ? " for a while" : "")
+                                 : ""));
         return phase;
     }
-    /// The median; 0 until there are some.
-    [[nodiscard]] double usual_turn_s() const {
-        constexpr std::size_t enough = 5;
-        if (turns_s_.size() < enough) return 0;
-        auto sorted = turns_s_;
-        std::ranges::sort(sorted);
-        return sorted[sorted.size() / 2];
-    }
-    /// Measurements while the machine was as fast as usual.
+    /// Measurements while the processors were as far apart as in most of them.
     void drop_unusual() {
-        run_.calibration.turn_s = usual_turn_s();
-        std::size_t kept = 0;
+        const double usual_s = run_.calibration.distance_s = usual_distance(distances_s_);
+        std::vector<Phase> kept;
+        std::vector<bool> are_for_latency;
         const auto all = run_.phases.size();
         for (std::size_t i = 0; i < all; ++i) {
-            if (!has_usual_speed(run_.phases[i].turn_s, usual_turn_s())) continue;
-            if (i != kept) run_.phases[kept] = std::move(run_.phases[i]);
-            phase_is_for_latency_[kept] = phase_is_for_latency_[i];
-            ++kept;
+            if (!had_usual_distance(run_.phases[i], usual_s)) continue;
+            kept.push_back(std::move(run_.phases[i]));
+            are_for_latency.push_back(phase_is_for_latency_[i]);
         }
-        run_.phases.resize(kept);
-        phase_is_for_latency_.resize(kept);
-        if (kept == all) return;
-        warn(fmt::format("{} of {} measurements were left out: the machine was faster or slower "
-                         "by more than {:.0f} % meanwhile",
-                         all - kept, all, speed_tolerance * 100));
+        run_.phases = std::move(kept);
+        phase_is_for_latency_ = std::move(are_for_latency);
+        if (run_.phases.size() == all) return;
+        warn(
+            fmt::format("{} of {} measurements were left out: the processors of broker and "
+                        "generator were not as far apart as in the others ({:.0f} ns for a line of "
+                        "memory, there and back)",
+                        all - run_.phases.size(), all, usual_s * 1e9));
     }
 
     /// What a message costs, roughly: more and more of them, until the servers have a good part of
@@ -344,21 +344,7 @@ private:
         result.wake_delay_s = loop->wake_delay_s;
         result.gathers = loop->gathers;
         result.answer_s = answer_s();
-        const auto is_usual = [&](std::size_t i) {
-            return std::abs(loop->slowness[i] - 1) <= speed_tolerance;
-        };
-        std::size_t unusual = 0;
-        for (std::size_t i = 0; i < run_.phases.size(); ++i) {
-            run_.phases[i].rates = all_rates(result, run_.phases[i]);
-            run_.phases[i].slowness = loop->slowness[i];
-            if (!is_usual(i)) ++unusual;
-        }
-        if (unusual > 0) {
-            warn(fmt::format("in {} of {} measurements the machine was faster or slower by more "
-                             "than {:.0f} %, as the generator's own work shows; costs are "
-                             "those of its usual speed",
-                             unusual, run_.phases.size(), speed_tolerance * 100));
-        }
+        for (auto& phase : run_.phases) phase.rates = all_rates(result, phase);
         options_.tell(fmt::format(
             "a loop that {}, at work {:.1f} us after it was woken: processor "
             "time of {} measurements is met to {:.1f} %",
@@ -370,9 +356,7 @@ private:
             const auto& phase = run_.phases[i];
             result.disturbance_max = std::max(result.disturbance_max, phase.disturbance);
             if (!phase.load.name.ends_with("quiet")) continue;
-            // One is better than none.
             auto& windows = quiet_times[phase.load.qos];
-            if (!is_usual(i) && !windows.empty()) continue;
             windows.insert(windows.end(), phase.deliveries.begin(), phase.deliveries.end());
             rates[phase.load.qos] = phase.sent_per_s();
         }
@@ -389,7 +373,7 @@ private:
         std::vector<MeasuredLatency> measured;
         for (std::size_t i = 0; i < run_.phases.size(); ++i) {
             const auto& phase = run_.phases[i];
-            if (!phase_is_for_latency_[i] || phase.limit.is_generator || !is_usual(i)) continue;
+            if (!phase_is_for_latency_[i] || phase.limit.is_generator) continue;
             auto demand = demand_of(phase.load);
             demand.streams[0].messages_per_s = phase.sent_per_s();
             measured.push_back({.demand = demand,
@@ -425,7 +409,7 @@ private:
     std::vector<Step> steps_ = steps();
     std::map<std::string, double> rates_;  // by step
     std::vector<bool> phase_is_for_latency_;
-    std::vector<double> turns_s_;  // idle ones of the generator, by measurement
+    std::vector<double> distances_s_;  // of processors, by measurement
     load::Nanos begun_at_ = load::clock_now();
     double message_s_ = 0;    // of the broker, for a message, roughly
     double generator_s_ = 0;  // of the generator, waiting for a processor included

@@ -22,12 +22,14 @@ struct CalibrateOptions {
     MemoryPlan memory;
     unsigned rounds = 2;     // of all measurements under load, each a little different
     double measure_s = 1.6;  // of each
-    unsigned attempts_max = 2;
+    unsigned attempts_max = 3;
     // Since the start:
-    double retry_until_s = 110;   // afterwards nothing is measured again because it was disturbed,
-    double rounds_until_s = 140;  // and after this no other round is begun or finished
+    double retry_until_s = 240;   // afterwards nothing is measured again because it was disturbed,
+    double rounds_until_s = 280;  // and after this no other round is begun or finished
     std::uint32_t storm_clients = 1'000;
     bool is_generator_separate = false;  // Separation
+    std::vector<ProcessorPair> processors;
+    double patience_s = 20;  // of each, for processors that are as far apart as they were
     std::function<bool(const std::string& what)> goes_on;
     std::function<void(const std::string& line)> tell;  // what has come of a step
 };

@@ -44,14 +44,12 @@ double fit_wake_delay(Calibration calibration, const std::vector<Phase>& phases)
     return calibration.wake_delay_s;
 }
 
-double error_of(const LinearFit& fit, const std::vector<Phase>& phases,
-                const std::vector<double>& slowness) {
+double error_of(const LinearFit& fit, const std::vector<Phase>& phases) {
     double sum = 0;
-    for (std::size_t i = 0; i < phases.size(); ++i) {
-        const auto& phase = phases[i];
+    for (const auto& phase : phases) {
         auto rates = phase.rates;
         at(rates, Operation::wake) = phase.wakes_per_s;
-        const double off = fit.mean_at(rates).value * slowness[i] / phase.processor - 1;
+        const double off = fit.mean_at(rates).value / phase.processor - 1;
         sum += off * off;
     }
     return std::sqrt(sum / static_cast<double>(phases.size()));
@@ -96,14 +94,12 @@ std::optional<LoopFit> fit_kind(std::vector<Phase> phases, Calibration calibrati
     std::optional<LoopFit> result;
     for (int i = 0; i < turns; ++i) {
         for (auto& phase : phases) phase.rates = all_rates(calibration, phase);
-        const auto slowness = slowness_of(phases);
-        auto fit = fit_processor(phases, slowness);
+        auto fit = fit_processor(phases);
         if (!fit) return std::nullopt;
         result = LoopFit{.cpu = *fit,
                          .wake_delay_s = calibration.wake_delay_s,
                          .gathers = calibration.gathers,
-                         .error = error_of(*fit, phases, slowness),
-                         .slowness = slowness};
+                         .error = error_of(*fit, phases)};
         // Half of the way, so that it does not swing.
         for (std::size_t k = 0; k < operation_count; ++k) {
             auto& old = calibration.cpu.coefficients[k];
@@ -131,15 +127,13 @@ OperationRates all_rates(const Calibration& calibration, const Phase& phase) {
     return rates;
 }
 
-std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases,
-                                       const std::vector<double>& slowness) {
+std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases) {
     std::vector<Observation> observations;
-    for (std::size_t i = 0; i < phases.size(); ++i) {
-        const auto& phase = phases[i];
+    for (const auto& phase : phases) {
         if (phase.processor <= 0) continue;
         auto rates = phase.rates;
         at(rates, Operation::wake) = phase.wakes_per_s;
-        const double value = phase.processor / (slowness.empty() ? 1 : slowness[i]);
+        const double value = phase.processor;
         // Errors are a share of the value rather than of a second; and a broker that is kept
         // waiting finds more to do at once, which makes it cheaper than it is.
         const double waited = phase.disturbance / phase.processor;
@@ -148,43 +142,6 @@ std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases,
                                 .weight = 1 / (value * value * (1 + 4 * waited * waited))});
     }
     return fit_robustly(observations);
-}
-
-std::vector<double> slowness_of(const std::vector<Phase>& phases) {
-    std::vector<double> slowness(phases.size(), 1);
-    double least = INFINITY;
-    for (const auto& phase : phases) least = std::min(least, phase.generator_busy);
-    // What it does without messages as well.
-    const double always = least * 0.95;
-    constexpr double enough = 0.03;
-    std::vector<Observation> observations;
-    for (const auto& phase : phases) {
-        const double value = phase.generator_busy - always;
-        if (value < enough) continue;
-        auto rates = phase.rates;
-        at(rates, Operation::wake) = phase.wakes_per_s;
-        observations.push_back({.factors = {rates.begin(), rates.end()},
-                                .value = value,
-                                .weight = 1 / (value * value)});
-    }
-    const auto fit = fit_robustly(observations);
-    if (!fit) return slowness;
-    std::vector<double> known;
-    for (std::size_t i = 0; i < phases.size(); ++i) {
-        const double value = phases[i].generator_busy - always;
-        if (value < enough) continue;
-        auto rates = phases[i].rates;
-        at(rates, Operation::wake) = phases[i].wakes_per_s;
-        constexpr double most = 3;
-        slowness[i] = std::clamp(value / fit->mean_at(rates).value, 1 / most, most);
-        known.push_back(slowness[i]);
-    }
-    const auto middle = known.begin() + std::ssize(known) / 2;
-    std::ranges::nth_element(known, middle);
-    for (std::size_t i = 0; i < phases.size(); ++i) {
-        if (phases[i].generator_busy - always >= enough) slowness[i] /= *middle;
-    }
-    return slowness;
 }
 
 std::optional<LoopFit> fit_loop(const std::vector<Phase>& phases, std::uint32_t servers,

@@ -9,22 +9,14 @@
 
 namespace touchstone::planner {
 
-/// CPU time of operations, from phases with all of their rates, as on a machine that is as fast as
-/// usual. `slowness`: of each phase; empty: 1. Nothing: they cannot be told apart.
-[[nodiscard]] std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases,
-                                                     const std::vector<double>& slowness = {});
-
-/// How much longer everything took in each phase than in most: by the generator, whose work is
-/// fitted to the same rates. It is slow and fast together with the broker (processors of a virtual
-/// machine are now and then moved nearer to each other, or further apart).
-[[nodiscard]] std::vector<double> slowness_of(const std::vector<Phase>& phases);
+/// CPU time of operations, from phases with all of their rates. Nothing: they cannot be told apart.
+[[nodiscard]] std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases);
 
 struct LoopFit {
     LinearFit cpu;
     double wake_delay_s = 0;
     bool gathers = true;
     double error = 0;  // of the phases' processor time, root of the mean square, as a share
-    std::vector<double> slowness;  // of each phase
 };
 
 /// `answer_s`: how long clients take to acknowledge. The better one of the two kinds of loop, or of

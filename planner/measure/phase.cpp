@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <chrono>
+#include <thread>
 
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
@@ -38,7 +39,9 @@ std::pair<load::Counts, double> counts_in_window(const load::Outcome& outcome) {
     return {counts, length_s};
 }
 
-Phase measure_once(const MessageLoad& messages, const PhaseOptions& options, std::uint64_t seed) {
+/// Nothing: this thread did not have its turn at the end.
+std::optional<Phase> measure_once(const MessageLoad& messages, const PhaseOptions& options,
+                                  std::uint64_t seed) {
     auto workload = workload_of(messages, options.target);
     workload.seed = seed;
     workload.is_always_awake = options.is_generator_separate;
@@ -51,18 +54,25 @@ Phase measure_once(const MessageLoad& messages, const PhaseOptions& options, std
     const auto outcome = load::run(workload, [&](const load::Glimpse& glimpse) {
         if (glimpse.stage == load::Stage::measuring) {
             if (!before) before = after = read_or_throw(options.pid);
-            // Looking takes time that the generator may want: not before the end.
-            constexpr double last_s = 0.06;
+            // Looking takes time that the generator may want: not before the end. And on a busy
+            // machine this thread may not have its turn in the very last moment.
+            constexpr double late_share = 0.85;
             const double measured_s = load::in_seconds(load::clock_now()) - before->at_s;
-            if (measured_s > options.measure_s - last_s) after = read_or_throw(options.pid);
+            if (measured_s > options.measure_s * late_share) after = read_or_throw(options.pid);
         }
         return options.goes_on(messages.name);
     });
     if (outcome.ending == load::Ending::interrupted) throw CannotMeasure{"interrupted"};
-    if (!before || after->at_s <= before->at_s) {
-        throw CannotMeasure{
-            fmt::format("{}: nothing was measured: not all clients got in", messages.name)};
+    if (outcome.ending == load::Ending::connect_timeout || !before) {
+        std::string why;
+        for (const auto& [what, times] : outcome.failures) {
+            why += fmt::format("; {} times: {}", times, what);
+        }
+        throw CannotMeasure{fmt::format("{}: nothing was measured: {} of {} clients got in{}",
+                                        messages.name, outcome.connected,
+                                        messages.publishers * (1 + messages.receivers), why)};
     }
+    if (after->at_s <= before->at_s) return std::nullopt;
     Phase phase{.load = messages,
                 .deliveries = windows_of(outcome, &load::Times::delivery),
                 .lags = windows_of(outcome, &load::Times::lag),
@@ -74,7 +84,6 @@ Phase measure_once(const MessageLoad& messages, const PhaseOptions& options, std
     phase.workers = after->workers_since(*before);
     for (const auto& thread : outcome.threads) {
         phase.generator_busy = std::max(phase.generator_busy, thread.busy + thread.waited);
-        phase.turn_s = std::max(phase.turn_s, thread.idle_turn_s);
     }
     phase.limit = load::judge(workload, outcome);
     const double sent = outcome.sent_per_s();
@@ -89,6 +98,20 @@ Phase measure_once(const MessageLoad& messages, const PhaseOptions& options, std
             static_cast<double>(counts[load::Count::pings]) / counted_s;
     }
     return phase;
+}
+
+/// Waits until the processors are as far apart as they were before, while there is patience.
+double await_distance(const PhaseOptions& options, load::Nanos& patience) {
+    constexpr auto between_looks = load::second / 4;
+    for (;;) {
+        const double distance_s = distance_between(options.processors).value_or(0);
+        if (is_same_distance(distance_s, options.distance_s) || patience <= 0) return distance_s;
+        if (!options.goes_on("processors that are as far apart as they were")) {
+            throw CannotMeasure{"interrupted"};
+        }
+        std::this_thread::sleep_for(std::chrono::nanoseconds{between_looks});
+        patience -= between_looks;
+    }
 }
 
 }  // namespace
@@ -143,21 +166,32 @@ Demand demand_of(const MessageLoad& messages) {
     return demand;
 }
 
-bool has_usual_speed(double turn_s, double usual_s) {
-    if (turn_s <= 0 || usual_s <= 0) return true;
-    return std::abs(turn_s / usual_s - 1) <= speed_tolerance;
+bool had_usual_distance(const Phase& phase, double usual_s) {
+    return !phase.has_moved && is_same_distance(phase.distance_s, usual_s);
 }
 
 Phase measure_phase(const MessageLoad& messages, const PhaseOptions& options) {
     std::optional<Phase> best;
+    auto patience = load::from_seconds(options.patience_s);
     for (unsigned attempt = 0; attempt < std::max(1U, options.attempts_max); ++attempt) {
+        const double before_s = await_distance(options, patience);
         auto phase = measure_once(messages, options, options.seed + attempt * 1'000'003);
+        const double after_s = distance_between(options.processors).value_or(0);
+        if (!phase) continue;
+        phase->distance_s = before_s;
+        phase->has_moved = !is_same_distance(before_s, after_s);
         const auto badness = [&](const Phase& one) {
-            const bool is_usual = has_usual_speed(one.turn_s, options.turn_s);
+            const bool is_usual = had_usual_distance(one, options.distance_s);
             return std::max(one.disturbance - options.disturbance_max, 0.0) + (is_usual ? 0 : 1);
         };
-        if (!best || badness(phase) < badness(*best)) best = std::move(phase);
+        if (!best || badness(*phase) < badness(*best)) best = std::move(phase);
         if (badness(*best) <= 0) break;
+    }
+    if (!best) {
+        throw CannotMeasure{fmt::format(
+            "{}: nothing was measured: the machine did not let this process look at the broker in "
+            "time",
+            messages.name)};
     }
     return *std::move(best);
 }

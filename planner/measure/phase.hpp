@@ -10,6 +10,7 @@
 
 #include "load/engine.hpp"
 #include "load/limiter.hpp"
+#include "planner/measure/distance.hpp"
 #include "planner/models/calibration.hpp"
 #include "planner/models/demand.hpp"
 
@@ -41,11 +42,9 @@ struct Phase {
     std::uint32_t workers = 1;
     /// Of the generator's thread that is busiest: the time that it ran, or waited to.
     double generator_busy = 0;
-    /// How long an idle turn of the generator took: longer on a machine that is slower just now. 0:
-    /// not known.
-    double turn_s = 0;
-    /// Everything took so much longer than usual; what the fit of all phases says (fit_loop.hpp).
-    double slowness = 1;
+    /// Of the processors (distance.hpp), before and after; 0: not known.
+    double distance_s = 0;
+    bool has_moved = false;  // it was another one in the end
     // In pieces (windows.hpp):
     std::vector<load::Histogram> deliveries;
     std::vector<load::Histogram> lags;
@@ -70,16 +69,17 @@ struct PhaseOptions {
     /// A phase in which the machine kept the broker waiting for more than this is measured again,
     double disturbance_max = 0.03;
     bool is_generator_separate = false;  // it has processors of its own, and may stay awake
-    /// Processors that share a core, or a machine with others, are now and then much faster or
-    /// slower. Other than this by more than speed_tolerance: measured again. 0: not known.
-    double turn_s = 0;
+    /// Of the broker and of the generator: how far they are apart is looked at.
+    std::vector<ProcessorPair> processors;
+    /// As far as they were before, which is waited for, so long in all; 0: not known.
+    double distance_s = 0;
+    double patience_s = 20;
     unsigned attempts_max = 3;  // so often in all; the least disturbed counts
     std::function<bool(const std::string& what)> goes_on;
 };
 
-inline constexpr double speed_tolerance = 0.15;
-/// Whether the machine was as fast as usual.
-[[nodiscard]] bool has_usual_speed(double turn_s, double usual_s);
+/// Whether the processors were as far apart all the time as it is usual.
+[[nodiscard]] bool had_usual_distance(const Phase& phase, double usual_s);
 
 /// Throws load::Unreachable, load::CannotRun, CannotMeasure.
 [[nodiscard]] Phase measure_phase(const MessageLoad& messages, const PhaseOptions& options);

@@ -118,14 +118,26 @@ Separation keep_off_processors_of(int pid) {
         return {.words = advice};
     }
     std::string list;
+    std::vector<int> of_process;
+    std::vector<int> of_caller;
     for (int i = 0; i < CPU_SETSIZE; ++i) {
-        if (CPU_ISSET(i, &theirs)) CPU_CLR(i, &ours);
-        if (CPU_ISSET(i, &ours)) list += (list.empty() ? "" : ",") + std::to_string(i);
+        if (CPU_ISSET(i, &theirs)) {
+            CPU_CLR(i, &ours);
+            of_process.push_back(i);
+        }
+        if (!CPU_ISSET(i, &ours)) continue;
+        of_caller.push_back(i);
+        list += (list.empty() ? "" : ",") + std::to_string(i);
     }
     if (list.empty() || sched_setaffinity(0, sizeof ours, &ours) != 0) return {.words = advice};
-    return {.is_separate = true,
-            .words = "the generator has processor " + list +
-                     ", which the broker does not use, and stays awake"};
+    Separation separation{.is_separate = true,
+                          .words = "the generator has processor " + list +
+                                   ", which the broker does not use, and stays awake"};
+    constexpr std::size_t pairs_max = 4;
+    for (std::size_t i = 0; i < std::min(pairs_max, of_process.size()); ++i) {
+        separation.pairs.emplace_back(of_process[i], of_caller[i % of_caller.size()]);
+    }
+    return separation;
 }
 
 std::string program_of(int pid) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "planner/measure/distance.hpp"
 #include "planner/models/calibration.hpp"
 
 namespace touchstone::planner {
@@ -42,6 +43,8 @@ struct MemoryReading {
 struct Separation {
     bool is_separate = false;
     std::string words;  // what was done, or what the user can do
+    /// Some of the process's processors, each with one of the caller's.
+    std::vector<ProcessorPair> pairs;
 };
 [[nodiscard]] Separation keep_off_processors_of(int pid);
 

@@ -61,7 +61,8 @@ public:
                           .warm_up_s = 1,
                           .measure_s = options.measure_s,
                           .is_generator_separate = options.is_generator_separate,
-                          .turn_s = calibration.turn_s,
+                          .processors = options.processors,
+                          .distance_s = calibration.distance_s,
                           .attempts_max = options.attempts_max,
                           .goes_on = options.goes_on};
     }
@@ -170,6 +171,8 @@ private:
         phase_options_.seed += 17;
         const double spent_s = load::in_seconds(load::clock_now() - begun_at_);
         phase_options_.attempts_max = spent_s < options_.retry_until_s ? options_.attempts_max : 1;
+        phase_options_.patience_s =
+            std::clamp(options_.retry_until_s - spent_s, 0.0, options_.patience_s);
         return measure_phase(messages, phase_options_);
     }
     [[nodiscard]] static bool is_too_much_for_generator(const Phase& phase) {
@@ -178,7 +181,7 @@ private:
     }
     [[nodiscard]] bool is_disturbed(const Phase& phase) const {
         return phase.disturbance > phase_options_.disturbance_max || phase.limit.is_generator ||
-               !has_usual_speed(phase.turn_s, calibration_.turn_s);
+               !had_usual_distance(phase, calibration_.distance_s);
     }
 
     /// At less, from then on, where the generator cannot do it.

@@ -18,9 +18,11 @@ struct ValidateOptions {
     double measure_s = 2;
     unsigned rounds =
         3;  // of all workloads under load: what the machine does for a while is in one of them
-    unsigned attempts_max = 2;
+    unsigned attempts_max = 3;
     bool is_generator_separate = false;  // Separation
-    double retry_until_s = 90;           // since the start; afterwards nothing is measured again
+    std::vector<ProcessorPair> processors;
+    double patience_s = 20;      // of each, for processors that are as far apart as they were
+    double retry_until_s = 240;  // since the start; afterwards nothing is measured again
     std::function<bool(const std::string& what)> goes_on;
     std::function<void(const std::string& line)> tell;
 };

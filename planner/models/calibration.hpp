@@ -122,9 +122,9 @@ struct Calibration {
     double wake_delay_s = 0;
     /// A client acknowledges a packet so long after it has left.
     double answer_s = 0;
-    /// A turn of the generator with nothing to do, while it was measured: how fast the machine was.
-    /// 0: not known.
-    double turn_s = 0;
+    /// How far the generator's processors were from the broker's: what a line of memory takes from
+    /// one to the other and back. 0: not known.
+    double distance_s = 0;
     /// Takes all that a connection has, and writes to each once in a turn (event_loop.hpp).
     bool gathers = true;
     Figure connect_s;

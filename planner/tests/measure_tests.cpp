@@ -2,12 +2,14 @@
 // process: counts are judged, and no time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cmath>
 
 #include "broker/asio/tests/running_node.hpp"
 #include "planner/measure/calibrate.hpp"
+#include "planner/measure/distance.hpp"
 #include "planner/measure/fit_loop.hpp"
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
@@ -134,28 +136,6 @@ std::vector<Phase> phases_of(const Calibration& truth) {
     return phases;
 }
 
-TEST(Fits, a_machine_that_is_faster_for_a_while_is_seen_by_the_generator_and_taken_out) {
-    LinearFit truth;
-    truth.coefficients = {2e-6, 3e-6, 5e-6,   1e-6, 2e-6, 4e-6, 1e-9,
-                          2e-9, 1e-6, 1.5e-6, 3e-6, 1e-6, 6e-6};
-    truth.covariance.assign(operation_count * operation_count, 0);
-    truth.degrees_of_freedom = 10;
-    auto phases = phases_of(truth);
-    for (std::size_t i = 0; i < phases.size(); ++i) {
-        auto& phase = phases[i];
-        const double slow = i % 5 == 4 ? 0.5 : 1;
-        phase.processor *= slow;
-        phase.generator_busy = 0.01 + 5 * phase.processor;
-    }
-    phases.push_back({.generator_busy = 0.01 / 0.95});  // with next to no messages
-    const auto slowness = slowness_of(phases);
-    EXPECT_NEAR(slowness[3], 1, 0.02);
-    EXPECT_NEAR(slowness[34], 0.5, 0.02);
-    const auto fit = fit_processor(phases, slowness);
-    ASSERT_TRUE(fit);
-    EXPECT_NEAR(fit->coefficients[0], truth.coefficients[0], truth.coefficients[0] * 0.05);
-}
-
 TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
     constexpr double us = 1e-6;
     Calibration truth;
@@ -230,6 +210,33 @@ load::Outcome outcome_of(const std::vector<std::pair<int, load::Nanos>>& interva
     outcome.measured_from = length;
     outcome.measured = length * (std::ssize(outcome.intervals) - 1);
     return outcome;
+}
+
+TEST(Distance, is_known_between_processors_that_may_be_used_and_nowhere_else) {
+    cpu_set_t ours{};
+    ASSERT_EQ(sched_getaffinity(0, sizeof ours, &ours), 0);
+    std::vector<int> allowed;
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+        if (CPU_ISSET(i, &ours)) allowed.push_back(i);
+    }
+    // On a busy machine both may not be had within 50 ms, which is no failure.
+    if (allowed.size() > 1) {
+        const auto distance = distance_between(ProcessorPair{allowed[0], allowed[1]});
+        EXPECT_TRUE(!distance || *distance > 1e-9);
+    }
+    EXPECT_FALSE(distance_between(ProcessorPair{allowed[0], CPU_SETSIZE - 1}));
+    EXPECT_FALSE(distance_between(std::span<const ProcessorPair>{}));
+    cpu_set_t after{};
+    ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
+    EXPECT_TRUE(CPU_EQUAL(&ours, &after));
+}
+
+TEST(Distance, the_usual_one_is_that_of_most) {
+    EXPECT_EQ(usual_distance(std::vector{430e-9, 80e-9, 0.0, 84e-9, 410e-9, 79e-9}), 80e-9);
+    EXPECT_EQ(usual_distance(std::vector{0.0}), 0);
+    EXPECT_TRUE(is_same_distance(80e-9, 100e-9));
+    EXPECT_FALSE(is_same_distance(110e-9, 80e-9));
+    EXPECT_TRUE(is_same_distance(0, 80e-9)) << "not known";
 }
 
 TEST(Windows, are_whole_intervals_of_the_measured_part_with_enough_values) {
