@@ -383,6 +383,8 @@ private:
         }
         if (const auto factor = fit_wait_factor(result, measured, options_.seed)) {
             result.wait_factor = *factor;
+            // The loop by itself, unless measurements contradict it.
+            if (std::abs(factor->value - 1) <= factor->half_width) result.wait_factor.value = 1;
         } else {
             run_.knows_waits = false;
             warn("latencies under load were not those of a queue, since the generator or the "

@@ -89,9 +89,14 @@ private:
     [[nodiscard]] std::uint32_t part(std::uint32_t all, unsigned step) const {
         return all * (step + 1) / plan_.steps - all * step / plan_.steps;
     }
-    /// Half of the steps with each size, so that messages and their bytes can be told apart.
-    [[nodiscard]] std::uint32_t payload_of(unsigned step) const {
-        return step % 2 == 0 ? plan_.bytes_small : plan_.bytes_large;
+    [[nodiscard]] std::uint32_t payload_of(unsigned step, std::size_t message) const {
+        const auto& all = plan_.payloads;
+        return all[(step + (plan_.is_mixed ? message : 0)) % all.size()];
+    }
+    [[nodiscard]] static double bytes_of(const std::vector<PlainMessage>& messages) {
+        double bytes = 0;
+        for (const auto& one : messages) bytes += static_cast<double>(one.payload.size());
+        return bytes;
     }
 
     void connect(unsigned step) {
@@ -123,7 +128,7 @@ private:
         std::vector<PlainMessage> messages;
         for (std::uint32_t i = 0; i < count; ++i) {
             messages.push_back({.topic = fmt::format("{}/r/{}/{}", prefix_, step, i),
-                                .payload = std::string(payload_of(step), 'r'),
+                                .payload = std::string(payload_of(step, i), 'r'),
                                 .retain = true});
             retained_.push_back(messages.back().topic);
         }
@@ -131,7 +136,7 @@ private:
         publisher.publish(messages);
         publisher.disconnect();
         add(Holding::retained, count);
-        add(Holding::retained_byte, double{1} * count * payload_of(step));
+        add(Holding::retained_byte, bytes_of(messages));
         sample(fmt::format("{} Retained Messages", retained_.size()));
     }
 
@@ -156,15 +161,14 @@ private:
         for (std::uint32_t message = 0; message < each; ++message) {
             for (std::uint32_t i = 0; i < sessions_; ++i) {
                 messages.push_back({.topic = fmt::format("{}/q/{}", prefix_, i),
-                                    .payload = std::string(payload_of(step), 'q')});
+                                    .payload = std::string(payload_of(step, message + i), 'q')});
             }
         }
         auto publisher = client("p", true);
         publisher.publish(messages);
         publisher.disconnect();
         add(Holding::queued, static_cast<double>(messages.size()));
-        add(Holding::queued_byte,
-            static_cast<double>(messages.size()) * static_cast<double>(payload_of(step)));
+        add(Holding::queued_byte, bytes_of(messages));
         sample(fmt::format("{} messages for them", at(samples_now_.holdings, Holding::queued)));
     }
 

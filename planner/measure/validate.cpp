@@ -137,8 +137,8 @@ private:
                               .retained = part(Holding::retained, 0.6),
                               .sessions = part(Holding::session, 0.55),
                               .queued_each = 3,
-                              .bytes_small = 200,
-                              .bytes_large = 200,
+                              .payloads = {40, 150, 90, 300, 220, 450},
+                              .is_mixed = true,
                               .steps = 1};
         const auto samples = measure_memory(options_.target, options_.pid, plan,
                                             fmt::format("{:x}", options_.seed), options_.goes_on);

@@ -108,9 +108,9 @@ struct MeasuredLatency {
 [[nodiscard]] QuantileCurve at_rest(const Calibration& calibration, const Demand& demand,
                                     const QuantileCurve& measured, std::uint64_t seed);
 
-/// The wait factor with which the model meets these best (least squares of logarithms of p50, p90
-/// and p99), with the interval that leaving each out in turn gives (jackknife). Nothing with fewer
-/// than three, or when no factor up to forty explains them.
+/// The wait factor with which the model meets these best (least sum of logarithms of errors of p50,
+/// p90 and p99), with the interval that leaving each out in turn gives (jackknife). Nothing with
+/// fewer than three, or when no factor up to forty explains them.
 [[nodiscard]] std::optional<Figure> fit_wait_factor(const Calibration& calibration,
                                                     const std::vector<MeasuredLatency>& measured,
                                                     std::uint64_t seed);

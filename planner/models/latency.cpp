@@ -262,8 +262,8 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
         double sum = 0;
         for (std::size_t i = 0; i < 3; ++i) {
             if (!predicted[i] || !one.quantiles_s[i]) continue;
-            const double off = std::log(*predicted[i] / *one.quantiles_s[i]);
-            sum += off * off;
+            // Not its square: one that a pause of the machine is in would decide.
+            sum += std::abs(std::log(*predicted[i] / *one.quantiles_s[i]));
         }
         return sum;
     };
