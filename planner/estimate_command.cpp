@@ -138,6 +138,7 @@ Examples:
     at(demand.holdings, Holding::session) += options.sessions;
     at(demand.holdings, Holding::subscription) += options.sessions;
     at(demand.holdings, Holding::queued) += options.queued;
+    at(demand.holdings, Holding::queue) += std::min<double>(options.sessions, options.queued);
     at(demand.holdings, Holding::queued_byte) += options.queued * options.queued_bytes;
     const Question question{.nodes = options.nodes.value_or(fleet->model.cost.nodes),
                             .servers = options.servers.value_or(fleet->model.cost.servers),

@@ -61,6 +61,9 @@ std::vector<Step> steps() {
         {.load = to_one("QoS 0, two thirds", 0, 64), .busy = 0.65, .is_for_latency = true},
         {.load = with(to_one("QoS 0, 3 publishers", 0, 64), 3), .busy = 0.65},
         {.load = with(to_one("QoS 0, 500 publishers", 0, 64), 500), .busy = 0.65},
+        {.load = with(to_one("QoS 0, 2000 publishers", 0, 64), 2'000),
+         .busy = 0.5,
+         .dearness = 1.3},
         {.load = to_one("QoS 0, 1 KiB", 0, 1'024), .busy = 0.4, .dearness = 1.3},
         {.load = to_nobody("QoS 0, to nobody", 0), .busy = 0.3, .dearness = 0.5},
         {.load = to_many("QoS 0, to 20", 0, 64), .busy = 0.4, .dearness = 10},
@@ -351,6 +354,7 @@ private:
             result.gathers ? "takes and writes all at once" : "takes and writes packets one by one",
             result.wake_delay_s * 1e6, run_.phases.size(), loop->error * 100));
         std::map<unsigned, std::vector<load::Histogram>> quiet_times;
+        std::map<unsigned, std::vector<load::Histogram>> quiet_lags;
         std::map<unsigned, double> rates;
         for (std::size_t i = 0; i < run_.phases.size(); ++i) {
             const auto& phase = run_.phases[i];
@@ -358,6 +362,8 @@ private:
             if (!phase.load.name.ends_with("quiet")) continue;
             auto& windows = quiet_times[phase.load.qos];
             windows.insert(windows.end(), phase.deliveries.begin(), phase.deliveries.end());
+            auto& lags = quiet_lags[phase.load.qos];
+            lags.insert(lags.end(), phase.lags.begin(), phase.lags.end());
             rates[phase.load.qos] = phase.sent_per_s();
         }
         for (const auto& [qos, windows] : quiet_times) {
@@ -366,7 +372,11 @@ private:
             std::uint64_t samples = 0;
             for (const auto& window : windows) samples += window.count();
             const MessageLoad load{.qos = qos, .per_s = rates[qos]};
-            curve = at_rest(result, demand_of(load), curve, options_.seed);
+            const MeasuredLatency little{.demand = demand_of(load),
+                                         .lateness = options_.is_generator_separate
+                                                         ? curve_of(quiet_lags[qos])
+                                                         : QuantileCurve{}};
+            curve = at_rest(result, little, qos, curve, options_.seed);
             result.latencies.push_back(
                 {.qos = qos, .rate_per_s = rates[qos], .samples = samples, .seconds = curve});
         }

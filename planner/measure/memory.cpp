@@ -168,6 +168,7 @@ private:
         publisher.publish(messages);
         publisher.disconnect();
         add(Holding::queued, static_cast<double>(messages.size()));
+        if (each > 0) at(samples_now_.holdings, Holding::queue) = sessions_;
         add(Holding::queued_byte, bytes_of(messages));
         sample(fmt::format("{} messages for them", at(samples_now_.holdings, Holding::queued)));
     }

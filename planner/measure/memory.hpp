@@ -23,7 +23,7 @@ struct MemoryPlan {
     std::uint32_t subscriptions = 20'000;
     std::uint32_t retained = 16'000;
     std::uint32_t sessions = 4'000;  // of clients that are away, with a subscription each
-    std::uint32_t queued_each = 6;   // messages for each of these
+    std::uint32_t queued_each = 12;  // messages for each of these
     /// Bytes of the payloads of each step in turn, small and large, so that messages and their
     /// bytes can be told apart; and many, since brokers keep bytes in pieces of certain sizes.
     std::vector<std::uint32_t> payloads{24, 400, 120, 512, 64, 280, 180, 340};

@@ -133,10 +133,10 @@ private:
             return static_cast<std::uint32_t>(at(range, holding) * share);
         };
         const MemoryPlan plan{.connections = part(Holding::connection, 0.65),
-                              .subscriptions = part(Holding::subscription, 0.3),
+                              .subscriptions = part(Holding::subscription, 0.6),
                               .retained = part(Holding::retained, 0.6),
                               .sessions = part(Holding::session, 0.55),
-                              .queued_each = 3,
+                              .queued_each = 7,
                               .payloads = {40, 150, 90, 300, 220, 450},
                               .is_mixed = true,
                               .steps = 1};

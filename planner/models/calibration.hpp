@@ -31,11 +31,18 @@ enum class Operation : std::uint8_t {
     write,  // to a connection
     look,   // at which connections have something
     wake,   // a server that had gone to sleep
+    /// A packet of a connection that caches do not hold any more: for each tenfold of connections
+    /// beyond cached_connections.
+    uncached,
 };
-inline constexpr std::size_t operation_count = 13;
+inline constexpr std::size_t operation_count = 14;
 inline constexpr std::array<std::string_view, operation_count> operation_names{
     "publish_0", "publish_1", "publish_2", "deliver_0", "deliver_1", "deliver_2", "byte_in",
-    "byte_out",  "ping",      "read",      "write",     "look",      "wake"};
+    "byte_out",  "ping",      "read",      "write",     "look",      "wake",      "uncached"};
+/// Caches hold what belongs to so many.
+inline constexpr double cached_connections = 30;
+/// Tenfolds of connections beyond those; 0 with fewer.
+[[nodiscard]] double tenfolds_uncached(double connections);
 
 /// How often a second.
 using OperationRates = std::array<double, operation_count>;
@@ -60,11 +67,12 @@ enum class Holding : std::uint8_t {
     retained_byte,
     queued,  // a message that waits for a client that is away
     queued_byte,
+    queue,  // of a session for which messages wait, however many
 };
-inline constexpr std::size_t holding_count = 8;
+inline constexpr std::size_t holding_count = 9;
 inline constexpr std::array<std::string_view, holding_count> holding_names{
-    "process",  "connection",    "session", "subscription",
-    "retained", "retained_byte", "queued",  "queued_byte"};
+    "process",       "connection", "session",     "subscription", "retained",
+    "retained_byte", "queued",     "queued_byte", "queue"};
 using Holdings = std::array<double, holding_count>;
 inline double& at(Holdings& holdings, Holding holding) {
     return holdings[static_cast<std::size_t>(holding)];

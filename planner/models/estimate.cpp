@@ -123,6 +123,7 @@ std::vector<Sensitivity> sensitivities(const Calibration& calibration, const Dem
         {"Sessions of clients that are away",
          [](Demand& one) {
              at(one.holdings, Holding::session) *= more;
+             at(one.holdings, Holding::queue) *= more;
              at(one.holdings, Holding::queued) *= more;
              at(one.holdings, Holding::queued_byte) *= more;
          }},

@@ -104,9 +104,11 @@ struct MeasuredLatency {
     std::array<std::optional<double>, 4> quantiles_s;
     QuantileCurve lateness;  // of the generator
 };
-/// What is left of latencies measured at a low load when the waits of that load are taken off.
-[[nodiscard]] QuantileCurve at_rest(const Calibration& calibration, const Demand& demand,
-                                    const QuantileCurve& measured, std::uint64_t seed);
+/// Of latencies measured at a low load, what the message itself takes: the curve with which the
+/// model gives back what was measured there. The generator's lateness is taken off as well.
+[[nodiscard]] QuantileCurve at_rest(const Calibration& calibration, const MeasuredLatency& quiet,
+                                    unsigned qos, const QuantileCurve& measured,
+                                    std::uint64_t seed);
 
 /// The wait factor with which the model meets these best (least sum of logarithms of errors of p50,
 /// p90 and p99), with the interval that leaving each out in turn gives (jackknife). Nothing with

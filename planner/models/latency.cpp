@@ -123,13 +123,8 @@ Messages messages_of(const Calibration& calibration, const Demand& demand,
                                     : std::min(messages.base_samples, base->samples);
         double at_rest_s = draw(base->seconds);
         if (conditions.lateness != nullptr && !conditions.lateness->is_empty()) {
-            // What sends late also looks late at what has come. Its longest pauses are those of the
-            // machine, which are in what was measured at rest.
-            constexpr double pauses_from = 0.97;
-            const auto late = [&] {
-                return conditions.lateness->at(
-                    std::min(pauses_from, static_cast<double>(draws.next() >> 11U) * 0x1p-53));
-            };
+            // What sends late also looks late at what has come.
+            const auto late = [&] { return draw(*conditions.lateness); };
             at_rest_s += late() + late();
         }
         messages.all.push_back({static_cast<float>(at_rest_s), static_cast<float>(more_s)});
@@ -137,7 +132,7 @@ Messages messages_of(const Calibration& calibration, const Demand& demand,
     return messages;
 }
 
-Quantiles quantiles_with(const Messages& messages, double wait_factor) {
+std::vector<float> values_with(const Messages& messages, double wait_factor) {
     std::vector<float> values;
     values.reserve(messages.all.size());
     const auto factor = static_cast<float>(wait_factor);
@@ -145,6 +140,11 @@ Quantiles quantiles_with(const Messages& messages, double wait_factor) {
         const float more = one.more_s > 0 ? factor * one.more_s : one.more_s;
         values.push_back(std::max(one.at_rest_s / 10, one.at_rest_s + more));
     }
+    return values;
+}
+
+Quantiles quantiles_with(const Messages& messages, double wait_factor) {
+    auto values = values_with(messages, wait_factor);
     Quantiles result;
     for (std::size_t i = 0; i < told_quantiles.size(); ++i) {
         // The tail of a sum is no better known than that of its parts.
@@ -229,27 +229,33 @@ LoadPoint load_point(const Calibration& calibration, const Demand& demand, const
     return point;
 }
 
-QuantileCurve at_rest(const Calibration& calibration, const Demand& demand,
+QuantileCurve at_rest(const Calibration& calibration, const MeasuredLatency& quiet, unsigned qos,
                       const QuantileCurve& measured, std::uint64_t seed) {
     constexpr std::size_t events = 60'000;
-    auto waits =
-        calibration.shares_queue
-            ? waits_in_queue(calibration, demand,
-                             {.servers = calibration.servers, .events = events, .seed = seed})
-            : waits_in_loop(calibration, demand,
-                            {.servers = calibration.servers, .events = events, .seed = seed});
-    if (waits.empty()) return measured;
-    std::vector<float> more;
-    for (const auto& [qos, more_s] : waits) more.push_back(static_cast<float>(more_s));
-    std::vector<std::pair<double, double>> points;
-    double before = 0;
-    for (const auto& [quantile, seconds] : measured.points()) {
-        const double wait = quantile_of(more, quantile).value_or(0);
-        // It rises, and is never less than half of what was measured.
-        before = std::max({before, seconds - wait, seconds / 2});
-        points.emplace_back(quantile, before);
+    constexpr int turns = 12;
+    auto tried = calibration;
+    tried.latencies = {{.qos = qos, .samples = events, .seconds = measured}};
+    for (int turn = 0; turn < turns; ++turn) {
+        const auto& before = tried.latencies[0].seconds;
+        const auto messages = messages_of(tried, quiet.demand,
+                                          {.servers = calibration.servers,
+                                           .lateness = &quiet.lateness,
+                                           .events = events,
+                                           .seed = seed});
+        if (messages.all.empty()) return measured;
+        auto values = values_with(messages, 1);
+        std::vector<std::pair<double, double>> points;
+        double least = 0;
+        for (const auto& [quantile, seconds] : measured.points()) {
+            const double predicted = quantile_of(values, quantile).value_or(seconds);
+            // It rises, and is never less than a third of what was measured.
+            const double better = before.at(quantile) + (seconds - predicted) * 0.7;
+            least = std::max({least, better, seconds / 3});
+            points.emplace_back(quantile, least);
+        }
+        tried.latencies[0].seconds = QuantileCurve{std::move(points)};
     }
-    return QuantileCurve{std::move(points)};
+    return tried.latencies[0].seconds;
 }
 
 std::optional<Figure> fit_wait_factor(const Calibration& calibration,

@@ -15,7 +15,7 @@ inline CalibrationFile made_up_file() {
     one.machine = {
         .processor = "a processor", .processors = 2, .kernel = "Linux", .memory_bytes = 8};
     one.cpu.coefficients = {10 * us,    15 * us, 25 * us, 10 * us, 15 * us, 25 * us, 0,
-                            0.001 * us, 5 * us,  1 * us,  2 * us,  1 * us,  2 * us};
+                            0.001 * us, 5 * us,  1 * us,  2 * us,  1 * us,  2 * us,  0};
     one.cpu.covariance.assign(operation_count * operation_count, 0);
     for (std::size_t i = 0; i < operation_count; ++i) {
         const double deviation = one.cpu.coefficients[i] * 0.02;
@@ -29,10 +29,10 @@ inline CalibrationFile made_up_file() {
     one.connect_s = {.value = 100 * us, .half_width = 5 * us};
     one.disconnect_s = {.value = 10 * us};
     one.subscribe_s = {.value = 10 * us};
-    one.memory.coefficients = {10e6, 4'000, 2'000, 200, 400, 1, 500, 1};
+    one.memory.coefficients = {10e6, 4'000, 2'000, 200, 400, 1, 500, 1, 100};
     one.memory.covariance.assign(holding_count * holding_count, 0);
     one.memory.degrees_of_freedom = 20;
-    one.memory_range = {1, 100'000, 1'000, 100'000, 1'000, 100'000, 1'000, 100'000};
+    one.memory_range = {1, 100'000, 1'000, 100'000, 1'000, 100'000, 1'000, 100'000, 1'000};
     one.latencies = {{.qos = 0,
                       .rate_per_s = 1'000,
                       .samples = 100'000,

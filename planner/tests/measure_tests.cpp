@@ -73,6 +73,7 @@ std::vector<Phase> phases_of(const LinearFit& truth) {
             at(rates, Operation::read) = sent * (1 + i % 2);
             at(rates, Operation::write) = sent * (2 - i % 5 * 0.3);
             at(rates, Operation::look) = sent / (1 + i % 7);
+            at(rates, Operation::uncached) = sent * (i % 6);
             phase.wakes_per_s = sent / (1 + i);
             auto with_wakes = rates;
             at(with_wakes, Operation::wake) = phase.wakes_per_s;
@@ -86,7 +87,7 @@ std::vector<Phase> phases_of(const LinearFit& truth) {
 TEST(Fits, the_costs_that_phases_were_made_with_come_back) {
     LinearFit truth;
     truth.coefficients = {2e-6, 3e-6, 5e-6,   1e-6, 2e-6, 4e-6, 1e-9,
-                          2e-9, 1e-6, 1.5e-6, 3e-6, 1e-6, 6e-6};
+                          2e-9, 1e-6, 1.5e-6, 3e-6, 1e-6, 6e-6, 0.4e-6};
     truth.covariance.assign(operation_count * operation_count, 0);
     truth.degrees_of_freedom = 10;
     const auto fit = fit_processor(phases_of(truth));
@@ -139,8 +140,8 @@ std::vector<Phase> phases_of(const Calibration& truth) {
 TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
     constexpr double us = 1e-6;
     Calibration truth;
-    truth.cpu.coefficients = {0.4 * us, 0.6 * us, 1.2 * us, 0.3 * us, 0.5 * us, us,    1e-10,
-                              1e-10,    0.2 * us, us,       3 * us,   us,       2 * us};
+    truth.cpu.coefficients = {0.4 * us, 0.6 * us, 1.2 * us, 0.3 * us, 0.5 * us, us,     1e-10,
+                              1e-10,    0.2 * us, us,       3 * us,   us,       2 * us, 0.3 * us};
     truth.cpu.covariance.assign(operation_count * operation_count, 0);
     truth.cpu.degrees_of_freedom = 20;
     truth.wake_delay_s = 5 * us;
@@ -169,11 +170,11 @@ TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
 
 TEST(Fits, memory_of_each_thing_comes_back) {
     std::vector<MemorySample> samples;
-    const std::vector<double> truth{1e6, 400, 300, 200, 250, 1, 280, 1};
+    const std::vector<double> truth{1e6, 400, 300, 200, 250, 1, 280, 1, 90};
     MemorySample sample;
     at(sample.holdings, Holding::process) = 1;
-    for (int i = 0; i < 24; ++i) {
-        const auto holding = static_cast<std::size_t>(1 + i % 7);
+    for (int i = 0; i < 32; ++i) {
+        const auto holding = static_cast<std::size_t>(1 + i % 8);
         sample.holdings[holding] += 100.0 * (1 + i % 3);
         sample.private_bytes = 0;
         for (std::size_t k = 0; k < truth.size(); ++k) {

@@ -19,15 +19,15 @@ Calibration made_up() {
     one.broker = "made up";
     one.gathers = false;
     one.cpu.coefficients = {10 * us, 15 * us, 25 * us, 10 * us, 15 * us, 25 * us, 0,
-                            0,       5 * us,  0,       0,       0,       0};
+                            0,       5 * us,  0,       0,       0,       0,       0};
     one.cpu.covariance.assign(operation_count * operation_count, 0);
     one.cpu.degrees_of_freedom = 20;
     one.connect_s = {.value = 100 * us};
     one.subscribe_s = {.value = 10 * us};
-    one.memory.coefficients = {10e6, 4'000, 2'000, 200, 400, 1, 500, 1};
+    one.memory.coefficients = {10e6, 4'000, 2'000, 200, 400, 1, 500, 1, 0};
     one.memory.covariance.assign(holding_count * holding_count, 0);
     one.memory.degrees_of_freedom = 20;
-    one.memory_range = {1, 100'000, 1'000, 100'000, 1'000, 100'000, 1'000, 100'000};
+    one.memory_range = {1, 100'000, 1'000, 100'000, 1'000, 100'000, 1'000, 100'000, 1'000};
     one.latencies = {{.qos = 0,
                       .rate_per_s = 1'000,
                       .samples = 100'000,
@@ -58,11 +58,21 @@ TEST(Estimate, processor_and_memory_are_sums) {
 
 TEST(Estimate, waking_up_costs_less_the_busier_a_server_is) {
     auto calibration = made_up();
-    calibration.cpu.coefficients.back() = 20 * us;
+    calibration.cpu.coefficients[static_cast<std::size_t>(Operation::wake)] = 20 * us;
     const auto quiet = processor_time(calibration, messages(100), 1);
     EXPECT_NEAR(quiet.value, 100 * 40 * us, 100 * us);
     const auto busy = processor_time(calibration, messages(49'999), 1);
     EXPECT_NEAR(busy.value, 1, 5e-3);
+}
+
+TEST(Estimate, packets_of_connections_that_caches_do_not_hold_cost_more) {
+    auto calibration = made_up();
+    const double few = processor_time(calibration, messages(10'000, 30), 1).value;
+    calibration.cpu.coefficients[static_cast<std::size_t>(Operation::uncached)] = 2 * us;
+    EXPECT_NEAR(processor_time(calibration, messages(10'000, 30), 1).value, few, 1e-9);
+    // Two packets for each message, two tenfolds more.
+    EXPECT_NEAR(processor_time(calibration, messages(10'000, 3'000), 1).value,
+                few + 10'000 * 2 * 2 * 2 * us, 1e-6);
 }
 
 TEST(Estimate, latency_at_rest_is_that_of_a_quiet_broker_and_grows_with_the_wait) {
