@@ -518,8 +518,9 @@ results::Run run_of_calibration(const CalibrationFile& file, const CalibrationRu
     at(message, Operation::byte_in) = at(message, Operation::byte_out) = one.payload_bytes;
     const auto cost = work_of(one, message);
     report.add_words(fmt::format(
-        "{}: a message at QoS 0 of {:.0f} bytes to one receiver costs {} +- {} of a processor, so "
-        "{} thread{} can do {:.0f} a second.",
+        "{}: a message at QoS 0 of {:.0f} bytes to one receiver costs {} +- {} of a processor when "
+        "it "
+        "comes alone, so {} thread{} can do {:.0f} a second, and more where many come at once.",
         one.broker, one.payload_bytes, seconds(cost.value), seconds(cost.half_width), one.servers,
         one.servers == 1 ? "" : "s", one.servers / cost.value));
     const auto connection = one.memory.coefficient(static_cast<std::size_t>(Holding::connection));

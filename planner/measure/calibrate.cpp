@@ -226,7 +226,11 @@ private:
             } else {
                 load.per_s = 50;
             }
+            // Few messages a second, and all that is told of latency is made of them.
+            constexpr double quiet_factor = 2.5;
+            phase_options_.measure_s = options_.measure_s * (step.busy == quiet ? quiet_factor : 1);
             auto phase = measure(load);
+            phase_options_.measure_s = options_.measure_s;
             if (step.busy > 0) adapt(step, phase);
             phase_is_for_latency_.push_back(step.is_for_latency);
             run_.phases.push_back(std::move(phase));

@@ -14,6 +14,12 @@ constexpr std::array quantiles{0.001, 0.002, 0.005,  0.01,  0.02,   0.05,  0.1, 
                                0.7,   0.75,  0.8,    0.85,  0.9,    0.925, 0.95,  0.965,  0.98,
                                0.985, 0.99,  0.9925, 0.995, 0.9975, 0.998, 0.999, 0.9995, 0.9999};
 
+double quantile_of_all(std::span<const load::Histogram> windows, double quantile) {
+    load::Histogram all;
+    for (const auto& window : windows) all.add(window);
+    return load::in_seconds(all.quantile(quantile).value_or(0));
+}
+
 }  // namespace
 
 std::vector<load::Histogram> windows_of(const load::Outcome& outcome,
@@ -47,23 +53,23 @@ QuantileCurve curve_of(const load::Histogram& histogram) {
 }
 
 QuantileCurve curve_of(std::span<const load::Histogram> windows) {
-    load::Histogram all;
-    for (const auto& window : windows) all.add(window);
     constexpr std::size_t enough = 3;
     std::vector<std::pair<double, double>> points;
     double before = 0;
     for (const double quantile : quantiles) {
-        const auto of_all = all.quantile(quantile);
-        if (!of_all) continue;
+        // Windows in a row, as many as it takes.
         std::vector<double> values;
+        load::Histogram some;
         for (const auto& window : windows) {
-            if (const auto value = window.quantile(quantile)) {
-                values.push_back(load::in_seconds(*value));
-            }
+            some.add(window);
+            const auto value = some.quantile(quantile);
+            if (!value) continue;
+            values.push_back(load::in_seconds(*value));
+            some.clear();
         }
-        const double value =
-            values.size() >= enough ? median_of(std::move(values)) : load::in_seconds(*of_all);
-        before = std::max(before, value);
+        if (values.empty() || (values.size() < enough && windows.size() >= enough)) continue;
+        before = std::max(before, windows.size() < enough ? quantile_of_all(windows, quantile)
+                                                          : median_of(std::move(values)));
         points.emplace_back(quantile, before);
     }
     return QuantileCurve{std::move(points)};

@@ -24,8 +24,9 @@ inline constexpr std::uint64_t window_values_min = 1'000;
 /// As a curve of those quantiles that the sample supports.
 [[nodiscard]] QuantileCurve curve_of(const load::Histogram& histogram);
 
-/// The same of many pieces: each quantile is the median of those pieces that support it, or, where
-/// fewer than three do, that of all values together.
+/// The same of many pieces, those that follow each other put together until they support a
+/// quantile: it is the median of what these say. Not told when these are fewer than three; of fewer
+/// than three pieces all values count.
 [[nodiscard]] QuantileCurve curve_of(std::span<const load::Histogram> windows);
 
 /// p50, p90, p99, p999, as far as the curve has them.

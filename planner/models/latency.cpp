@@ -39,6 +39,7 @@ struct Message {
 struct Messages {
     std::vector<Message> all;
     std::uint64_t base_samples = 0;  // that the tail is known from
+    double base_reaches = 1;         // the last quantile of all curves
 };
 
 struct Conditions {
@@ -121,6 +122,8 @@ Messages messages_of(const Calibration& calibration, const Demand& demand,
         messages.base_samples = messages.base_samples == 0
                                     ? base->samples
                                     : std::min(messages.base_samples, base->samples);
+        messages.base_reaches =
+            std::min(messages.base_reaches, base->seconds.points().back().first);
         double at_rest_s = draw(base->seconds);
         if (conditions.lateness != nullptr && !conditions.lateness->is_empty()) {
             // What sends late also looks late at what has come.
@@ -148,7 +151,8 @@ Quantiles quantiles_with(const Messages& messages, double wait_factor) {
     Quantiles result;
     for (std::size_t i = 0; i < told_quantiles.size(); ++i) {
         // The tail of a sum is no better known than that of its parts.
-        if (supports(messages.base_samples, told_quantiles[i])) {
+        if (supports(messages.base_samples, told_quantiles[i]) &&
+            told_quantiles[i] <= messages.base_reaches) {
             result[i] = quantile_of(values, told_quantiles[i]);
         }
     }

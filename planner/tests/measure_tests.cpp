@@ -262,6 +262,15 @@ TEST(Windows, a_pause_of_the_machine_is_not_typical) {
     EXPECT_NEAR(*told[2], 52e-6, 1e-6);
     // 2,000 values say nothing of p999, 8,000 neither.
     EXPECT_FALSE(told[3]);
+    const auto more = outcome_of({{0, usual},
+                                  {6'000, usual},
+                                  {6'000, 20 * load::millisecond},
+                                  {6'000, usual},
+                                  {6'000, usual},
+                                  {6'000, usual},
+                                  {6'000, usual}});
+    // Pairs of them support it, and one of three is the slow one.
+    EXPECT_NEAR(*told_of(curve_of(windows_of(more, &load::Times::delivery)))[3], 56e-6, 1e-6);
     // Of fewer than three pieces all values count.
     const auto few = outcome_of({{0, usual}, {2'000, usual}, {2'000, 20 * load::millisecond}});
     EXPECT_NEAR(*told_of(curve_of(windows_of(few, &load::Times::delivery)))[2], 0.02, 1e-4);

@@ -141,7 +141,7 @@
   main.append(h("footer", { class: "foot" }, `Written by touchstone${run.tool_version ? ` ${run.tool_version}` : ""}. This file needs no network; run.json beside it has every number.`));
   page.append(
     h("header", { class: "head" }, h("div", { class: "wrap" }, emblem(), h("div", { class: "grow" },
-      h("h1", {}, ((run.scenarios || [])[0] || {}).scenario || run.name || "plan"),
+      h("h1", {}, (run.scenarios || []).length === 1 ? run.scenarios[0].scenario : (run.target || {}).name || run.name || "plan"),
       h("div", { class: "muted" }, `capacity plan: ${report.what || ""}, seed ${run.seed || 0}`)), chip(verdictOf(run)))),
     h("nav", { class: "nav", "aria-label": "Sections" }, h("div", { class: "wrap" },
       sections.map(([id, title]) => h("a", { href: `#${id}` }, title)))),

@@ -65,6 +65,28 @@ TEST(Estimate, waking_up_costs_less_the_busier_a_server_is) {
     EXPECT_NEAR(busy.value, 1, 5e-3);
 }
 
+TEST(Estimate, what_was_measured_at_a_low_load_comes_back_from_the_curve_at_rest) {
+    auto calibration = made_up();
+    calibration.wake_delay_s = 3 * us;
+    calibration.cpu.coefficients[static_cast<std::size_t>(Operation::wake)] = 20 * us;
+    std::vector<std::pair<double, double>> points;
+    for (const double quantile : {0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99}) {
+        points.emplace_back(quantile, (150 + 200 * quantile) * us);
+    }
+    const QuantileCurve measured{points};
+    const MeasuredLatency little{.demand = messages(2'000),
+                                 .lateness = QuantileCurve{{{0.1, 1 * us}, {0.9, 9 * us}}}};
+    const auto alone = at_rest(calibration, little, 0, measured, 1);
+    calibration.latencies = {{.qos = 0, .samples = 100'000, .seconds = alone}};
+    const Question question{.lateness = &little.lateness};
+    const auto point = load_point(calibration, little.demand, question, 1);
+    for (const auto& [i, quantile] : {std::pair{0U, 0.5}, {1U, 0.9}, {2U, 0.99}}) {
+        ASSERT_TRUE(point.latency_s[i]);
+        EXPECT_NEAR(point.latency_s[i]->value, measured.at(quantile), 6 * us) << quantile;
+    }
+    EXPECT_GT(std::abs(alone.at(0.5) - measured.at(0.5)), 3 * us) << "waits and wake-ups are off";
+}
+
 TEST(Estimate, packets_of_connections_that_caches_do_not_hold_cost_more) {
     auto calibration = made_up();
     const double few = processor_time(calibration, messages(10'000, 30), 1).value;
