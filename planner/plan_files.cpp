@@ -122,6 +122,7 @@ file::Calibration to_file(const CalibrationFile& from) {
         }
     }
     put(*to.mutable_wait_factor(), one.wait_factor);
+    to.set_awake_factor(one.awake_factor);
     to.set_payload_bytes(one.payload_bytes);
     const auto put_points = [](auto& list, const std::vector<ScalingPoint>& points) {
         for (const auto& point : points) {
@@ -184,6 +185,7 @@ CalibrationFile from_file(const file::Calibration& from, Reader& reader) {
                                  .seconds = std::move(curve)});
     }
     one.wait_factor = take(from.wait_factor());
+    one.awake_factor = from.awake_factor();
     one.payload_bytes = from.payload_bytes();
     for (const auto& point : from.scaling())
         one.scaling.push_back({point.servers(), point.per_s()});

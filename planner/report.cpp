@@ -143,15 +143,17 @@ void add_latency(PlanReport& report, const Calibration& one) {
         std::vector<std::string> cells{fmt::format("{}", latency.qos), count(latency.rate_per_s),
                                        fmt::format("{}", latency.samples)};
         for (const double quantile : told_quantiles) {
-            cells.push_back(supports(latency.samples, quantile)
-                                ? seconds(latency.seconds.at(quantile))
-                                : "too few samples");
+            const bool is_told = supports(latency.samples, quantile) &&
+                                 quantile <= latency.seconds.points().back().first;
+            cells.push_back(is_told ? seconds(latency.seconds.at(quantile)) : "too few samples");
         }
         add_row(table, cells);
     }
     table.set_note(fmt::format("Under load waits are {:.2f} +- {:.2f} times those of the queue by "
-                               "itself (fitted to latencies at several loads).",
-                               one.wait_factor.value, one.wait_factor.half_width));
+                               "itself, and finding a server awake saves {:.2f} times as much "
+                               "(fitted to latencies at several loads).",
+                               one.wait_factor.value, one.wait_factor.half_width,
+                               one.awake_factor));
 }
 
 void add_concurrency(PlanReport& report, const Calibration& one) {

@@ -30,7 +30,6 @@ struct Step {
     double busy = 0.4;
     /// Against a message at QoS 0 to one receiver: for the first guess of a rate.
     double dearness = 1;
-    bool is_for_latency = false;
 };
 
 std::vector<Step> steps() {
@@ -55,10 +54,10 @@ std::vector<Step> steps() {
     pings.pingers = 1'000;
     pings.ping_every_s = 0.4;
     return {
-        {.load = to_one("QoS 0, quiet", 0, 64), .busy = quiet, .is_for_latency = true},
-        {.load = to_one("QoS 0, a quarter", 0, 64), .busy = 0.25, .is_for_latency = true},
-        {.load = to_one("QoS 0, half", 0, 64), .busy = 0.45, .is_for_latency = true},
-        {.load = to_one("QoS 0, two thirds", 0, 64), .busy = 0.65, .is_for_latency = true},
+        {.load = to_one("QoS 0, quiet", 0, 64), .busy = quiet},
+        {.load = to_one("QoS 0, a quarter", 0, 64), .busy = 0.25},
+        {.load = to_one("QoS 0, half", 0, 64), .busy = 0.45},
+        {.load = to_one("QoS 0, two thirds", 0, 64), .busy = 0.65},
         {.load = with(to_one("QoS 0, 3 publishers", 0, 64), 3), .busy = 0.65},
         {.load = with(to_one("QoS 0, 500 publishers", 0, 64), 500), .busy = 0.65},
         {.load = with(to_one("QoS 0, 2000 publishers", 0, 64), 2'000),
@@ -69,7 +68,7 @@ std::vector<Step> steps() {
         {.load = to_many("QoS 0, to 20", 0, 64), .busy = 0.4, .dearness = 10},
         {.load = to_many("QoS 0, 1 KiB, to 20", 0, 1'024), .busy = 0.4, .dearness = 12},
         {.load = to_one("QoS 1, quiet", 1, 64), .busy = quiet, .dearness = 2},
-        {.load = to_one("QoS 1, half", 1, 64), .busy = 0.45, .dearness = 2, .is_for_latency = true},
+        {.load = to_one("QoS 1, half", 1, 64), .busy = 0.45, .dearness = 2},
         {.load = to_nobody("QoS 1, to nobody", 1), .busy = 0.3, .dearness = 1},
         {.load = to_many("QoS 1, to 20", 1, 64), .busy = 0.4, .dearness = 20},
         {.load = to_one("QoS 2, quiet", 2, 64), .busy = quiet, .dearness = 4},
@@ -168,15 +167,12 @@ private:
     void drop_unusual() {
         const double usual_s = run_.calibration.distance_s = usual_distance(distances_s_);
         std::vector<Phase> kept;
-        std::vector<bool> are_for_latency;
         const auto all = run_.phases.size();
         for (std::size_t i = 0; i < all; ++i) {
             if (!had_usual_distance(run_.phases[i], usual_s)) continue;
             kept.push_back(std::move(run_.phases[i]));
-            are_for_latency.push_back(phase_is_for_latency_[i]);
         }
         run_.phases = std::move(kept);
-        phase_is_for_latency_ = std::move(are_for_latency);
         if (run_.phases.size() == all) return;
         warn(
             fmt::format("{} of {} measurements were left out: the processors of broker and "
@@ -232,7 +228,6 @@ private:
             auto phase = measure(load);
             phase_options_.measure_s = options_.measure_s;
             if (step.busy > 0) adapt(step, phase);
-            phase_is_for_latency_.push_back(step.is_for_latency);
             run_.phases.push_back(std::move(phase));
         }
     }
@@ -257,7 +252,6 @@ private:
                 const double busy = phase.occupied(servers_);
                 if (!is_much) {
                     run_.phases.push_back(std::move(phase));
-                    phase_is_for_latency_.push_back(false);
                 }
                 if (is_much || busy > enough) break;
             }
@@ -340,6 +334,11 @@ private:
         return 0;
     }
 
+    /// The generator's, where it is the generator's own.
+    [[nodiscard]] QuantileCurve lateness_of(const std::vector<load::Histogram>& lags) const {
+        return options_.is_generator_separate ? curve_of(lags) : QuantileCurve{};
+    }
+
     void fit() {
         auto& result = run_.calibration;
         result.servers = servers_;
@@ -370,37 +369,40 @@ private:
             lags.insert(lags.end(), phase.lags.begin(), phase.lags.end());
             rates[phase.load.qos] = phase.sent_per_s();
         }
-        for (const auto& [qos, windows] : quiet_times) {
-            auto curve = curve_of(windows);
-            if (curve.is_empty()) continue;
-            std::uint64_t samples = 0;
-            for (const auto& window : windows) samples += window.count();
-            const MessageLoad load{.qos = qos, .per_s = rates[qos]};
-            const MeasuredLatency little{.demand = demand_of(load),
-                                         .lateness = options_.is_generator_separate
-                                                         ? curve_of(quiet_lags[qos])
-                                                         : QuantileCurve{}};
-            curve = at_rest(result, little, qos, curve, options_.seed);
-            result.latencies.push_back(
-                {.qos = qos, .rate_per_s = rates[qos], .samples = samples, .seconds = curve});
+        // What a message takes at rest depends on how waits are, and the other way round.
+        constexpr int turns = 2;
+        for (int turn = 0; turn < turns; ++turn) {
+            result.latencies.clear();
+            for (const auto& [qos, windows] : quiet_times) {
+                const auto curve = curve_of(windows);
+                if (curve.is_empty()) continue;
+                std::uint64_t samples = 0;
+                for (const auto& window : windows) samples += window.count();
+                const MessageLoad load{.qos = qos, .per_s = rates[qos]};
+                const MeasuredLatency little{.demand = demand_of(load),
+                                             .lateness = lateness_of(quiet_lags[qos])};
+                result.latencies.push_back(
+                    {.qos = qos,
+                     .rate_per_s = rates[qos],
+                     .samples = samples,
+                     .seconds = at_rest(result, little, qos, curve, options_.seed)});
+            }
+            std::vector<MeasuredLatency> measured;
+            for (const auto& phase : run_.phases) {
+                if (phase.deliveries.empty() || phase.limit.is_generator) continue;
+                auto demand = demand_of(phase.load);
+                demand.streams[0].messages_per_s = phase.sent_per_s();
+                measured.push_back({.demand = demand,
+                                    .quantiles_s = told_of(curve_of(phase.deliveries)),
+                                    .lateness = lateness_of(phase.lags)});
+            }
+            const auto waits = fit_waits(result, measured, options_.seed);
+            run_.knows_waits = waits.has_value();
+            if (!waits) break;
+            result.wait_factor = waits->factor;
+            result.awake_factor = waits->awake;
         }
-        std::vector<MeasuredLatency> measured;
-        for (std::size_t i = 0; i < run_.phases.size(); ++i) {
-            const auto& phase = run_.phases[i];
-            if (!phase_is_for_latency_[i] || phase.limit.is_generator) continue;
-            auto demand = demand_of(phase.load);
-            demand.streams[0].messages_per_s = phase.sent_per_s();
-            measured.push_back({.demand = demand,
-                                .quantiles_s = told_of(curve_of(phase.deliveries)),
-                                .lateness = options_.is_generator_separate ? curve_of(phase.lags)
-                                                                           : QuantileCurve{}});
-        }
-        if (const auto factor = fit_wait_factor(result, measured, options_.seed)) {
-            result.wait_factor = *factor;
-            // The loop by itself, unless measurements contradict it.
-            if (std::abs(factor->value - 1) <= factor->half_width) result.wait_factor.value = 1;
-        } else {
-            run_.knows_waits = false;
+        if (!run_.knows_waits) {
             warn("latencies under load were not those of a queue, since the generator or the "
                  "machine was the limit: waits are taken to be those of the queue by itself");
         }
@@ -424,8 +426,7 @@ private:
     CalibrationRun run_;
     std::vector<Step> steps_ = steps();
     std::map<std::string, double> rates_;  // by step
-    std::vector<bool> phase_is_for_latency_;
-    std::vector<double> distances_s_;  // of processors, by measurement
+    std::vector<double> distances_s_;      // of processors, by measurement
     load::Nanos begun_at_ = load::clock_now();
     double message_s_ = 0;    // of the broker, for a message, roughly
     double generator_s_ = 0;  // of the generator, waiting for a processor included

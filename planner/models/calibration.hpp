@@ -145,6 +145,8 @@ struct Calibration {
     /// Waits are so much longer than those of the queue by itself: what the fit of latencies
     /// against load gave.
     Figure wait_factor{.value = 1};
+    /// The same of what it saves to find a server awake.
+    double awake_factor = 1;
     double payload_bytes = 64;              // of the messages whose latency was measured
     std::vector<ScalingPoint> scaling;      // messages a second by servers
     std::vector<ScalingPoint> concurrency;  // by messages under way

@@ -110,11 +110,15 @@ struct MeasuredLatency {
                                     unsigned qos, const QuantileCurve& measured,
                                     std::uint64_t seed);
 
-/// The wait factor with which the model meets these best (least sum of logarithms of errors of p50,
-/// p90 and p99), with the interval that leaving each out in turn gives (jackknife). Nothing with
-/// fewer than three, or when no factor up to forty explains them.
-[[nodiscard]] std::optional<Figure> fit_wait_factor(const Calibration& calibration,
-                                                    const std::vector<MeasuredLatency>& measured,
-                                                    std::uint64_t seed);
+struct WaitFit {
+    Figure factor;     // Calibration::wait_factor
+    double awake = 1;  // Calibration::awake_factor
+};
+/// The factors with which the model meets these best (least sum of logarithms of errors of p50,
+/// p90 and p99), with the interval of the first that leaving each out in turn gives (jackknife).
+/// Nothing with fewer than three, or when no factor up to forty explains them.
+[[nodiscard]] std::optional<WaitFit> fit_waits(const Calibration& calibration,
+                                               const std::vector<MeasuredLatency>& measured,
+                                               std::uint64_t seed);
 
 }  // namespace touchstone::planner

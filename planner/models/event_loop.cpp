@@ -111,6 +111,7 @@ private:
         Step answer = Step::message;  // what the client sends back; `message`: nothing
         bool is_copy = false;
         bool counts = false;
+        float own_s = 0;  // of a copy
     };
 
     [[nodiscard]] bool is_counting() const { return drawn_ > discarded_; }
@@ -233,7 +234,8 @@ private:
                           .came_at = packet.at,
                           .answer = stream.qos == 0 ? Step::message : Step::acknowledged,
                           .is_copy = true,
-                          .counts = packet.counts});
+                          .counts = packet.counts,
+                          .own_s = static_cast<float>(alone_s(stream, costs_, copies, i))});
                 }
                 if (stream.qos == 2) back.answer = Step::release;
                 if (stream.qos > 0 || stream.is_answered) send(back);
@@ -275,8 +277,9 @@ private:
     void leave(const Output& output) {
         const double at = written_at_[output.connection];
         if (output.is_copy && output.counts) {
-            run_.deliveries.push_back(
-                {.stream = output.stream, .took_s = static_cast<float>(at - output.came_at)});
+            run_.deliveries.push_back({.stream = output.stream,
+                                       .took_s = static_cast<float>(at - output.came_at),
+                                       .own_s = output.own_s});
         }
         if (output.answer == Step::message) return;
         // Nearly in order: what a turn writes twice to a connection leaves with the first.
@@ -326,10 +329,13 @@ LoopRun run_loop(std::span<const PacketStream> streams, const LoopCosts& costs, 
     return Loop{streams, costs, events, seed}.run();
 }
 
-double alone_s(const PacketStream& stream, const LoopCosts& costs) {
+double alone_s(const PacketStream& stream, const LoopCosts& costs, std::uint32_t copies,
+               std::uint32_t copy) {
     const double first = stream.qos == 0 ? 1 : first_share;
+    const double made = costs.gathers ? copies : copy + 1.0;
     return costs.wake_delay_s + costs.wake_s + costs.look_s + costs.read_s +
-           stream.take_s * (stream.qos == 2 ? first : 1) + stream.copy_s * first + costs.write_s;
+           stream.take_s * (stream.qos == 2 ? first : 1) + made * stream.copy_s * first +
+           (copy + 1.0) * costs.write_s;
 }
 
 }  // namespace touchstone::planner

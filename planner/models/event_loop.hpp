@@ -49,6 +49,7 @@ struct LoopRun {
     struct Delivery {
         std::uint32_t stream = 0;
         float took_s = 0;  // from the packet's arrival to its copy's departure
+        float own_s = 0;   // the same with nothing else to do: alone_s
     };
     std::vector<Delivery> deliveries;
 };
@@ -57,7 +58,8 @@ struct LoopRun {
 [[nodiscard]] LoopRun run_loop(std::span<const PacketStream> streams, const LoopCosts& costs,
                                std::size_t events, std::uint64_t seed);
 
-/// What the only copy of a message takes in a loop that had slept.
-[[nodiscard]] double alone_s(const PacketStream& stream, const LoopCosts& costs);
+/// What a copy (from 0) of a message with so many of them takes in a loop that had slept.
+[[nodiscard]] double alone_s(const PacketStream& stream, const LoopCosts& costs,
+                             std::uint32_t copies = 1, std::uint32_t copy = 0);
 
 }  // namespace touchstone::planner

@@ -30,11 +30,23 @@ double reference_s(const Calibration& calibration, unsigned qos) {
     return alone_s(packets_of(calibration, demand, 1).front(), loop_costs_of(calibration));
 }
 
-/// A message: what it would take on a quiet broker, and what it takes more at this load, which is
+/// A copy of a message: what one of the reference would take on a quiet broker, what this one takes
+/// more by itself (its size, and the copies before it), and the wait at this load, which is
 /// less than nothing for who finds its server awake.
 struct Message {
     float at_rest_s = 0;
-    float more_s = 0;
+    float own_s = 0;
+    float wait_s = 0;
+};
+struct Wait {
+    unsigned qos = 0;
+    double own_s = 0;
+    double wait_s = 0;
+};
+/// How much longer waits are than the model's, and how much more it saves to find a server awake.
+struct Factors {
+    double wait = 1;
+    double awake = 1;
 };
 struct Messages {
     std::vector<Message> all;
@@ -50,9 +62,8 @@ struct Conditions {
     std::uint64_t seed = 0;
 };
 
-/// Each message's QoS, and how much more it takes than the reference.
-std::vector<std::pair<unsigned, double>>
-waits_in_loop(const Calibration& calibration, const Demand& demand, const Conditions& conditions) {
+std::vector<Wait> waits_in_loop(const Calibration& calibration, const Demand& demand,
+                                const Conditions& conditions) {
     auto packets = packets_of(calibration, demand, conditions.servers);
     for (auto& one : packets) {
         one.take_s *= conditions.dearer;
@@ -66,18 +77,20 @@ waits_in_loop(const Calibration& calibration, const Demand& demand, const Condit
     if (!run.keeps_up) return {};
     const std::array<double, 3> references{reference_s(calibration, 0), reference_s(calibration, 1),
                                            reference_s(calibration, 2)};
-    std::vector<std::pair<unsigned, double>> waits;
+    std::vector<Wait> waits;
     waits.reserve(run.deliveries.size());
     for (const auto& delivery : run.deliveries) {
         const auto qos = demand.streams[delivery.stream].qos;
-        waits.emplace_back(qos, delivery.took_s - references[qos]);
+        waits.push_back({.qos = qos,
+                         .own_s = delivery.own_s - references[qos],
+                         .wait_s = delivery.took_s - delivery.own_s});
     }
     return waits;
 }
 
 /// The same with one queue for all servers.
-std::vector<std::pair<unsigned, double>>
-waits_in_queue(const Calibration& calibration, const Demand& demand, const Conditions& conditions) {
+std::vector<Wait> waits_in_queue(const Calibration& calibration, const Demand& demand,
+                                 const Conditions& conditions) {
     const auto loop = loop_costs_of(calibration);
     std::vector<Work> work;
     for (const auto& one : packets_of(calibration, demand, 1)) {
@@ -94,14 +107,15 @@ waits_in_queue(const Calibration& calibration, const Demand& demand, const Condi
                           .shares_queue = true,
                           .wake_s = loop.wake_s * conditions.dearer};
     const auto run = run_queues(work, station, conditions.events, conditions.seed);
-    std::vector<std::pair<unsigned, double>> waits;
+    std::vector<Wait> waits;
     for (const auto& message : run.messages) {
         const auto& stream = demand.streams[message.kind];
         const double larger =
             (stream.payload_bytes - calibration.payload_bytes) *
             (calibration.cpu.coefficients[static_cast<std::size_t>(Operation::byte_in)] +
              calibration.cpu.coefficients[static_cast<std::size_t>(Operation::byte_out)]);
-        waits.emplace_back(stream.qos, message.wait_s + message.copies_s + larger);
+        waits.push_back(
+            {.qos = stream.qos, .own_s = message.copies_s + larger, .wait_s = message.wait_s});
     }
     return waits;
 }
@@ -116,8 +130,8 @@ Messages messages_of(const Calibration& calibration, const Demand& demand,
     };
     Messages messages;
     messages.all.reserve(waits.size());
-    for (const auto& [qos, more_s] : waits) {
-        const auto* base = base_of(calibration, qos);
+    for (const auto& one : waits) {
+        const auto* base = base_of(calibration, one.qos);
         if (base == nullptr) return {};
         messages.base_samples = messages.base_samples == 0
                                     ? base->samples
@@ -126,28 +140,28 @@ Messages messages_of(const Calibration& calibration, const Demand& demand,
             std::min(messages.base_reaches, base->seconds.points().back().first);
         double at_rest_s = draw(base->seconds);
         if (conditions.lateness != nullptr && !conditions.lateness->is_empty()) {
-            // What sends late also looks late at what has come.
-            const auto late = [&] { return draw(*conditions.lateness); };
-            at_rest_s += late() + late();
+            at_rest_s += draw(*conditions.lateness);
         }
-        messages.all.push_back({static_cast<float>(at_rest_s), static_cast<float>(more_s)});
+        messages.all.push_back({static_cast<float>(at_rest_s), static_cast<float>(one.own_s),
+                                static_cast<float>(one.wait_s)});
     }
     return messages;
 }
 
-std::vector<float> values_with(const Messages& messages, double wait_factor) {
+std::vector<float> values_with(const Messages& messages, const Factors& factors) {
     std::vector<float> values;
     values.reserve(messages.all.size());
-    const auto factor = static_cast<float>(wait_factor);
+    const auto wait = static_cast<float>(factors.wait);
+    const auto awake = static_cast<float>(factors.awake);
     for (const auto& one : messages.all) {
-        const float more = one.more_s > 0 ? factor * one.more_s : one.more_s;
-        values.push_back(std::max(one.at_rest_s / 10, one.at_rest_s + more));
+        const float longer = one.wait_s > 0 ? wait * one.wait_s : awake * one.wait_s;
+        values.push_back(std::max(one.at_rest_s / 10, one.at_rest_s + one.own_s + longer));
     }
     return values;
 }
 
-Quantiles quantiles_with(const Messages& messages, double wait_factor) {
-    auto values = values_with(messages, wait_factor);
+Quantiles quantiles_with(const Messages& messages, const Factors& factors) {
+    auto values = values_with(messages, factors);
     Quantiles result;
     for (std::size_t i = 0; i < told_quantiles.size(); ++i) {
         // The tail of a sum is no better known than that of its parts.
@@ -216,7 +230,7 @@ LoadPoint load_point(const Calibration& calibration, const Demand& demand, const
                                            .lateness = question.lateness,
                                            .events = events,
                                            .seed = question.seed}),
-                              wait_factor);
+                              {.wait = wait_factor, .awake = calibration.awake_factor});
     };
     const auto middle = at(1, factor.value);
     const bool is_sure = unsure <= 0 && factor.half_width <= 0;
@@ -247,7 +261,8 @@ QuantileCurve at_rest(const Calibration& calibration, const MeasuredLatency& qui
                                            .events = events,
                                            .seed = seed});
         if (messages.all.empty()) return measured;
-        auto values = values_with(messages, 1);
+        auto values = values_with(
+            messages, {.wait = calibration.wait_factor.value, .awake = calibration.awake_factor});
         std::vector<std::pair<double, double>> points;
         double least = 0;
         for (const auto& [quantile, seconds] : measured.points()) {
@@ -262,13 +277,13 @@ QuantileCurve at_rest(const Calibration& calibration, const MeasuredLatency& qui
     return tried.latencies[0].seconds;
 }
 
-std::optional<Figure> fit_wait_factor(const Calibration& calibration,
-                                      const std::vector<MeasuredLatency>& measured,
-                                      std::uint64_t seed) {
+std::optional<WaitFit> fit_waits(const Calibration& calibration,
+                                 const std::vector<MeasuredLatency>& measured, std::uint64_t seed) {
     if (measured.size() < 3) return std::nullopt;
-    constexpr std::size_t events = 20'000;
-    const auto error = [&](const MeasuredLatency& one, const Messages& messages, double factor) {
-        const auto predicted = quantiles_with(messages, factor);
+    constexpr std::size_t events = 8'000;
+    const auto error = [&](const MeasuredLatency& one, const Messages& messages,
+                           const Factors& factors) {
+        const auto predicted = quantiles_with(messages, factors);
         double sum = 0;
         for (std::size_t i = 0; i < 3; ++i) {
             if (!predicted[i] || !one.quantiles_s[i]) continue;
@@ -277,11 +292,16 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
         }
         return sum;
     };
-    // A grid of factors, each step a twelfth more: finer than the model is true.
+    // A grid of factors, each step a sixth more: finer than the model is true.
     constexpr double least_factor = 0.125;
-    std::vector<double> factors{0};
-    for (double factor = least_factor; factor < 40; factor *= 13.0 / 12) factors.push_back(factor);
-    std::vector<std::vector<double>> errors;  // by measurement, by factor
+    std::vector<Factors> grid;
+    for (const double awake : {0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5}) {
+        grid.push_back({.wait = 0, .awake = awake});
+        for (double factor = least_factor; factor < 40; factor *= 7.0 / 6) {
+            grid.push_back({.wait = factor, .awake = awake});
+        }
+    }
+    std::vector<std::vector<double>> errors;  // by measurement, by place in the grid
     for (const auto& one : measured) {
         auto& row = errors.emplace_back();
         const bool keeps_up = least_busy(calibration, one.demand, calibration.servers) < 0.97;
@@ -291,30 +311,30 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
                                                       .events = events,
                                                       .seed = seed})
                                        : Messages{};
-        for (const double factor : factors) row.push_back(error(one, messages, factor));
+        for (const auto& factors : grid) row.push_back(error(one, messages, factors));
     }
     const auto best_without = [&](std::size_t left_out) {
         double least = INFINITY;
-        double best = 1;
-        for (std::size_t f = 0; f < factors.size(); ++f) {
+        Factors best;
+        for (std::size_t f = 0; f < grid.size(); ++f) {
             double sum = 0;
             for (std::size_t i = 0; i < errors.size(); ++i) {
                 if (i != left_out) sum += errors[i][f];
             }
             if (sum < least) {
                 least = sum;
-                best = factors[f];
+                best = grid[f];
             }
         }
         return best;
     };
-    const double value = best_without(measured.size());
+    const auto best = best_without(measured.size());
     // More than any queue explains: it was the machine, or the generator.
-    if (value >= factors.back()) return std::nullopt;
+    if (best.wait >= grid.back().wait) return std::nullopt;
     std::vector<double> others;
     double mean = 0;
     for (std::size_t i = 0; i < measured.size(); ++i) {
-        others.push_back(best_without(i));
+        others.push_back(best_without(i).wait);
         mean += others.back() / static_cast<double>(measured.size());
     }
     double squares = 0;
@@ -322,9 +342,11 @@ std::optional<Figure> fit_wait_factor(const Calibration& calibration,
     const auto n = static_cast<double>(measured.size());
     const double deviation = std::sqrt((n - 1) / n * squares);
     // Not narrower than the grid.
-    const double step = std::max(least_factor, value / 12);
-    return Figure{.value = value,
-                  .half_width = std::max(step, student_t_quantile(0.975, n - 1) * deviation)};
+    const double step = std::max(least_factor, best.wait / 6);
+    return WaitFit{
+        .factor = {.value = best.wait,
+                   .half_width = std::max(step, student_t_quantile(0.975, n - 1) * deviation)},
+        .awake = best.awake};
 }
 
 }  // namespace touchstone::planner

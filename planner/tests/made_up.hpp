@@ -38,6 +38,7 @@ inline CalibrationFile made_up_file() {
                       .samples = 100'000,
                       .seconds = QuantileCurve{{{0, 100 * us}, {0.99, 200 * us}, {1, 400 * us}}}}};
     one.wait_factor = {.value = 1.5, .half_width = 0.25};
+    one.awake_factor = 0.75;
     one.scaling = {{1, 50'000}};
     one.concurrency = {{1, 5'000}, {2, 9'500}, {4, 17'000}, {8, 26'000}, {16, 33'000}};
     one.last_validation = {{.quantity = "p99",

@@ -42,6 +42,7 @@ TEST(CalibrationFile, is_read_as_it_was_written) {
     EXPECT_EQ(one.latencies[0].seconds.points(), other.latencies[0].seconds.points());
     EXPECT_EQ(one.latencies[0].samples, 100'000U);
     EXPECT_EQ(one.wait_factor.half_width, 0.25);
+    EXPECT_EQ(one.awake_factor, 0.75);
     EXPECT_EQ(one.tls_handshake_s.value, 0);
     EXPECT_EQ(one.concurrency.size(), 5U);
     EXPECT_EQ(one.last_validation[0].measured, 0.0025);
