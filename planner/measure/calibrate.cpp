@@ -222,12 +222,13 @@ private:
             } else {
                 load.per_s = 50;
             }
-            // Few messages a second, and all that is told of latency is made of them.
-            constexpr double quiet_factor = 2.5;
-            phase_options_.measure_s = options_.measure_s * (step.busy == quiet ? quiet_factor : 1);
             auto phase = measure(load);
-            phase_options_.measure_s = options_.measure_s;
             if (step.busy > 0) adapt(step, phase);
+            // Few messages a second, and all that is told of latency is made of them.
+            constexpr int more_when_quiet = 2;
+            for (int i = 0; i < more_when_quiet && step.busy == quiet; ++i) {
+                run_.phases.push_back(measure(load));
+            }
             run_.phases.push_back(std::move(phase));
         }
     }
@@ -334,6 +335,13 @@ private:
         return 0;
     }
 
+    /// Processors were moved, and moved back before it was over.
+    static constexpr double off_max = 0.2;
+    [[nodiscard]] static bool is_outlier(const Calibration& result, const Phase& phase) {
+        auto rates = phase.rates;
+        at(rates, Operation::wake) = phase.wakes_per_s;
+        return std::abs(result.cpu.mean_at(rates).value / phase.processor - 1) > off_max;
+    }
     /// The generator's, where it is the generator's own.
     [[nodiscard]] QuantileCurve lateness_of(const std::vector<load::Histogram>& lags) const {
         return options_.is_generator_separate ? curve_of(lags) : QuantileCurve{};
@@ -351,6 +359,13 @@ private:
         result.gathers = loop->gathers;
         result.answer_s = answer_s();
         for (auto& phase : run_.phases) phase.rates = all_rates(result, phase);
+        const auto all = run_.phases.size();
+        std::erase_if(run_.phases, [&](const Phase& phase) { return is_outlier(result, phase); });
+        if (run_.phases.size() < all) {
+            warn(fmt::format("{} of {} measurements are off by more than {:.0f} % from what all of "
+                             "them say, and were left out: the machine was faster or slower",
+                             all - run_.phases.size(), all, off_max * 100));
+        }
         options_.tell(fmt::format(
             "a loop that {}, at work {:.1f} us after it was woken: processor "
             "time of {} measurements is met to {:.1f} %",

@@ -45,11 +45,13 @@ double fit_wake_delay(Calibration calibration, const std::vector<Phase>& phases)
 }
 
 double error_of(const LinearFit& fit, const std::vector<Phase>& phases) {
+    // One that the machine has spoiled does not decide.
+    constexpr double most = 0.1;
     double sum = 0;
     for (const auto& phase : phases) {
         auto rates = phase.rates;
         at(rates, Operation::wake) = phase.wakes_per_s;
-        const double off = fit.mean_at(rates).value / phase.processor - 1;
+        const double off = std::min(most, std::abs(fit.mean_at(rates).value / phase.processor - 1));
         sum += off * off;
     }
     return std::sqrt(sum / static_cast<double>(phases.size()));

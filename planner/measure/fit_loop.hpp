@@ -16,7 +16,9 @@ struct LoopFit {
     LinearFit cpu;
     double wake_delay_s = 0;
     bool gathers = true;
-    double error = 0;  // of the phases' processor time, root of the mean square, as a share
+    /// Of the phases' processor time, root of the mean square, as a share; no phase counts for more
+    /// than a tenth.
+    double error = 0;
 };
 
 /// `answer_s`: how long clients take to acknowledge. The better one of the two kinds of loop, or of
