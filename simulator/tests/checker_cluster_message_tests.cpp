@@ -143,14 +143,28 @@ public:
         auto& trace = builder.trace();
         trace.cluster.shares_retained = true;
         trace.cluster.converges_within = seconds{5};
-        part(seconds{10});
-        const auto now = trace.entries.back().at;
-        trace.reach.push_back({now, first, second, true});
-        trace.reach.push_back({now + seconds{10}, first, second, false});
+        cut(seconds{10});
         for (auto& member : trace.agreement.members) member.is_serving = true;
     }
     void retain(const std::string& payload) {
         builder.publish(publisher, "t", payload, {.packet_id = ++last_id_, .retain = true});
+    }
+    /// The two from each other, from now on.
+    void cut(Duration span) {
+        auto& trace = builder.trace();
+        const auto now = builder.finished().end.at;
+        trace.faults.push_back({"partition", "broker", "from second", now, now + span});
+        trace.reach.push_back({now, first, second, true});
+        trace.reach.push_back({now + span, first, second, false});
+    }
+    /// For a second, in two seconds.
+    void crash(Actor node) {
+        auto& trace = builder.trace();
+        const auto begin = builder.finished().end.at + seconds{2};
+        trace.faults.push_back(
+            {"crash", std::string{trace.name_of(node)}, "", begin, begin + seconds{1}});
+        trace.reach.push_back({begin, node, node, true});
+        trace.reach.push_back({begin + seconds{1}, node, node, false});
     }
     void have(const std::string& one, const std::string& other) {
         auto& members = builder.trace().agreement.members;
@@ -179,12 +193,10 @@ TEST(cluster_messages, that_are_retained_go_with_all_nodes_that_had_them) {
     PartedNodes nodes;
     nodes.builder.pass(seconds{20});
     nodes.retain("new");
-    auto& trace = nodes.builder.trace();
-    const auto now = trace.entries.back().at;
-    trace.faults.push_back({"crash", "broker", "", now + seconds{2}, now + seconds{3}});
+    nodes.crash(nodes.first);
     nodes.have("old", "old");
     EXPECT_THAT(nodes.of(check_retained_in_cluster), SizeIs(2));
-    trace.faults.push_back({"crash", "second", "", now + seconds{2}, now + seconds{3}});
+    nodes.crash(nodes.second);
     EXPECT_THAT(nodes.of(check_retained_in_cluster), IsEmpty());
 }
 
@@ -204,7 +216,7 @@ TEST(cluster_messages, that_are_retained_between_two_cuts_are_healed_when_they_a
     for (const bool is_written_anew : {false, true}) {
         PartedNodes nodes;
         nodes.builder.pass(seconds{3});
-        nodes.part(seconds{1});
+        nodes.cut(seconds{1});
         nodes.retain("x");
         nodes.builder.pass(seconds{15});
         if (is_written_anew) nodes.retain("z");
