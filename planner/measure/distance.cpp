@@ -15,7 +15,6 @@ namespace {
 
 constexpr unsigned turns = 500;  // of a piece
 constexpr unsigned pieces = 10;
-constexpr auto patience = 50 * load::millisecond;
 
 bool moves_to(int processor) {
     cpu_set_t only{};
@@ -41,7 +40,7 @@ bool awaits(const Ball& ball, unsigned value, load::Nanos until) {
 
 }  // namespace
 
-std::optional<double> distance_between(ProcessorPair processors) {
+std::optional<double> distance_between(ProcessorPair processors, load::Nanos patience) {
     Ball ball;
     const auto until = load::clock_now() + patience;
     std::vector<double> took_s;

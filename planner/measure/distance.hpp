@@ -9,15 +9,18 @@
 #include <utility>
 #include <vector>
 
+#include "load/time.hpp"
+
 namespace touchstone::planner {
 
 /// Numbers of two processors.
 using ProcessorPair = std::pair<int, int>;
 
 /// Seconds that a line of memory takes from one to the other and back, as two threads on them see
-/// it; of some milliseconds, the median. Nothing: they were not to be had at the same time, or may
-/// not be used.
-[[nodiscard]] std::optional<double> distance_between(ProcessorPair processors);
+/// it; of some milliseconds, the median. Nothing: they were not to be had at the same time within
+/// `patience`, or may not be used.
+[[nodiscard]] std::optional<double> distance_between(ProcessorPair processors,
+                                                     load::Nanos patience = 50 * load::millisecond);
 
 /// The mean of all pairs. Nothing: there are none, or one of them is not known.
 [[nodiscard]] std::optional<double> distance_between(std::span<const ProcessorPair> pairs);

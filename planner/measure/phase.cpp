@@ -111,6 +111,7 @@ double await_distance(const PhaseOptions& options, load::Nanos& patience) {
         if (!options.goes_on("processors that are as far apart as they were")) {
             throw CannotMeasure{"interrupted"};
         }
+        // The host moves processors and tells nobody: there is no event to wait for.
         std::this_thread::sleep_for(std::chrono::nanoseconds{between_looks});
         patience -= between_looks;
     }
