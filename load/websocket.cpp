@@ -1,7 +1,7 @@
 // The one file of load that includes Boost.Beast, which is heavy: for the answer to the request.
 // Frames are decoded here, since Beast's streams want to own the socket and its loop.
-// `broker/transport` has the server's side: a mistake that both shared would not be seen, so neither
-// knows the other.
+// `broker/transport` has the server's side: a mistake that both shared would not be seen, so
+// neither knows the other.
 #include "load/websocket.hpp"
 
 #include <openssl/evp.h>
