@@ -173,6 +173,24 @@ TEST(P3, a_publication_that_crosses_a_request_is_handed_over) {
     }
 }
 
+// It was released to another program of the same Client Identifier, which went on with the session.
+TEST(P3, a_publication_whose_identifier_was_never_released_is_the_same_again) {
+    for (const bool is_released : {true, false}) {
+        Pair pair;
+        pair.publish(pair.publisher, "t", "a", {.qos = QoS::exactly_once, .packet_id = 1});
+        pair.deliver(pair.subscriber, "t", "a",
+                     {.qos = QoS::exactly_once, .packet_id = request_id});
+        if (is_released) pair.to_client(pair.subscriber, PacketType::pubrel, request_id);
+        pair.ask_for(pair.subscriber, "u");
+        pair.publish(pair.publisher, "t", "b", {.qos = QoS::exactly_once, .packet_id = 2});
+        pair.send_to(pair.subscriber, "t", "b",
+                     {.qos = QoS::exactly_once, .packet_id = request_id});
+        pair.pass(seconds{6});
+        expect_kept_or_broken(!is_released, check_namespace_independence, pair,
+                              "b was never handed to the application of 'subscriber'");
+    }
+}
+
 TEST(Q1, what_a_client_acknowledged_is_handed_over) {
     for (const bool is_good : {true, false}) {
         Pair pair;
