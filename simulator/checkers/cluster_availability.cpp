@@ -59,19 +59,33 @@ public:
         const auto found = apart_since_.find(node);
         return found == apart_since_.end() ? nullptr : &found->second;
     }
+    /// Whether most of the nodes that vote answer it.
+    [[nodiscard]] bool is_answered_by_most(Actor node, Instant at) {
+        const auto count = std::ranges::count_if(
+            voters_, [&](Actor other) { return is_answered(node, other, at); });
+        return 2 * static_cast<std::size_t>(count) > voters_.size();
+    }
+    /// Whether it reaches whoever leads, if there is a leader: which one it is is not to be seen,
+    /// but it is a node that votes and that most of them answer. It goes on to lead as long as they
+    /// do, whoever does not reach it.
+    [[nodiscard]] bool is_answered_by_leader(Actor node, Instant at) {
+        if (!trace_.cluster.has_leader) return true;
+        return std::ranges::none_of(voters_, [&](Actor other) {
+            return is_answered(other, other, at) && is_answered_by_most(other, at) &&
+                   !is_answered(node, other, at);
+        });
+    }
     /// A replicant can do nothing without one.
-    [[nodiscard]] bool reaches_a_core(Actor node) {
+    [[nodiscard]] bool is_answered_by_a_core(Actor node, Instant at) {
         if (!trace_.cluster.is_replicant(node)) return true;
         return std::ranges::any_of(nodes_, [&](Actor other) {
-            return !trace_.cluster.is_replicant(other) && is_reached(node, other);
+            return !trace_.cluster.is_replicant(other) && is_answered(node, other, at);
         });
     }
     /// Whether it reaches all nodes, and all run.
-    [[nodiscard]] bool reaches_all(Actor node, Instant at) {
-        return count_of(node) == nodes_.size() &&
-               std::ranges::none_of(pauses_, [at](const TracedFault* one) {
-                   return one->began_at <= at && at < one->ended_at;
-               });
+    [[nodiscard]] bool is_answered_by_all(Actor node, Instant at) {
+        return std::ranges::all_of(nodes_,
+                                   [&](Actor other) { return is_answered(node, other, at); });
     }
     /// Whether nothing has happened to any node or link for that long.
     [[nodiscard]] bool is_quiet(Instant at, Duration span) const {
@@ -84,9 +98,13 @@ private:
         if (other == node) return true;
         return cuts_[{node, other}] == 0 && cuts_[{other, node}] == 0 && cuts_[{other, other}] == 0;
     }
-    [[nodiscard]] std::size_t count_of(Actor node) {
-        return static_cast<std::size_t>(
-            std::ranges::count_if(nodes_, [&](Actor other) { return is_reached(node, other); }));
+    /// Whether it reaches the other one, which does not stand still.
+    [[nodiscard]] bool is_answered(Actor node, Actor other, Instant at) {
+        return cuts_[{other, other}] == 0 && is_reached(node, other) &&
+               std::ranges::none_of(pauses_, [&](const TracedFault* one) {
+                   return one->began_at <= at && at < one->ended_at &&
+                          one->where == trace_.name_of(other);
+               });
     }
     void review(Instant at) {
         const auto note = [at](std::map<Actor, Instant>& since, Actor node, bool is_so) {
@@ -202,12 +220,14 @@ Failures check_declared_availability(const Trace& trace, const History& history)
                          .count())});
             continue;
         }
-        const bool is_with_most = reached.is_with_most(connection.entrance);
-        const bool may_refuse = (cluster.minority_refuses && !is_with_most) ||
+        const auto node = connection.entrance;
+        const bool is_led = reached.is_answered_by_most(node, entry.at) &&
+                            reached.is_answered_by_leader(node, entry.at);
+        const bool may_refuse = (cluster.minority_refuses && !is_led) ||
                                 (cluster.needs_all_members && !cluster.may_register &&
-                                 !reached.reaches_all(connection.entrance, entry.at)) ||
-                                !reached.reaches_a_core(connection.entrance) ||
-                                !reached.is_quiet(entry.at, settled_of(connection.entrance));
+                                 !reached.is_answered_by_all(node, entry.at)) ||
+                                !reached.is_answered_by_a_core(node, entry.at) ||
+                                !reached.is_quiet(entry.at, settled_of(node));
         if (may_refuse || !is_refusal_of_server(packet->reason)) continue;
         failures.push_back(
             {index, fmt::format("{} does not let '{}' in ({}), though its model has no reason to",

@@ -339,6 +339,70 @@ TEST(cluster_availability, finds_who_is_refused_without_a_reason) {
     }
 }
 
+TEST(cluster_availability, wants_nothing_of_a_replicant_whose_cores_stand_still) {
+    for (const bool is_paused : {false, true}) {
+        TwoNodes nodes;
+        auto& trace = nodes.builder.trace();
+        trace.cluster.replicants = {nodes.second};
+        const auto now = trace.entries.back().at;
+        if (is_paused) trace.faults.push_back({"pause", trace.name_of(nodes.first), "", now});
+        nodes.builder.pass(seconds{60});
+        nodes.builder.connect("c", {.reason = ReasonCode::server_unavailable});
+        EXPECT_THAT(nodes.of(check_availability), SizeIs(is_paused ? 0 : 1));
+    }
+}
+
+/// Two nodes, and a third one that refuses somebody a minute after it was parted from some.
+class ThreeNodes : public TwoNodes {
+public:
+    ThreeNodes() {
+        builder.go_to_other_node("third");
+        third = builder.node();
+        builder.trace().cluster.minority_refuses = true;
+    }
+    void cut(Actor one, Actor other) {
+        auto& trace = builder.trace();
+        trace.reach.push_back({trace.entries.back().at, one, other, true});
+    }
+    void pause(Actor node) {
+        auto& trace = builder.trace();
+        const auto now = trace.entries.back().at;
+        trace.faults.push_back({"pause", trace.name_of(node), "", now});
+    }
+    Failures of_refusal() {
+        builder.pass(seconds{60});
+        builder.connect("c", {.reason = ReasonCode::server_unavailable});
+        return of(check_availability);
+    }
+
+    Actor third;
+};
+
+TEST(cluster_availability, counts_who_stands_still_among_those_that_are_not_reached) {
+    for (const bool stands_first_still : {false, true}) {
+        for (const bool stands_second_still : {false, true}) {
+            ThreeNodes nodes;
+            if (stands_first_still) nodes.pause(nodes.first);
+            if (stands_second_still) nodes.pause(nodes.second);
+            const bool is_alone = stands_first_still && stands_second_still;
+            EXPECT_THAT(nodes.of_refusal(), SizeIs(is_alone ? 0 : 1));
+        }
+    }
+}
+
+// It leads as long as most of the nodes hear of it, whoever does not.
+TEST(cluster_availability, wants_nothing_of_who_does_not_reach_the_one_that_may_lead) {
+    for (const bool has_leader : {false, true}) {
+        for (const bool may_lead : {false, true}) {
+            ThreeNodes nodes;
+            nodes.builder.trace().cluster.has_leader = has_leader;
+            nodes.cut(nodes.third, nodes.second);
+            if (!may_lead) nodes.cut(nodes.first, nodes.second);
+            EXPECT_THAT(nodes.of_refusal(), SizeIs(has_leader && may_lead ? 0 : 1));
+        }
+    }
+}
+
 TEST(cluster_availability, finds_a_subscribe_that_is_not_answered_in_time) {
     for (const auto waits : {1, 60}) {
         for (const bool is_answered : {false, true}) {
