@@ -189,6 +189,7 @@ void Member::on_peer_down(NodeIndex peer, Instant now) {
     if (linked_.erase(peer) == 0) return;
     std::erase_if(locks_, [peer](const auto& one) { return one.second.owner == peer; });
     std::erase_if(offered_, [peer](const auto& one) { return one.first.first == peer; });
+    std::erase_if(behind_, [peer](const Behind& one) { return one.from == peer; });
     if (healing_) {
         healing_->on_peer_down(peer, now);
         after_healing();
@@ -541,6 +542,7 @@ void Member::reboot(NodeIndex) {
     locks_.clear();
     offered_.clear();
     evictions_.clear();
+    behind_.clear();
     local_routes_.clear();
     told_.clear();
     routes_.clear();

@@ -144,6 +144,7 @@ private:
         std::vector<MessageRef> early;  // that came for them
         std::vector<MessageRef> seen;   // by the node that had the session
         NodeIndex newest;               // of the nodes that have a session of it
+        std::uint64_t follows = 0;      // where owners are agreed upon: the claim of who had it
         std::vector<Arrived> arrived;   // of them the newest, if it is there, first
         bool is_withdrawn = false;      // its connection is gone
     };
@@ -309,6 +310,12 @@ private:
     void note_owner(const std::string& client_id);
     void evict_disowned(Instant now);
     void ask_for_reset(Instant now);
+    /// Whether the request has to wait for the end of a claim of this node; then it does.
+    template <class Request>
+    [[nodiscard]] bool waits_for_own(NodeIndex from, const Request& request);
+    void answer_behind(std::uint64_t claim, Instant now);
+    /// Whether a later claim of this node has the client than the one that a request follows.
+    [[nodiscard]] bool has_later(const std::string& client_id, std::uint64_t follows) const;
 
     // member_defects.cpp: what published brokers do wrong
     void spoil_loss(NodeIndex peer, Instant now);
@@ -420,6 +427,14 @@ private:
     /// the one here began: it takes their place.
     std::map<std::string, EndedGenerations> followed_;
     std::map<std::string, EndedGenerations> ended_;
+
+    // Of models that agree on owners.
+    struct Behind {
+        NodeIndex from;
+        std::uint64_t follows = 0;  // a claim of this node
+        NodeMessage request;
+    };
+    std::vector<Behind> behind_;  // requests that wait for the end of that claim
 };
 
 }  // namespace touchstone::cluster

@@ -63,7 +63,10 @@ void Member::take(const RegistryCommand& command, const std::optional<AgreedOwne
     if (claim == claims_.end() || claim->second.step != Claim::Step::agreeing)
         return ask_for_release(command.client_id, command.number, now);  // nobody waits any more
     std::map<NodeIndex, RowStamp> owners;
-    if (before && before->node != options_.self) owners.try_emplace(before->node);
+    if (before && before->node != options_.self) {
+        owners.try_emplace(before->node);
+        claim->second.follows = before->claim;
+    }
     const auto refusal = ask(claim, std::move(owners));
     if (is_failure(refusal)) return finish(claim, refusal, now);
     go_on(claim, now);
@@ -103,6 +106,35 @@ void Member::ask_for_reset(Instant now) {
                       .number = agreed_->next_number(),
                       .client_id = {}},
                      now);
+}
+
+// Nodes learn of what was agreed at different times: a session that one claim brings to a node may
+// be asked for by the next one before it is there, and a claim may come for what a later one has.
+
+template <class Request>
+bool Member::waits_for_own(NodeIndex from, const Request& request) {
+    if (!agreed_ || !claims_.contains(request.follows)) return false;
+    behind_.push_back({from, request.follows, request});
+    return true;
+}
+template bool Member::waits_for_own(NodeIndex, const SessionRequest&);
+template bool Member::waits_for_own(NodeIndex, const SessionEviction&);
+
+void Member::answer_behind(std::uint64_t claim, Instant now) {
+    for (auto one = behind_.begin(); one != behind_.end();) {
+        if (one->follows != claim) {
+            ++one;
+            continue;
+        }
+        auto behind = std::move(*one);
+        one = behind_.erase(one);
+        on_message(behind.from, std::move(behind.request), now);
+    }
+}
+
+bool Member::has_later(const std::string& client_id, std::uint64_t follows) const {
+    const auto own = own_claims_.find(client_id);
+    return own != own_claims_.end() && follows != 0 && own->second > follows;
 }
 
 void Member::evict_disowned(Instant now) {

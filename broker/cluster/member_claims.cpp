@@ -199,7 +199,8 @@ ReasonCode Member::ask(ClaimEntry claim, std::map<NodeIndex, RowStamp> owners) {
         one.step = Claim::Step::moving;
         for (const auto& [node, stamp] : owners) {
             one.awaited.insert(node);
-            port_.send(node, SessionEviction{number, one.client_id, SessionFate::ends});
+            port_.send(node,
+                       SessionEviction{number, one.client_id, SessionFate::ends, one.follows});
         }
         return ReasonCode::success;
     }
@@ -211,9 +212,10 @@ ReasonCode Member::ask(ClaimEntry claim, std::map<NodeIndex, RowStamp> owners) {
         // The older one becomes part of the newer one, as where its node learns of that.
         const bool is_united = rules_.merges_sessions && stamp.at_us >= newest_stamp.clean_since;
         if (rules_.asks_everybody || is_united || node == newest)
-            port_.send(node, SessionRequest{number, one.client_id});
+            port_.send(node, SessionRequest{number, one.client_id, one.follows});
         else
-            port_.send(node, SessionEviction{number, one.client_id, SessionFate::ends});
+            port_.send(node,
+                       SessionEviction{number, one.client_id, SessionFate::ends, one.follows});
     }
     return ReasonCode::success;
 }
@@ -261,6 +263,7 @@ void Member::end(ClaimEntry claim, Instant now) {
     const auto one = std::move(claim->second);
     claims_.erase(claim);
     release_locks(one, number);
+    answer_behind(number, now);
     for (auto next = claims_.begin(); next != claims_.end(); ++next) {
         if (next->second.client_id != one.client_id) continue;
         if (next->second.step == Claim::Step::waiting) begin(next, now);
@@ -344,8 +347,10 @@ void Member::on(NodeIndex from, const LockRelease& release, Instant) {
 // ----------------------------------------------------------------------------
 
 void Member::on(NodeIndex from, const SessionRequest& request, Instant) {
+    if (waits_for_own(from, request)) return;
     SessionOffer offer{.claim = request.claim};
-    if (auto routes = port_.subscriptions_of(request.client_id)) {
+    auto routes = port_.subscriptions_of(request.client_id);
+    if (routes && !has_later(request.client_id, request.follows)) {
         offer.is_there = true;
         offer.routes = std::move(*routes);
         offered_[{from, request.claim}];
@@ -367,12 +372,18 @@ void Member::on(NodeIndex from, const SessionOffer& offer, Instant now) {
         }
         one.step = Claim::Step::moving;
         one.awaited.insert(from);
-        port_.send(from, SessionEviction{offer.claim, one.client_id, SessionFate::moves});
+        port_.send(from,
+                   SessionEviction{offer.claim, one.client_id, SessionFate::moves, one.follows});
     }
     go_on(claim, now);
 }
 
 void Member::on(NodeIndex from, const SessionEviction& eviction, Instant now) {
+    if (waits_for_own(from, eviction)) return;
+    if (has_later(eviction.client_id, eviction.follows)) {
+        offered_.erase({from, eviction.claim});
+        return port_.send(from, SessionEvicted{.claim = eviction.claim, .seen = {}});
+    }
     evict({.to = from, .claim = eviction.claim, .newer = from, .client_id = eviction.client_id},
           eviction.fate, now);
 }

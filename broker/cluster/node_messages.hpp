@@ -124,6 +124,8 @@ struct LockRelease {
 struct SessionRequest {
     std::uint64_t claim = 0;
     std::string client_id;
+    /// Where nodes agree upon who has a client: the receiver's claim that this one comes behind.
+    std::uint64_t follows = 0;
 };
 struct SessionOffer {
     std::uint64_t claim = 0;
@@ -135,6 +137,7 @@ struct SessionEviction {
     std::uint64_t claim = 0;
     std::string client_id;
     SessionFate fate = SessionFate::ends;
+    std::uint64_t follows = 0;  // as above
 };
 struct SessionEvicted {
     std::uint64_t claim = 0;

@@ -450,6 +450,38 @@ TEST(member, lets_one_of_two_in_that_come_at_once) {
     EXPECT_LE(std::ranges::count(verdicts, ReasonCode::success), 1);
 }
 
+// What most of the nodes have agreed upon first comes first, also for a session that is under way.
+TEST(member, gives_a_session_to_the_next_claim_when_the_one_before_has_it) {
+    for (const bool is_clean : {false, true}) {
+        Cluster cluster{"rmqtt_raft"};
+        // Who waits for different times elects a leader.
+        for (std::uint32_t node = 0; node < 3; ++node)
+            cluster[node].draws = node * (std::uint64_t{1} << 62U);
+        cluster.advance(seconds{5});
+        cluster.claim(2, 1, "c");
+        cluster.settle();
+        cluster.enter(2, "c");
+        cluster.claim(0, 1, "c");
+        cluster.settle();
+        cluster.claim(2, 2, "c", is_clean);
+        cluster.settle();
+        EXPECT_THAT(cluster[0].answers, IsEmpty());
+        ASSERT_EQ(cluster[2].answers.size(), 1U);
+
+        cluster.give_up(2);
+        cluster.settle();
+        ASSERT_EQ(cluster[0].answers.size(), 1U);
+        EXPECT_NE(cluster[0].answers[0].second.session, nullptr);
+        EXPECT_EQ(cluster[2].answers.size(), 1U);
+        cluster.enter(0, "c");
+        cluster.give_up(0);
+        cluster.settle();
+        ASSERT_EQ(cluster[2].answers.size(), 2U);
+        EXPECT_EQ(cluster[2].answers[1].second.refusal, ReasonCode::success);
+        EXPECT_EQ(cluster[2].answers[1].second.session == nullptr, is_clean);
+    }
+}
+
 TEST(member, holds_the_lock_until_the_session_is_in_the_table) {
     Cluster cluster{"emqx4"};
     cluster.claim(0, 1, "c");
