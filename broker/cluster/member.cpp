@@ -411,6 +411,7 @@ bool Member::note(const RetainedWritten& written, Instant now) {
         retained_.try_emplace(std::string{written.message->topic()}, written);
     if (!is_new && written.version <= row->second.version) return false;
     row->second = written;
+    if (is_replicant(options_.self)) retained_at_[row->first] = now;
     if (rules_.compares_every != Duration::max())
         compares_at_ = std::min(compares_at_, now + rules_.compares_every);
     return true;
@@ -486,8 +487,7 @@ void Member::take(NodeIndex from, const Tables& tables, Instant now) {
             set_route(row.key, row.node, row.route);
     for (const auto& row : tables.sessions)
         if (row.stamp.node != options_.self) sessions_[row.client_id][row.stamp.node] = row.stamp;
-    if (!has(Defect::heal_loser_state_dropped))
-        for (const auto& row : tables.retained) learn(row, now);
+    if (!has(Defect::heal_loser_state_dropped)) take_retained(tables.retained, now);
     for (const auto& [node, number] : tables.written)
         if (node != options_.self) written_[node] = number;
     for (const auto& [node, epoch] : tables.epochs)

@@ -225,6 +225,8 @@ private:
     template <class Message>
     void relay(NodeIndex from, NodeIndex origin, const Message& message);
     void judge_doubles(Instant now);
+    /// Those of the tables that are copied.
+    void take_retained(const std::vector<RetainedWritten>& rows, Instant now);
     /// It may count its writes anew.
     void note_epoch(NodeIndex from, const Tables& tables);
 
@@ -435,6 +437,9 @@ private:
         NodeMessage request;
     };
     std::vector<Behind> behind_;  // requests that wait for the end of that claim
+
+    // Of replicants.
+    std::map<std::string, Instant> retained_at_;  // by Topic Name, since tables were copied
 };
 
 }  // namespace touchstone::cluster

@@ -1,16 +1,26 @@
 // Nodes that are fed by a core (Mria): a replicant has copies of all tables and no vote. It sends
 // its writes to its core, which passes them on to the other cores and to all that it feeds; what
 // cores write gets to it the same way. Locks, sessions and publications go from node to node.
-// Assumed: rows of a replicant stay until it says otherwise, as nobody but its core knows how it
-// is; who gets another core copies its tables and announces its own rows again; and of two sessions
-// of a client that meet so, the newer stays.
+// Its Retained Messages are those of the core whose tables it copied last, and what was published
+// since. Assumed: rows of a replicant stay until it says otherwise, as nobody but its core knows
+// how it is; who gets another core copies its tables and announces its own rows again; and of two
+// sessions of a client that meet so, the newer stays.
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "broker/cluster/healing_views.hpp"
 #include "broker/cluster/member.hpp"
 
 namespace touchstone::cluster {
+
+namespace {
+
+/// What a node has published has come to all that it reaches by then.
+constexpr Duration publication_time = std::chrono::seconds{1};
+
+}  // namespace
 
 bool Member::is_replicant(NodeIndex node) const {
     return contains(options_.replicants, node);
@@ -92,6 +102,37 @@ void Member::note_epoch(NodeIndex from, const Tables& tables) {
     if (known == said->second) return;
     known = said->second;
     written_.erase(from);
+}
+
+void Member::take_retained(const std::vector<RetainedWritten>& rows, Instant now) {
+    if (!is_replicant(options_.self)) {
+        for (const auto& row : rows) learn(row, now);
+        return;
+    }
+    // The shards keep what has the highest version, and the core may have an older one, or none: it
+    // gets a version above theirs.
+    const auto put = [&](const MessageRef& message, RetainVersion version) {
+        const auto found = retained_.find(message->topic());
+        if (found != retained_.end() && version < found->second.version)
+            version.at_us = found->second.version.at_us + 1;
+        learn({message, version}, now);
+    };
+    // What has come a moment ago may still be on its way to the core.
+    std::erase_if(retained_at_,
+                  [&](const auto& one) { return one.second + publication_time < now; });
+    const auto recent = std::exchange(retained_at_, {});
+    std::map<std::string_view, MessageRef> gone;
+    for (const auto& [topic, row] : retained_)
+        if (!row.message->payload().empty() && !recent.contains(topic))
+            gone.emplace(topic, Message::make({.topic = topic, .payload = {}, .retain = true}));
+    for (const auto& row : rows) {
+        gone.erase(row.message->topic());
+        if (recent.contains(std::string{row.message->topic()}))
+            learn(row, now);
+        else
+            put(row.message, row.version);
+    }
+    for (const auto& [topic, removal] : gone) put(removal, {});
 }
 
 void Member::judge_doubles(Instant now) {

@@ -197,8 +197,8 @@ Failures check_healed_retained(const Trace& trace, const History& history) {
     Failures failures;
     if (trace.agreement.at == never || !trace.cluster.shares_retained || trace.cluster.one_broker)
         return failures;
-    // A replicant gets them from whoever takes them, and keeps them when it follows another core,
-    // as rows are joined by their versions.
+    // A replicant gets them from whoever takes them, not through its core: it may have what that
+    // one has not, until it follows another core.
     const auto is_asked = [&](const TracedMember& member) {
         return member.is_serving && !trace.cluster.is_replicant(member.node);
     };
