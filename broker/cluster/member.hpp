@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "broker/cluster/agreed_registry.hpp"
@@ -434,7 +435,7 @@ private:
     struct Behind {
         NodeIndex from;
         std::uint64_t follows = 0;  // a claim of this node
-        NodeMessage request;
+        std::variant<SessionRequest, SessionEviction> request;
     };
     std::vector<Behind> behind_;  // requests that wait for the end of that claim
 

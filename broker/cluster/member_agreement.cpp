@@ -126,9 +126,9 @@ void Member::answer_behind(std::uint64_t claim, Instant now) {
             ++one;
             continue;
         }
-        auto behind = std::move(*one);
+        const auto behind = std::move(*one);
         one = behind_.erase(one);
-        on_message(behind.from, std::move(behind.request), now);
+        std::visit([&](const auto& request) { on(behind.from, request, now); }, behind.request);
     }
 }
 
