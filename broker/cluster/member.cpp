@@ -174,7 +174,7 @@ void Member::on_peer_up(NodeIndex peer, Instant now) {
     } else {
         running_.insert(peer);
         port_.send(peer, own_tables());
-        if (log_) port_.send(peer, LogState{log_->known()});
+        if (log_) port_.send(peer, log_state(now));
     }
     if (agreed_) {
         agreed_->on_reachable(peer);

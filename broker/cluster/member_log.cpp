@@ -43,7 +43,7 @@ void Member::on(NodeIndex from, const LogEntry& entry, Instant now) {
     if (!log_) return;
     if (!log_->take(entry)) {
         if (log_->lacks({{entry.origin, entry.number}}))
-            port_.send(from, LogState{log_->known()});  // from the first that is missing on
+            port_.send(from, log_state(now));  // from the first that is missing on
         return;
     }
     if (entry.message->retain()) note({entry.message, entry.version}, now);
@@ -51,17 +51,41 @@ void Member::on(NodeIndex from, const LogEntry& entry, Instant now) {
     compares_log_at_ = std::min(compares_log_at_, now + compare_time);
 }
 
-void Member::on(NodeIndex from, const LogState& state, Instant) {
+void Member::on(NodeIndex from, const LogState& state, Instant now) {
     if (!log_) return;
-    log_->note(from, state.known);
+    log_->note(from, state.settled, settled());
     for (auto& entry : log_->missing(state.known)) port_.send(from, std::move(entry));
-    if (log_->lacks(state.known)) port_.send(from, LogState{log_->known()});
+    if (log_->lacks(state.known)) port_.send(from, log_state(now));
+}
+
+LogState Member::log_state(Instant now) {
+    LogState state{log_->known(), settled()};
+    // It is said again when they have arrived, so that all can forget.
+    if (state.settled != state.known)
+        compares_log_at_ = std::min(compares_log_at_, now + compare_time);
+    return state;
+}
+
+LogNumbers Member::settled() const {
+    auto numbers = log_->known();
+    const auto lower_to = [&numbers](const LogNumbers& given) {
+        for (auto& [origin, number] : numbers) {
+            const auto found = given.find(origin);
+            number = std::min(number, found == given.end() ? 0 : found->second);
+        }
+    };
+    for (const auto& [number, eviction] : evictions_) lower_to(eviction.known);
+    for (const auto& [number, handover] : handovers_) lower_to(handover.known);
+    for (const auto& [number, claim] : claims_)
+        for (const auto& arrived : claim.arrived) lower_to(arrived.known);
+    return numbers;
 }
 
 void Member::compare_log(Instant now) {
     if (now < compares_log_at_) return;
     compares_log_at_ = never;
-    for (const auto peer : running_) port_.send(peer, LogState{log_->known()});
+    const auto state = log_state(now);
+    for (const auto peer : running_) port_.send(peer, state);
 }
 
 LogNumbers Member::known_to_shards(Instant now) const {

@@ -57,10 +57,10 @@ bool MessageLog::lacks(const LogNumbers& theirs) const {
         theirs, [&](const auto& one) { return number_in(known_, one.first) < one.second; });
 }
 
-void MessageLog::note(NodeIndex peer, const LogNumbers& theirs) {
+void MessageLog::note(NodeIndex peer, const LogNumbers& theirs, const LogNumbers& own) {
     theirs_[peer] = theirs;
     for (auto& [origin, kept] : entries_) {
-        auto last = number_in(known_, origin);
+        auto last = number_in(own, origin);
         for (const auto node : nodes_)
             if (node != self_) last = std::min(last, number_in(theirs_[node], origin));
         while (!kept.empty() && kept.front().entry.number <= last) kept.pop_front();

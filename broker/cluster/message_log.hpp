@@ -34,8 +34,8 @@ public:
     [[nodiscard]] std::vector<LogEntry> missing(const LogNumbers& theirs) const;
     /// Whether they have something that is missing here.
     [[nodiscard]] bool lacks(const LogNumbers& theirs) const;
-    /// What all nodes have is forgotten.
-    void note(NodeIndex peer, const LogNumbers& theirs);
+    /// What all nodes have settled is forgotten: this one has `own`.
+    void note(NodeIndex peer, const LogNumbers& theirs, const LogNumbers& own);
 
     [[nodiscard]] std::size_t size() const;
 

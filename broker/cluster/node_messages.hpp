@@ -105,6 +105,9 @@ struct LogEntry {
 /// What the sender has, and asks for what it has not.
 struct LogState {
     LogNumbers known;
+    /// The same without what a session that is on its way from or to it may still lack: whoever
+    /// gets that session adds it, and so may not have forgotten it by then.
+    LogNumbers settled;
 };
 
 // A client is let in. Claims are numbered by the node that it connects to.

@@ -659,6 +659,44 @@ TEST(member, unites_all_sessions_of_a_client_where_it_comes_to) {
     EXPECT_EQ(cluster[2].alarms.size(), 1U);
 }
 
+/// Its node has what it has not when it leaves, and says so to all.
+TEST(member, keeps_what_a_session_has_to_be_given_until_it_has_come) {
+    Cluster cluster{"ideal_ap"};
+    cluster.part(0, 1);
+    cluster.part(0, 2);
+    cluster.enter(0, "c", {{"a", {}}});
+    cluster.enter(1, "c", {{"b", {}}});
+    cluster.publish(1, "a", "1");
+    cluster.advance(seconds{3});
+    cluster.link(0, 1);
+    cluster.settle();
+    EXPECT_THAT(cluster[0].delivered(), ElementsAre("1"));
+    cluster.advance(seconds{3});
+    cluster.give_up(0);
+    cluster.settle();
+    ASSERT_EQ(cluster[1].adopted.size(), 1U);
+    EXPECT_THAT(payloads_of(*cluster[1].adopted[0]), ElementsAre("1"));
+}
+
+TEST(member, keeps_what_a_session_has_to_be_given_that_waits_for_another_one) {
+    Cluster cluster{"ideal_ap"};
+    cluster.part(0, 1);
+    cluster.enter(0, "c", {{"a", {}}});
+    cluster.enter(1, "c", {{"b", {}}});
+    cluster.claim(2, 1, "c");
+    cluster.settle();
+    cluster.give_up(0);
+    cluster.settle();
+    cluster.publish(1, "a", "1");
+    cluster.advance(seconds{3});
+    EXPECT_THAT(cluster[0].delivered(), ElementsAre("1"));
+    cluster.give_up(1);
+    cluster.settle();
+    ASSERT_EQ(cluster[2].adopted.size(), 1U);
+    EXPECT_EQ(cluster[2].adopted[0]->subscriptions[0].text, "a");
+    EXPECT_THAT(payloads_of(*cluster[2].adopted[0]), ElementsAre("1"));
+}
+
 TEST(member, ends_the_older_of_two_sessions_that_the_newer_one_was_begun_clean_after) {
     Cluster cluster{"ideal_ap"};
     cluster.enter(0, "c", {{"a", {}}});

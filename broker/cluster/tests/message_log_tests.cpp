@@ -60,9 +60,21 @@ TEST(message_log, forgets_what_all_have_and_nothing_else) {
     auto first = log_of(n1);
     auto second = log_of(n2);
     EXPECT_TRUE(second.take(first.add(message("a"), {}, begin)));
-    first.note(n2, second.known());
+    first.note(n2, second.known(), first.known());
     EXPECT_EQ(first.size(), 1U) << "n3 may lack it";
-    first.note(n3, second.known());
+    first.note(n3, second.known(), first.known());
+    EXPECT_EQ(first.size(), 0U);
+}
+
+TEST(message_log, forgets_nothing_that_it_has_not_settled_itself) {
+    auto first = log_of(n1);
+    const auto before = first.known();
+    auto second = log_of(n2);
+    EXPECT_TRUE(second.take(first.add(message("a"), {}, begin)));
+    first.note(n2, second.known(), before);
+    first.note(n3, second.known(), before);
+    EXPECT_EQ(first.size(), 1U);
+    first.note(n3, second.known(), first.known());
     EXPECT_EQ(first.size(), 0U);
 }
 
@@ -70,8 +82,8 @@ TEST(message_log, gives_who_begins_anew_what_is_left) {
     auto first = log_of(n1);
     auto second = log_of(n2);
     EXPECT_TRUE(second.take(first.add(message("a"), {}, begin)));
-    first.note(n2, second.known());
-    first.note(n3, second.known());
+    first.note(n2, second.known(), first.known());
+    first.note(n3, second.known(), first.known());
     first.add(message("b"), {}, begin);
     first.add(message("c"), {}, begin);
     auto again = log_of(n2, 2);
