@@ -90,22 +90,28 @@ std::set<std::string> topics_of_wills(const Trace& trace) {
     return topics;
 }
 
-/// Calls `take(entry, packet)` for every Retained Message that a node takes.
+/// Calls `take(entry, packet, is_written)` for every Retained Message that comes to a node:
+/// whether it is written there for sure, as the newest of its topic. What comes again may be known,
+/// and older than what came in between. Of what came behind a SUBSCRIBE, and was never acknowledged
+/// since another program with its Client Identifier ended the connection before the SUBACK was
+/// sent, nothing is known: that a node has taken it off the link is not that it has carried it out.
 template <class Take>
-void for_each_retained(const Trace& trace, Take take) {
+void for_each_retained(const Trace& trace, const History& history, Take take) {
     const auto excluded = topics_of_wills(trace);
-    for (const auto& entry : trace.entries) {
-        const auto* const packet = taken_by_broker(trace, entry);
+    for (std::size_t index = 0; index < trace.entries.size(); ++index) {
+        const auto* const packet = taken_by_broker(trace, trace.entries[index]);
         if (packet == nullptr || packet->type != wire::PacketType::publish || !packet->retain)
             continue;
-        if (!excluded.contains(packet->topic)) take(entry, *packet);
+        if (excluded.contains(packet->topic)) continue;
+        const bool is_written = !packet->dup && !history.may_have_waited(packet->connection, index);
+        take(trace.entries[index], *packet, is_written);
     }
 }
 
 /// The last of a topic is retained, whatever the clocks of nodes show, where no node or link has
 /// failed since the first of that topic, or long before the last: then its node knew what the
 /// others had. Of two that came at nearly the same time either.
-void check_last_retained(const Trace& trace, Failures& failures) {
+void check_last_retained(const Trace& trace, const History& history, Failures& failures) {
     const Troubles troubles{trace};
     Instant disturbed_at = Instant::min();
     for (const auto& one : trace.reach) disturbed_at = std::max(disturbed_at, one.at);
@@ -119,14 +125,14 @@ void check_last_retained(const Trace& trace, Failures& failures) {
         bool is_alone = true;
     };
     std::map<std::string, Last> last;  // by topic
-    for_each_retained(trace, [&](const TraceEntry& entry, const TracedPacket& packet) {
+    const auto take = [&](const TraceEntry& entry, const TracedPacket& packet, bool is_written) {
         auto& one = last[packet.topic];
         one.is_alone = one.first_at == never || entry.at - one.at >= apart;
         one.at = entry.at;
         one.first_at = std::min(one.first_at, entry.at);
-        // What comes again may be known, and older than what came in between.
-        one.message = packet.dup ? no_message : packet.message;
-    });
+        one.message = is_written ? packet.message : no_message;
+    };
+    for_each_retained(trace, history, take);
     for (const auto& [topic, one] : last) {
         const bool is_known = one.first_at > disturbed_at || (troubles.at(one.at) == nullptr &&
                                                               troubles.has_one_that_stayed(one.at));
@@ -149,19 +155,19 @@ void check_last_retained(const Trace& trace, Failures& failures) {
 std::set<std::string> healed_topics(const Trace& trace, const History& history) {
     const Troubles troubles{trace};
     std::map<std::string, bool> is_same;
-    for_each_retained(trace, [&](const TraceEntry& entry, const TracedPacket& packet) {
+    const auto take = [&](const TraceEntry& entry, const TracedPacket& packet, bool is_written) {
         const auto [found, is_first] = is_same.try_emplace(packet.topic, true);
         const auto* const trouble = troubles.at(entry.at);
         if (trouble == nullptr) {
-            // What comes again is written anew, or not: so it may be as different as before.
-            if (!packet.dup) found->second = true;
+            if (is_written) found->second = true;  // otherwise it may be as different as before
             return;
         }
         const Instant known_at = trouble->began_at + trace.cluster.notices_within + apart;
         // What a replicant writes goes through a core, and it may have none.
         const bool is_of_replicant = trace.cluster.is_replicant(history.of(packet.connection).node);
         if (!trouble->is_one_cut() || entry.at < known_at || is_of_replicant) found->second = false;
-    });
+    };
+    for_each_retained(trace, history, take);
     std::set<std::string> topics;
     for (const auto& [topic, is_healed] : is_same)
         if (is_healed) topics.insert(topic);
@@ -175,10 +181,10 @@ const TracedMember* first_that_serves(const Trace& trace) {
 
 }  // namespace
 
-Failures check_retained_in_cluster(const Trace& trace, const History&) {
+Failures check_retained_in_cluster(const Trace& trace, const History& history) {
     Failures failures;
     if (trace.agreement.at == never || !trace.cluster.shares_retained) return failures;
-    check_last_retained(trace, failures);
+    check_last_retained(trace, history, failures);
     const auto* const first = first_that_serves(trace);
     for (const auto& member : trace.agreement.members) {
         if (!member.is_serving || member.own_retained == first->own_retained) continue;

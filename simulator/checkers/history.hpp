@@ -153,6 +153,9 @@ public:
     /// The same for the client's end, which may be over earlier.
     [[nodiscard]] bool client_stays(const Trace& trace, ConnectionNumber number, Instant since,
                                     Duration span) const;
+    /// Whether the broker may never have carried out what it took at `entry`: it stood behind a
+    /// SUBSCRIBE or UNSUBSCRIBE that waited for other shards or nodes until the connection ended.
+    [[nodiscard]] bool may_have_waited(ConnectionNumber number, std::size_t entry) const;
     /// Subscriptions of the session, not shared ones, that match and were granted before `entry`
     /// and not ended by then.
     [[nodiscard]] std::vector<const SubscriptionHistory*>

@@ -100,6 +100,16 @@ void History::on_unsuback(const Trace& trace, const TracedPacket& packet) {
     });
 }
 
+bool History::may_have_waited(ConnectionNumber number, std::size_t entry) const {
+    if (of(number).end_entry == no_entry) return false;
+    const bool is_behind_subscribe = std::ranges::any_of(subscribes_, [&](const auto& one) {
+        return one.first.first == number && one.second.entry < entry;
+    });
+    return is_behind_subscribe || std::ranges::any_of(unsubscribed_, [&](const auto& one) {
+               return one.connection == number && one.entry < entry;
+           });
+}
+
 void History::keep_unanswered(const Trace& trace, ConnectionNumber number) {
     const auto& connection = of(number);
     if (!connection.is_durable || connection.session == no_session) return;

@@ -71,8 +71,9 @@ std::map<std::string, Last> last_published(const Trace& trace, const History& hi
         // have seen: a SUBSCRIBE before it was waiting for the other shards.
         const bool is_seen =
             acknowledged.contains(packet->message) ||
-            connection.end != ConnectionHistory::End::by_peer ||
-            history.lives_on(trace, packet->connection, entry.at, routing_time_max);
+            (!history.may_have_waited(packet->connection, index) &&
+             (connection.end != ConnectionHistory::End::by_peer ||
+              history.lives_on(trace, packet->connection, entry.at, routing_time_max)));
         const bool is_refused = !acknowledged.contains(packet->message) &&
                                 (history.is_refusing(connection.node, entry.at) ||
                                  history.is_broken(connection.node, Instant{}, entry.at));

@@ -189,6 +189,39 @@ TEST(cluster_messages, that_are_retained_are_the_last_ones_long_after_a_cut) {
     }
 }
 
+// Another program took its session over before the SUBACK was sent.
+TEST(cluster_messages, that_are_retained_behind_a_subscribe_that_was_not_answered_may_be_lost) {
+    for (const bool is_granted : {false, true}) {
+        PartedNodes nodes;
+        nodes.builder.pass(seconds{2});
+        nodes.retain("old");
+        nodes.builder.pass(seconds{15});
+        nodes.builder.ask_for(nodes.publisher, "u");
+        nodes.retain("new");
+        if (is_granted) nodes.builder.grant(nodes.publisher);
+        nodes.builder.closed_by_broker(nodes.publisher);
+        nodes.builder.pass(seconds{5});
+        nodes.have("old", "old");
+        EXPECT_THAT(nodes.of(check_retained_in_cluster), SizeIs(is_granted ? 2 : 0));
+    }
+}
+
+TEST(cluster_messages, that_are_retained_behind_such_a_subscribe_are_not_written_anew_for_sure) {
+    for (const bool is_granted : {false, true}) {
+        PartedNodes nodes;
+        nodes.builder.pass(seconds{3});
+        nodes.cut(seconds{1});
+        nodes.retain("x");
+        nodes.builder.pass(seconds{15});
+        nodes.builder.ask_for(nodes.publisher, "u");
+        nodes.retain("z");
+        if (is_granted) nodes.builder.grant(nodes.publisher);
+        nodes.builder.closed_by_broker(nodes.publisher);
+        nodes.have("x", "y");
+        EXPECT_THAT(nodes.of(check_healed_retained), SizeIs(is_granted ? 1 : 0));
+    }
+}
+
 TEST(cluster_messages, that_are_retained_go_with_all_nodes_that_had_them) {
     PartedNodes nodes;
     nodes.builder.pass(seconds{20});

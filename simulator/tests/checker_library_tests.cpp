@@ -491,6 +491,25 @@ TEST(R1, the_last_one_published_is_retained) {
     expect_broken(check_retained_convergence, builder, "but new was published last");
 }
 
+// A SUBACK waits for other shards, and what is behind it waits with it.
+TEST(R1, what_was_still_behind_a_subscribe_when_the_broker_closed_is_not_asked_for) {
+    for (const bool is_granted : {false, true}) {
+        TraceBuilder builder;
+        const auto publisher = builder.connect("p");
+        builder.publish(publisher, "t", "old", {.packet_id = 1, .retain = true});
+        builder.ask_for(publisher, "u");
+        builder.publish(publisher, "t", "new", {.retain = true});
+        if (is_granted) builder.grant(publisher);
+        builder.closed_by_broker(publisher);
+        builder.pass(progress_time);
+        builder.finished().end.retained["t"] = {"old", "old"};
+        if (is_granted)
+            expect_broken(check_retained_convergence, builder, "but new was published last");
+        else
+            expect_kept(check_retained_convergence, builder);
+    }
+}
+
 TEST(R2, a_later_subscriber_gets_the_last_value) {
     TraceBuilder builder;
     const auto publisher = builder.connect("p");
