@@ -120,7 +120,10 @@ entries { id: "QX-03" not_expressible: "needs a moon" })");
     }
     Result check() { return run({folder_.string(), "--library"}); }
 
-    const std::filesystem::path folder_ = std::filesystem::path{testing::TempDir()} / "library";
+    // Tests may run at the same time.
+    const std::filesystem::path folder_ =
+        std::filesystem::path{testing::TempDir()} /
+        (std::string{"library-"} + testing::UnitTest::GetInstance()->current_test_info()->name());
 };
 
 TEST_F(LibraryFolder, that_keeps_its_contract_is_counted) {
@@ -313,8 +316,8 @@ TEST(SimulateCommand, a_signal_ends_a_run_with_what_it_has) {
             ::_exit(exit_code);
         }
         ::close(output[1]);
-        // It has said its seed, so it listens to signals; and has computed for so long that it is in
-        // the middle of the run.
+        // It has said its seed, so it listens to signals; and has computed for so long that it is
+        // in the middle of the run.
         char first = 0;
         ASSERT_EQ(::read(output[0], &first, 1), 1);
         wait_for_cpu_time(process, std::chrono::milliseconds{100});
