@@ -253,8 +253,9 @@ Broker::Core::Handled Broker::Core::let_in(ConnectionId id, const wire::Connect&
         detach(*client);
         return Handled::gone;
     }
+    // Counted from the CONNECT, which may have waited for other shards and nodes [MQTT-3.1.2-22].
     if (terms.keep_alive_s != 0)
-        add_timer(context_.now + keep_alive_limit(*client),
+        add_timer(connection.last_packet_at + keep_alive_limit(*client),
                   {Reminder::What::keep_alive, id.raw(), connection.generation});
     if (!options_.defects.any() || !spoil_resume(*client, session_present))
         client->session.resume(context_);

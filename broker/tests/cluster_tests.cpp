@@ -72,6 +72,18 @@ TEST_P(member_of_shards, tells_a_client_why_the_registry_refuses_it) {
     EXPECT_FALSE(rig->owner("c").session("c").has_value());
 }
 
+TEST_P(member_of_shards, counts_the_keep_alive_from_a_connect_that_had_to_wait) {
+    auto& peer = connect("c", {.keep_alive_s = 10});
+    rig->advance(std::chrono::seconds{4});
+    answer_claim({});
+    EXPECT_EQ(seen(peer), Texts{"CONNACK success"});
+    rig->advance(std::chrono::milliseconds{10'999});
+    EXPECT_TRUE(peer.is_open);
+    rig->advance(std::chrono::milliseconds{1});
+    EXPECT_FALSE(peer.is_open);
+    EXPECT_EQ(seen(peer), Texts{"DISCONNECT keep_alive_timeout"});
+}
+
 TEST_P(member_of_shards, wants_no_answer_for_a_client_that_is_gone) {
     auto& peer = connect("c");
     const auto claim = rig->claims.back();
