@@ -148,17 +148,16 @@ Disturbance disturbance(const Trace& trace) {
 MemberSample sample_members(const Trace& trace, bool asks_connections) {
     MemberSample sample{.at = trace.agreement.at, .health = {}, .diverged = {}};
     for (const auto& member : trace.agreement.members) sample.health.push_back(member.health);
-    static const Trace nothing;
-    const History unneeded{nothing};
+    const History history{trace};
     const auto ask = [&](std::string_view id, const Failures& failures) {
         if (!failures.empty()) sample.diverged.emplace_back(id);
     };
-    ask("C1", check_registry_convergence(trace, unneeded));
-    ask("C2", check_route_convergence(trace, unneeded));
-    ask("C3", check_membership_convergence(trace, unneeded));
-    ask("C6", check_heal_liveness(trace, unneeded));
-    ask("R1", check_retained_in_cluster(trace, unneeded));
-    if (asks_connections) ask("S1", check_single_owner_of_cluster(trace, History{trace}));
+    ask("C1", check_registry_convergence(trace, history));
+    ask("C2", check_route_convergence(trace, history));
+    ask("C3", check_membership_convergence(trace, history));
+    ask("C6", check_heal_liveness(trace, history));
+    ask("R1", check_retained_in_cluster(trace, history));
+    if (asks_connections) ask("S1", check_single_owner_of_cluster(trace, history));
     return sample;
 }
 

@@ -439,6 +439,20 @@ TEST(Divergence, that_is_there_at_the_end_is_lasting) {
     EXPECT_THAT(found.what, ElementsAre("R1"));
 }
 
+TEST(Divergence, of_what_a_client_has_retained_is_seen) {
+    for (const bool is_same : {false, true}) {
+        Story story;
+        const auto publisher = story.connect("publisher");
+        story.begin_split();
+        story.publish(publisher, "kept", "one", {.packet_id = 1, .retain = true});
+        story.end_split();
+        story.compare({"one", is_same ? "one" : "other"});
+        const auto sample = sample_members(story.finished(), false);
+        EXPECT_EQ(sample.diverged,
+                  is_same ? std::vector<std::string>{} : std::vector<std::string>{"R1"});
+    }
+}
+
 TEST(Divergence, of_connections_is_seen_at_the_end) {
     Story story;
     story.begin_split();
