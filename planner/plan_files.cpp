@@ -102,7 +102,7 @@ file::Calibration to_file(const CalibrationFile& from) {
     put(*to.mutable_processor(), one.cpu, operation_names);
     to.set_wake_delay_s(one.wake_delay_s);
     to.set_answer_s(one.answer_s);
-    to.set_distance_s(one.distance_s);
+    to.set_pace_s(one.pace_s);
     to.set_one_by_one(!one.gathers);
     put(*to.mutable_connect_s(), one.connect_s);
     put(*to.mutable_disconnect_s(), one.disconnect_s);
@@ -165,7 +165,7 @@ CalibrationFile from_file(const file::Calibration& from, Reader& reader) {
     one.cpu = reader.law(from.processor(), "processor", operation_names);
     one.wake_delay_s = from.wake_delay_s();
     one.answer_s = from.answer_s();
-    one.distance_s = from.distance_s();
+    one.pace_s = from.pace_s();
     one.gathers = !from.one_by_one();
     one.connect_s = take(from.connect_s());
     one.disconnect_s = take(from.disconnect_s());

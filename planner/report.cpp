@@ -210,6 +210,10 @@ void add_origin(PlanReport& report, const CalibrationFile& file) {
     add_row(table, {"threads that do the work", fmt::format("{}", one.servers)});
     add_row(table, {"measured", one.measured_at});
     add_row(table, {"machine", machine_text(one.machine)});
+    if (one.pace_s > 0) {
+        add_row(table, {"pace: processor time of a small message that is sent back",
+                        fmt::format("{:.1f} us", one.pace_s * 1e6)});
+    }
     add_row(table, {"waited for a processor, at worst", percent(one.disturbance_max)});
     add_row(table, {"command", file.command});
 }
@@ -222,12 +226,14 @@ std::string value_text(double value, const std::string& unit) {
 }
 
 void add_phases(PlanReport& report, const std::vector<Phase>& phases, const Calibration& one) {
-    auto& section = add_section(report, "Measurements under load",
-                                "What the fit of the costs was made from, and what it gives back.");
-    auto& table = add_table(section, "",
-                            {"load", "messages a second", "CPU seconds a second", "by the fit",
-                             "off by", "sleeps a second", "p50", "p99", "processors apart",
-                             "broker waited", "generator"});
+    auto& section =
+        add_section(report, "Measurements under load",
+                    "What the fit of the costs was made from, and what it gives back. Processor "
+                    "time is what it would have been at the machine's usual pace.");
+    auto& table =
+        add_table(section, "",
+                  {"load", "messages a second", "CPU seconds a second", "by the fit", "off by",
+                   "sleeps a second", "p50", "p99", "pace", "broker waited", "generator"});
     for (const auto& phase : phases) {
         auto rates = phase.rates;  // the fit has filled in what cannot be seen
         at(rates, Operation::wake) = phase.wakes_per_s;
@@ -239,7 +245,7 @@ void add_phases(PlanReport& report, const std::vector<Phase>& phases, const Cali
                  fmt::format("{:+.1f} %", (fitted / phase.processor - 1) * 100),
                  count(phase.wakes_per_s), told[0] ? value_text(*told[0], "s") : "-",
                  told[2] ? value_text(*told[2], "s") : "-",
-                 phase.distance_s > 0 ? fmt::format("{:.0f} ns", phase.distance_s * 1e9) : "-",
+                 phase.pace_s > 0 ? fmt::format("{:.1f} us", phase.pace_s * 1e6) : "-",
                  percent(phase.disturbance), percent(phase.generator_busy)},
                 phase.limit.is_generator ? "doubtful" : "");
     }

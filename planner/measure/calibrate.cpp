@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <map>
 
-#include "planner/measure/fit_loop.hpp"
+#include "planner/measure/fit_calibration.hpp"
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
-#include "planner/measure/windows.hpp"
-#include "planner/models/estimate.hpp"
 #include "planner/models/student.hpp"
 
 namespace touchstone::planner {
@@ -123,7 +122,17 @@ public:
         }
         measure_storms();
         measure_concurrency();
-        fit();
+        run_.calibration.servers = servers_;
+        run_.calibration.shares_queue = options_.shares_queue;
+        run_.calibration.pace_s = usual_pace(paces_s_);
+        const auto knowledge =
+            fit_calibration(run_.calibration, run_.phases,
+                            {.is_generator_separate = options_.is_generator_separate,
+                             .seed = options_.seed,
+                             .disturbance_max = phase_options_.disturbance_max,
+                             .tell = options_.tell});
+        run_.knows_waits = knowledge.knows_waits;
+        for (const auto& line : knowledge.warnings) warn(line);
         return std::move(run_);
     }
 
@@ -150,37 +159,19 @@ private:
             spent_s() < options_.retry_until_s ? options_.attempts_max : 1;
         phase_options_.patience_s =
             std::clamp(options_.retry_until_s - spent_s(), 0.0, options_.patience_s);
-        phase_options_.distance_s = usual_distance(distances_s_);
+        phase_options_.pace_s = usual_pace(paces_s_);
         auto phase = measure_phase(load, phase_options_);
-        if (!phase.has_moved) distances_s_.push_back(phase.distance_s);
+        if (!phase.has_changed) paces_s_.push_back(phase.pace_s);
         options_.tell(fmt::format(
             "load    {:<20} {:>8.0f} messages/s  {:>5.1f} % of a processor  waited {:.1f} %  "
             "generator {:.0f} %{}",
             load.name, phase.sent_per_s(), phase.processor * 100, phase.disturbance * 100,
             phase.generator_busy * 100,
-            phase.distance_s > 0 ? fmt::format(", {:.0f} ns away{}", phase.distance_s * 1e9,
-                                               phase.has_moved ? " for a while" : "")
-                                 : ""));
+            phase.pace_s > 0 ? fmt::format(", pace {:.1f} us{}", phase.pace_s * 1e6,
+                                           phase.has_changed ? ", which changed" : "")
+                             : ""));
         return phase;
     }
-    /// Measurements while the processors were as far apart as in most of them.
-    void drop_unusual() {
-        const double usual_s = run_.calibration.distance_s = usual_distance(distances_s_);
-        std::vector<Phase> kept;
-        const auto all = run_.phases.size();
-        for (std::size_t i = 0; i < all; ++i) {
-            if (!had_usual_distance(run_.phases[i], usual_s)) continue;
-            kept.push_back(std::move(run_.phases[i]));
-        }
-        run_.phases = std::move(kept);
-        if (run_.phases.size() == all) return;
-        warn(
-            fmt::format("{} of {} measurements were left out: the processors of broker and "
-                        "generator were not as far apart as in the others ({:.0f} ns for a line of "
-                        "memory, there and back)",
-                        all - run_.phases.size(), all, usual_s * 1e9));
-    }
-
     /// What a message costs, roughly: more and more of them, until the servers have a good part of
     /// their time to do.
     void probe() {
@@ -236,10 +227,21 @@ private:
     /// More and more, until there is always something to do: what sharing looks, reads and writes
     /// saves is seen there.
     void measure_heavy(unsigned round) {
-        for (const unsigned qos : {0U, 1U, 2U}) {
-            MessageLoad load{.name = fmt::format("QoS {}, more and more", qos), .qos = qos};
-            const auto from = qos == 0 ? "QoS 0, two thirds" : fmt::format("QoS {}, half", qos);
-            load.per_s = rates_[from] * (qos == 0 ? 1.3 : 2) * (round % 2 == 0 ? 1 : 1.1);
+        struct Heavy {
+            MessageLoad load;
+            std::string from;
+            double factor = 1;
+        };
+        const std::array all{
+            Heavy{{.name = "QoS 0, more and more"}, "QoS 0, two thirds", 1.3},
+            // Of few connections each has much at once.
+            Heavy{{.name = "QoS 0, more of 3", .publishers = 3}, "QoS 0, 3 publishers", 1.3},
+            Heavy{{.name = "QoS 1, more and more", .qos = 1}, "QoS 1, half", 2},
+            Heavy{{.name = "QoS 2, more and more", .qos = 2}, "QoS 2, half", 2},
+        };
+        for (const auto& heavy : all) {
+            auto load = heavy.load;
+            load.per_s = rates_[heavy.from] * heavy.factor * (round % 2 == 0 ? 1 : 1.1);
             if (load.per_s <= 0) return;
             constexpr double enough = 0.95;
             constexpr double step = 1.35;
@@ -326,122 +328,12 @@ private:
         }
     }
 
-    /// About what a client takes to acknowledge: half of what a message takes to it.
-    [[nodiscard]] double answer_s() const {
-        for (const auto& phase : run_.phases) {
-            const auto median = told_of(curve_of(phase.deliveries))[0];
-            if (phase.load.name.ends_with("quiet") && median) return *median / 2;
-        }
-        return 0;
-    }
-
-    /// Processors were moved, and moved back before it was over.
-    static constexpr double off_max = 0.2;
-    [[nodiscard]] static bool is_outlier(const Calibration& result, const Phase& phase) {
-        auto rates = phase.rates;
-        at(rates, Operation::wake) = phase.wakes_per_s;
-        return std::abs(result.cpu.mean_at(rates).value / phase.processor - 1) > off_max;
-    }
-    /// The generator's, where it is the generator's own.
-    [[nodiscard]] QuantileCurve lateness_of(const std::vector<load::Histogram>& lags) const {
-        return options_.is_generator_separate ? curve_of(lags) : QuantileCurve{};
-    }
-
-    void fit() {
-        auto& result = run_.calibration;
-        result.servers = servers_;
-        drop_unusual();
-        const auto loop = fit_loop(run_.phases, servers_, options_.shares_queue, answer_s());
-        if (!loop) throw CannotMeasure{"the costs of operations cannot be told apart"};
-        result.shares_queue = options_.shares_queue;
-        result.cpu = loop->cpu;
-        result.wake_delay_s = loop->wake_delay_s;
-        result.gathers = loop->gathers;
-        result.answer_s = answer_s();
-        for (auto& phase : run_.phases) phase.rates = all_rates(result, phase);
-        const auto all = run_.phases.size();
-        std::erase_if(run_.phases, [&](const Phase& phase) { return is_outlier(result, phase); });
-        if (run_.phases.size() < all) {
-            warn(fmt::format("{} of {} measurements are off by more than {:.0f} % from what all of "
-                             "them say, and were left out: the machine was faster or slower",
-                             all - run_.phases.size(), all, off_max * 100));
-        }
-        options_.tell(fmt::format(
-            "a loop that {}, at work {:.1f} us after it was woken: processor "
-            "time of {} measurements is met to {:.1f} %",
-            result.gathers ? "takes and writes all at once" : "takes and writes packets one by one",
-            result.wake_delay_s * 1e6, run_.phases.size(), loop->error * 100));
-        std::map<unsigned, std::vector<load::Histogram>> quiet_times;
-        std::map<unsigned, std::vector<load::Histogram>> quiet_lags;
-        std::map<unsigned, double> rates;
-        for (std::size_t i = 0; i < run_.phases.size(); ++i) {
-            const auto& phase = run_.phases[i];
-            result.disturbance_max = std::max(result.disturbance_max, phase.disturbance);
-            if (!phase.load.name.ends_with("quiet")) continue;
-            auto& windows = quiet_times[phase.load.qos];
-            windows.insert(windows.end(), phase.deliveries.begin(), phase.deliveries.end());
-            auto& lags = quiet_lags[phase.load.qos];
-            lags.insert(lags.end(), phase.lags.begin(), phase.lags.end());
-            rates[phase.load.qos] = phase.sent_per_s();
-        }
-        // What a message takes at rest depends on how waits are, and the other way round.
-        constexpr int turns = 2;
-        for (int turn = 0; turn < turns; ++turn) {
-            result.latencies.clear();
-            for (const auto& [qos, windows] : quiet_times) {
-                const auto curve = curve_of(windows);
-                if (curve.is_empty()) continue;
-                std::uint64_t samples = 0;
-                for (const auto& window : windows) samples += window.count();
-                const MessageLoad load{.qos = qos, .per_s = rates[qos]};
-                const MeasuredLatency little{.demand = demand_of(load),
-                                             .lateness = lateness_of(quiet_lags[qos])};
-                result.latencies.push_back(
-                    {.qos = qos,
-                     .rate_per_s = rates[qos],
-                     .samples = samples,
-                     .seconds = at_rest(result, little, qos, curve, options_.seed)});
-            }
-            std::vector<MeasuredLatency> measured;
-            for (const auto& phase : run_.phases) {
-                if (phase.deliveries.empty() || phase.limit.is_generator) continue;
-                auto demand = demand_of(phase.load);
-                demand.streams[0].messages_per_s = phase.sent_per_s();
-                measured.push_back({.demand = demand,
-                                    .quantiles_s = told_of(curve_of(phase.deliveries)),
-                                    .lateness = lateness_of(phase.lags)});
-            }
-            const auto waits = fit_waits(result, measured, options_.seed);
-            run_.knows_waits = waits.has_value();
-            if (!waits) break;
-            result.wait_factor = waits->factor;
-            result.awake_factor = waits->awake;
-        }
-        if (!run_.knows_waits) {
-            warn("latencies under load were not those of a queue, since the generator or the "
-                 "machine was the limit: waits are taken to be those of the queue by itself");
-        }
-        OperationRates one{};
-        at(one, Operation::publish_0) = at(one, Operation::deliver_0) = 1;
-        at(one, Operation::byte_in) = at(one, Operation::byte_out) = result.payload_bytes;
-        result.scaling = {{double{1} * servers_, servers_ / work_of(result, one).value}};
-        if (result.disturbance_max > phase_options_.disturbance_max) {
-            warn(fmt::format("the machine kept the broker waiting for up to {:.0f} % of the time: "
-                             "latencies are those of a machine that is shared",
-                             result.disturbance_max * 100));
-        }
-        for (const auto& phase : run_.phases) {
-            if (phase.lost == 0) continue;
-            warn(fmt::format("{}: {} messages were lost", phase.load.name, phase.lost));
-        }
-    }
-
     const CalibrateOptions& options_;
     PhaseOptions phase_options_;
     CalibrationRun run_;
     std::vector<Step> steps_ = steps();
     std::map<std::string, double> rates_;  // by step
-    std::vector<double> distances_s_;      // of processors, by measurement
+    std::vector<double> paces_s_;          // by measurement
     load::Nanos begun_at_ = load::clock_now();
     double message_s_ = 0;    // of the broker, for a message, roughly
     double generator_s_ = 0;  // of the generator, waiting for a processor included

@@ -29,19 +29,22 @@ double error_of_wakes(const Calibration& calibration, const std::vector<Phase>& 
     return sum;
 }
 
-double fit_wake_delay(Calibration calibration, const std::vector<Phase>& phases) {
-    double best = calibration.wake_delay_s;
-    double least = INFINITY;
-    for (const double factor : {0.6, 0.8, 1.0, 1.25, 1.6}) {
-        const double delay = best * factor;
-        auto tried = calibration;
-        tried.wake_delay_s = delay;
-        const double error = error_of_wakes(tried, phases);
-        if (error >= least) continue;
-        least = error;
-        calibration.wake_delay_s = delay;
+/// How long it takes until a server is at work, and until a client has acknowledged, by how often
+/// servers had slept.
+void fit_delays(Calibration& calibration, const std::vector<Phase>& phases) {
+    for (double Calibration::*delay : {&Calibration::wake_delay_s, &Calibration::answer_s}) {
+        const double before = calibration.*delay;
+        double best = before;
+        double least = INFINITY;
+        for (const double factor : {0.6, 0.8, 1.0, 1.25, 1.6}) {
+            calibration.*delay = before * factor;
+            const double error = error_of_wakes(calibration, phases);
+            if (error >= least) continue;
+            least = error;
+            best = calibration.*delay;
+        }
+        calibration.*delay = best;
     }
-    return calibration.wake_delay_s;
 }
 
 double error_of(const LinearFit& fit, const std::vector<Phase>& phases) {
@@ -100,6 +103,7 @@ std::optional<LoopFit> fit_kind(std::vector<Phase> phases, Calibration calibrati
         if (!fit) return std::nullopt;
         result = LoopFit{.cpu = *fit,
                          .wake_delay_s = calibration.wake_delay_s,
+                         .answer_s = calibration.answer_s,
                          .gathers = calibration.gathers,
                          .error = error_of(*fit, phases)};
         // Half of the way, so that it does not swing.
@@ -108,7 +112,7 @@ std::optional<LoopFit> fit_kind(std::vector<Phase> phases, Calibration calibrati
             old = (old + fit->coefficients[k]) / 2;
         }
         if (i + 1 < turns && i % 2 == 1) {
-            calibration.wake_delay_s = fit_wake_delay(calibration, phases);
+            fit_delays(calibration, phases);
         }
     }
     return result;

@@ -90,8 +90,8 @@ private:
         return all * (step + 1) / plan_.steps - all * step / plan_.steps;
     }
     [[nodiscard]] std::uint32_t payload_of(unsigned step, std::size_t message) const {
-        const auto& all = plan_.payloads;
-        return all[(step + (plan_.is_mixed ? message : 0)) % all.size()];
+        const auto& all = plan_.payloads[step / 2 % plan_.payloads.size()];
+        return all[message % all.size()];
     }
     [[nodiscard]] static double bytes_of(const std::vector<PlainMessage>& messages) {
         double bytes = 0;
@@ -142,13 +142,17 @@ private:
 
     void leave_sessions(unsigned step) {
         const auto count = part(plan_.sessions, step);
-        std::deque<PlainClient> leaving;
-        add_clients(leaving, count, false,
-                    [&](std::size_t i) { return fmt::format("w{}", sessions_ + i); });
-        for (auto& one : leaving) {
-            one.subscribe({fmt::format("{}/q/{}", prefix_, sessions_)});
-            one.disconnect();
-            ++sessions_;
+        // Few at a time: what their connections took is not the Sessions'.
+        constexpr std::uint32_t at_once = 100;
+        for (std::uint32_t done = 0; done < count; done += at_once) {
+            std::deque<PlainClient> leaving;
+            add_clients(leaving, std::min(at_once, count - done), false,
+                        [&](std::size_t i) { return fmt::format("w{}", sessions_ + i); });
+            for (auto& one : leaving) {
+                one.subscribe({fmt::format("{}/q/{}", prefix_, sessions_)});
+                one.disconnect();
+                ++sessions_;
+            }
         }
         add(Holding::session, count);
         add(Holding::subscription, count);
@@ -209,10 +213,17 @@ std::vector<MemorySample> measure_memory(const load::Target& target, int pid,
 }
 
 std::optional<LinearFit> fit_memory(const std::vector<MemorySample>& samples) {
+    // What each step added: memory grows by larger pieces than what is held, and what one step took
+    // too much of, the next ones still have.
     std::vector<Observation> observations;
+    MemorySample before;
     for (const auto& sample : samples) {
-        observations.push_back({.factors = {sample.holdings.begin(), sample.holdings.end()},
-                                .value = sample.private_bytes});
+        Observation one{.value = sample.private_bytes - before.private_bytes};
+        for (std::size_t i = 0; i < holding_count; ++i) {
+            one.factors.push_back(sample.holdings[i] - before.holdings[i]);
+        }
+        observations.push_back(std::move(one));
+        before = sample;
     }
     return fit_linear(observations);
 }

@@ -24,10 +24,12 @@ struct MemoryPlan {
     std::uint32_t retained = 16'000;
     std::uint32_t sessions = 4'000;  // of clients that are away, with a subscription each
     std::uint32_t queued_each = 12;  // messages for each of these
-    /// Bytes of the payloads of each step in turn, small and large, so that messages and their
-    /// bytes can be told apart; and many, since brokers keep bytes in pieces of certain sizes.
-    std::vector<std::uint32_t> payloads{24, 400, 120, 512, 64, 280, 180, 340};
-    bool is_mixed = false;  // each message of a step has another of them
+    /// Bytes of payloads, each message of a step another. Pairs of steps take the lists in turn:
+    /// one is of small ones and one of large ones, so that messages and their bytes can be told
+    /// apart (in pairs, since every other step adds a message more to each queue); many in each,
+    /// since brokers keep bytes in pieces of certain sizes.
+    std::vector<std::vector<std::uint32_t>> payloads{{24, 40, 64, 100, 120, 180},
+                                                     {220, 260, 300, 340, 420, 512}};
     unsigned steps = 8;
 };
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "planner/measure/pace.hpp"
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
 #include "planner/measure/windows.hpp"
@@ -102,13 +103,13 @@ std::optional<Phase> measure_once(const MessageLoad& messages, const PhaseOption
     return phase;
 }
 
-/// Waits until the processors are as far apart as they were before, while there is patience.
-double await_distance(const PhaseOptions& options, load::Nanos& patience) {
+/// Waits until the machine's pace is as it was before, while there is patience.
+double await_pace(const PhaseOptions& options, load::Nanos& patience) {
     constexpr auto between_looks = load::second / 4;
     for (;;) {
-        const double distance_s = distance_between(options.processors).value_or(0);
-        if (is_same_distance(distance_s, options.distance_s) || patience <= 0) return distance_s;
-        if (!options.goes_on("processors that are as far apart as they were")) {
+        const double pace_s = pace_of(options.processors).value_or(0);
+        if (is_similar_pace(pace_s, options.pace_s) || patience <= 0) return pace_s;
+        if (!options.goes_on("a machine that is as fast as it was")) {
             throw CannotMeasure{"interrupted"};
         }
         // The host moves processors and tells nobody: there is no event to wait for.
@@ -169,22 +170,22 @@ Demand demand_of(const MessageLoad& messages) {
     return demand;
 }
 
-bool had_usual_distance(const Phase& phase, double usual_s) {
-    return !phase.has_moved && is_same_distance(phase.distance_s, usual_s);
+bool had_usual_pace(const Phase& phase, double usual_s) {
+    return !phase.has_changed && is_similar_pace(phase.pace_s, usual_s);
 }
 
 Phase measure_phase(const MessageLoad& messages, const PhaseOptions& options) {
     std::optional<Phase> best;
     auto patience = load::from_seconds(options.patience_s);
     for (unsigned attempt = 0; attempt < std::max(1U, options.attempts_max); ++attempt) {
-        const double before_s = await_distance(options, patience);
+        const double before_s = await_pace(options, patience);
         auto phase = measure_once(messages, options, options.seed + attempt * 1'000'003);
-        const double after_s = distance_between(options.processors).value_or(0);
+        const double after_s = pace_of(options.processors).value_or(0);
         if (!phase) continue;
-        phase->distance_s = before_s;
-        phase->has_moved = !is_same_distance(before_s, after_s);
+        if (before_s > 0 && after_s > 0) phase->pace_s = (before_s + after_s) / 2;
+        phase->has_changed = !is_similar_pace(before_s, after_s);
         const auto badness = [&](const Phase& one) {
-            const bool is_usual = had_usual_distance(one, options.distance_s);
+            const bool is_usual = had_usual_pace(one, options.pace_s);
             return std::max(one.disturbance - options.disturbance_max, 0.0) + (is_usual ? 0 : 1);
         };
         if (!best || badness(*phase) < badness(*best)) best = std::move(phase);

@@ -10,7 +10,7 @@
 
 #include "load/engine.hpp"
 #include "load/limiter.hpp"
-#include "planner/measure/distance.hpp"
+#include "planner/measure/pace.hpp"
 #include "planner/models/calibration.hpp"
 #include "planner/models/demand.hpp"
 
@@ -42,9 +42,9 @@ struct Phase {
     std::uint32_t workers = 1;
     /// Of the generator's thread that is busiest: the time that it ran, or waited to.
     double generator_busy = 0;
-    /// Of the processors (distance.hpp), before and after; 0: not known.
-    double distance_s = 0;
-    bool has_moved = false;  // it was another one in the end
+    /// Of the machine (pace.hpp), the mean of before and after; 0: not known.
+    double pace_s = 0;
+    bool has_changed = false;  // it was another one in the end
     // In pieces (windows.hpp):
     std::vector<load::Histogram> deliveries;
     std::vector<load::Histogram> lags;
@@ -69,17 +69,17 @@ struct PhaseOptions {
     /// A phase in which the machine kept the broker waiting for more than this is measured again,
     double disturbance_max = 0.03;
     bool is_generator_separate = false;  // it has processors of its own, and may stay awake
-    /// Of the broker and of the generator: how far they are apart is looked at.
+    /// Of the broker and of the generator: between them the machine's pace is taken.
     std::vector<ProcessorPair> processors;
-    /// As far as they were before, which is waited for, so long in all; 0: not known.
-    double distance_s = 0;
+    /// One that is similar to this is waited for, so long in all; 0: not known.
+    double pace_s = 0;
     double patience_s = 20;
     unsigned attempts_max = 3;  // so often in all; the least disturbed counts
     std::function<bool(const std::string& what)> goes_on;
 };
 
-/// Whether the processors were as far apart all the time as it is usual.
-[[nodiscard]] bool had_usual_distance(const Phase& phase, double usual_s);
+/// Whether the machine was all the time as it usually is.
+[[nodiscard]] bool had_usual_pace(const Phase& phase, double usual_s);
 
 /// Throws load::Unreachable, load::CannotRun, CannotMeasure.
 [[nodiscard]] Phase measure_phase(const MessageLoad& messages, const PhaseOptions& options);

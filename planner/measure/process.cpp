@@ -97,12 +97,11 @@ std::optional<std::uint64_t> smaps_bytes(const std::string& text, const std::str
 std::optional<MemoryReading> read_memory(int pid) {
     const auto text = text_of("/proc/" + std::to_string(pid) + "/smaps_rollup");
     if (!text) return std::nullopt;
-    const auto clean = smaps_bytes(*text, "Private_Clean");
     const auto dirty = smaps_bytes(*text, "Private_Dirty");
     const auto proportional = smaps_bytes(*text, "Pss");
     const auto resident = smaps_bytes(*text, "Rss");
-    if (!clean || !dirty || !proportional || !resident) return std::nullopt;
-    return MemoryReading{.private_bytes = *clean + *dirty,
+    if (!dirty || !proportional || !resident) return std::nullopt;
+    return MemoryReading{.private_bytes = *dirty + smaps_bytes(*text, "Swap").value_or(0),
                          .proportional_bytes = *proportional,
                          .resident_bytes = *resident};
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "planner/measure/distance.hpp"
+#include "planner/measure/pace.hpp"
 #include "planner/models/calibration.hpp"
 
 namespace touchstone::planner {
@@ -29,7 +29,9 @@ struct ProcessReading {
 };
 
 struct MemoryReading {
-    std::uint64_t private_bytes = 0;  // nobody else has them: what goes when the process ends
+    /// What it has written, and nobody else has. Pages of its program are left out: they are its
+    /// own until somebody else runs the same one.
+    std::uint64_t private_bytes = 0;
     std::uint64_t proportional_bytes = 0;
     std::uint64_t resident_bytes = 0;
 };

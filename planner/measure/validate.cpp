@@ -62,7 +62,7 @@ public:
                           .measure_s = options.measure_s,
                           .is_generator_separate = options.is_generator_separate,
                           .processors = options.processors,
-                          .distance_s = calibration.distance_s,
+                          .pace_s = calibration.pace_s,
                           .attempts_max = options.attempts_max,
                           .goes_on = options.goes_on};
     }
@@ -88,6 +88,12 @@ private:
         MessageLoad load;
         std::vector<Phase> phases;
     };
+
+    [[nodiscard]] static double pace_of_all(const std::vector<Phase>& phases) {
+        std::vector<double> paces_s;
+        for (const auto& phase : phases) paces_s.push_back(phase.pace_s);
+        return usual_pace(paces_s);
+    }
 
     void add(const std::string& quantity, const std::string& workload, double predicted,
              double measured, const std::string& unit, bool was_disturbed, double spread = 0) {
@@ -137,8 +143,7 @@ private:
                               .retained = part(Holding::retained, 0.6),
                               .sessions = part(Holding::session, 0.55),
                               .queued_each = 7,
-                              .payloads = {40, 150, 90, 300, 220, 450},
-                              .is_mixed = true,
+                              .payloads = {{50, 150, 90, 310, 220, 450}},
                               .steps = 1};
         const auto samples = measure_memory(options_.target, options_.pid, plan,
                                             fmt::format("{:x}", options_.seed), options_.goes_on);
@@ -181,7 +186,7 @@ private:
     }
     [[nodiscard]] bool is_disturbed(const Phase& phase) const {
         return phase.disturbance > phase_options_.disturbance_max || phase.limit.is_generator ||
-               !had_usual_distance(phase, calibration_.distance_s);
+               !had_usual_pace(phase, calibration_.pace_s);
     }
 
     /// At less, from then on, where the generator cannot do it.
@@ -202,6 +207,9 @@ private:
         for (const auto& phase : one.phases) load.per_s += phase.sent_per_s() / count;
         load.name += fmt::format(", {:.3g} k/s", load.per_s / 1e3);
         const auto demand = demand_of(load);
+        // A workload's measurements are compared at the pace that the machine had in them.
+        const double pace_s = pace_of_all(one.phases);
+        const auto calibration = at_pace(calibration_, pace_s);
         const bool was_disturbed =
             2 * std::ranges::count_if(one.phases,
                                       [this](const Phase& phase) { return is_disturbed(phase); }) >
@@ -211,7 +219,8 @@ private:
         std::vector<load::Histogram> lags;
         std::array<std::vector<double>, told_quantiles.size()> rounds;
         for (const auto& phase : one.phases) {
-            processor.push_back(phase.processor * load.per_s / phase.sent_per_s());
+            processor.push_back(phase.processor * load.per_s / phase.sent_per_s() /
+                                cost_factor(phase.pace_s, pace_s));
             deliveries.insert(deliveries.end(), phase.deliveries.begin(), phase.deliveries.end());
             lags.insert(lags.end(), phase.lags.begin(), phase.lags.end());
             const auto told = told_of(curve_of(phase.deliveries));
@@ -219,14 +228,13 @@ private:
                 if (told[i]) rounds[i].push_back(*told[i]);
             }
         }
-        add("processor", load.name,
-            processor_time(calibration_, demand, calibration_.servers).value, median_of(processor),
-            "", was_disturbed, spread_of(processor));
+        add("processor", load.name, processor_time(calibration, demand, calibration.servers).value,
+            median_of(processor), "", was_disturbed, spread_of(processor));
         // What this generator adds of its own is no part of the broker.
         const auto lateness = options_.is_generator_separate ? curve_of(lags) : QuantileCurve{};
         auto question = question_;
         question.lateness = &lateness;
-        const auto point = load_point(calibration_, demand, question, 1);
+        const auto point = load_point(calibration, demand, question, 1);
         const auto measured = told_of(curve_of(deliveries));
         for (std::size_t i = 0; i < measured.size(); ++i) {
             if (!measured[i] || !point.latency_s[i]) continue;
@@ -248,14 +256,19 @@ private:
                          .receivers = 5,
                          .per_s = 1'000,
                          .publishers = 10};
-        const MessageLoad one = load;
-        const auto predicted = estimate(calibration_, demand_of(load), question_);
-        if (!predicted.knee || predicted.knee->value <= 0) {
+        const auto one = load;
+        const auto knee_at = [&](double pace_s) {
+            const auto predicted =
+                estimate(at_pace(calibration_, pace_s), demand_of(one), question_);
+            return predicted.knee ? predicted.knee->value * one.per_s : 0;
+        };
+        const double knee = knee_at(calibration_.pace_s);
+        if (knee <= 0) {
             result_.notes.push_back("knee: there is no prediction of p99");
             return;
         }
-        const double knee = predicted.knee->value * load.per_s;
         double held = 0;
+        std::vector<Phase> nearest;  // the last that held, and those that did not
         constexpr double step = 1.08;
         bool was_disturbed = false;
         for (double rate = knee * 0.65; rate < knee * 1.6; rate *= step) {
@@ -263,12 +276,17 @@ private:
             load.publishers =
                 static_cast<std::uint32_t>(std::lround(one.publishers * rate / one.per_s));
             auto phase = measure(load);
-            if (!holds(phase, rate)) phase = measure(load);
+            if (!holds(phase, rate)) {
+                nearest.push_back(phase);
+                phase = measure(load);
+            }
             was_disturbed = was_disturbed || phase.disturbance > phase_options_.disturbance_max;
             if (holds(phase, rate)) {
                 held = rate;
+                nearest = {phase};
                 continue;
             }
+            nearest.push_back(phase);
             if (phase.limit.is_generator) {
                 result_.notes.push_back(fmt::format(
                     "knee: the generator was the limit at {:.0f} messages a second, {:.0f} were "
@@ -277,7 +295,8 @@ private:
                 return;
             }
             if (held > 0) {
-                add("knee", load.name, knee, std::sqrt(held * rate), "/s", was_disturbed);
+                add("knee", load.name, knee_at(pace_of_all(nearest)), std::sqrt(held * rate), "/s",
+                    was_disturbed);
             } else {
                 result_.notes.push_back(fmt::format(
                     "knee: below {:.0f} messages a second, the least that was tried; {:.0f} were "

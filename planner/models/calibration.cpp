@@ -28,6 +28,37 @@ Figure work_of(const Calibration& calibration, OperationRates rates) {
     return calibration.cpu.mean_at(rates);
 }
 
+namespace {
+
+double power_of_paces(double pace_s, double usual_s, double exponent) {
+    return pace_s <= 0 || usual_s <= 0 ? 1 : std::pow(pace_s / usual_s, exponent);
+}
+
+}  // namespace
+
+double cost_factor(double pace_s, double usual_s) {
+    return power_of_paces(pace_s, usual_s, 0.85);
+}
+
+double latency_factor(double pace_s, double usual_s) {
+    return power_of_paces(pace_s, usual_s, 1.1);
+}
+
+Calibration at_pace(Calibration calibration, double pace_s) {
+    const double dearer = cost_factor(pace_s, calibration.pace_s);
+    const double slower = latency_factor(pace_s, calibration.pace_s);
+    calibration.cpu.scale(dearer);
+    for (Figure* one : {&calibration.connect_s, &calibration.disconnect_s, &calibration.subscribe_s,
+                        &calibration.tls_handshake_s}) {
+        *one = {.value = one->value * dearer, .half_width = one->half_width * dearer};
+    }
+    calibration.wake_delay_s *= dearer;
+    calibration.answer_s *= dearer;
+    for (auto& one : calibration.latencies) one.seconds = one.seconds.times(slower);
+    if (pace_s > 0) calibration.pace_s = pace_s;
+    return calibration;
+}
+
 Figure memory_of(const Calibration& calibration, const Holdings& holdings) {
     return calibration.memory.mean_at(holdings);
 }

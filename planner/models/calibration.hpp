@@ -130,9 +130,8 @@ struct Calibration {
     double wake_delay_s = 0;
     /// A client acknowledges a packet so long after it has left.
     double answer_s = 0;
-    /// How far the generator's processors were from the broker's: what a line of memory takes from
-    /// one to the other and back. 0: not known.
-    double distance_s = 0;
+    /// Of the machine while it was measured (measure/pace.hpp). 0: not known.
+    double pace_s = 0;
     /// Takes all that a connection has, and writes to each once in a turn (event_loop.hpp).
     bool gathers = true;
     Figure connect_s;
@@ -158,6 +157,14 @@ struct Calibration {
 /// looked for, read and written by itself, and servers never sleep: more than it takes where they
 /// have much to do at once. activity.hpp has the rest.
 [[nodiscard]] Figure work_of(const Calibration& calibration, OperationRates rates);
+
+/// What operations cost at a pace of the machine, as a share of what they cost at another; and the
+/// same of what a message takes. 1 when one of them is not known. Of 88 measurements at 5.5 to 12.5
+/// us (README.md): costs go with the pace to the power of 0.85, latency to that of 1.1.
+[[nodiscard]] double cost_factor(double pace_s, double usual_s);
+[[nodiscard]] double latency_factor(double pace_s, double usual_s);
+/// As it would have come out had the machine had this pace. 0: as it is.
+[[nodiscard]] Calibration at_pace(Calibration calibration, double pace_s);
 
 [[nodiscard]] Figure memory_of(const Calibration& calibration, const Holdings& holdings);
 

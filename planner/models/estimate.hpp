@@ -112,11 +112,12 @@ struct MeasuredLatency {
 
 struct WaitFit {
     Figure factor;     // Calibration::wait_factor
-    double awake = 1;  // Calibration::awake_factor
+    double error = 0;  // the sum of logarithms of errors that is left
 };
-/// The factors with which the model meets these best (least sum of logarithms of errors of p50,
-/// p90 and p99), with the interval of the first that leaving each out in turn gives (jackknife).
-/// Nothing with fewer than three, or when no factor up to forty explains them.
+/// The factor with which the model meets these best (least sum of logarithms of errors of p50, p90
+/// and p99), with the interval that leaving each out in turn gives (jackknife); `awake_factor` as
+/// the calibration has it. Nothing with fewer than three, or when no factor up to forty explains
+/// them.
 [[nodiscard]] std::optional<WaitFit> fit_waits(const Calibration& calibration,
                                                const std::vector<MeasuredLatency>& measured,
                                                std::uint64_t seed);

@@ -140,7 +140,8 @@ Messages messages_of(const Calibration& calibration, const Demand& demand,
             std::min(messages.base_reaches, base->seconds.points().back().first);
         double at_rest_s = draw(base->seconds);
         if (conditions.lateness != nullptr && !conditions.lateness->is_empty()) {
-            at_rest_s += draw(*conditions.lateness);
+            // When it sends, and when it looks at what has come.
+            at_rest_s += draw(*conditions.lateness) + draw(*conditions.lateness);
         }
         messages.all.push_back({static_cast<float>(at_rest_s), static_cast<float>(one.own_s),
                                 static_cast<float>(one.wait_s)});
@@ -194,6 +195,35 @@ std::size_t events_for(const Calibration& calibration, const Demand& demand,
     constexpr double most = 200'000;
     const double wanted = std::min(most, per_s * question.latency_max_s * limits);
     return std::max(question.arrivals, static_cast<std::size_t>(wanted));
+}
+
+/// The rising values that are nearest to these (least squares, each weighed by the share of values
+/// that its quantile stands for): pools of neighbours that fall.
+void make_rise(std::vector<std::pair<double, double>>& points) {
+    struct Pool {
+        double sum = 0;
+        double weight = 0;
+        std::size_t count = 0;
+        [[nodiscard]] double mean() const { return sum / weight; }
+    };
+    std::vector<Pool> pools;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+        const double from = i == 0 ? 0 : (points[i - 1].first + points[i].first) / 2;
+        const double to = i + 1 == points.size() ? 1 : (points[i].first + points[i + 1].first) / 2;
+        pools.push_back({points[i].second * (to - from), to - from, 1});
+        while (pools.size() > 1 && pools.back().mean() < pools[pools.size() - 2].mean()) {
+            const auto last = pools.back();
+            pools.pop_back();
+            auto& pool = pools.back();
+            pool = {pool.sum + last.sum, pool.weight + last.weight, pool.count + last.count};
+        }
+    }
+    std::size_t i = 0;
+    double least = 0;
+    for (const auto& pool : pools) {
+        least = std::max(least, pool.mean());
+        for (std::size_t k = 0; k < pool.count; ++k) points[i++].second = least;
+    }
 }
 
 constexpr double full = 0.985;  // beyond, a run of this length says nothing
@@ -264,14 +294,13 @@ QuantileCurve at_rest(const Calibration& calibration, const MeasuredLatency& qui
         auto values = values_with(
             messages, {.wait = calibration.wait_factor.value, .awake = calibration.awake_factor});
         std::vector<std::pair<double, double>> points;
-        double least = 0;
         for (const auto& [quantile, seconds] : measured.points()) {
             const double predicted = quantile_of(values, quantile).value_or(seconds);
-            // It rises, and is never less than a third of what was measured.
-            const double better = before.at(quantile) + (seconds - predicted) * 0.7;
-            least = std::max({least, better, seconds / 3});
-            points.emplace_back(quantile, least);
+            // Never less than a third of what was measured.
+            points.emplace_back(
+                quantile, std::max(before.at(quantile) + (seconds - predicted) * 0.7, seconds / 3));
         }
+        make_rise(points);
         tried.latencies[0].seconds = QuantileCurve{std::move(points)};
     }
     return tried.latencies[0].seconds;
@@ -281,9 +310,9 @@ std::optional<WaitFit> fit_waits(const Calibration& calibration,
                                  const std::vector<MeasuredLatency>& measured, std::uint64_t seed) {
     if (measured.size() < 3) return std::nullopt;
     constexpr std::size_t events = 8'000;
-    const auto error = [&](const MeasuredLatency& one, const Messages& messages,
-                           const Factors& factors) {
-        const auto predicted = quantiles_with(messages, factors);
+    const auto error = [&](const MeasuredLatency& one, const Messages& messages, double factor) {
+        const auto predicted =
+            quantiles_with(messages, {.wait = factor, .awake = calibration.awake_factor});
         double sum = 0;
         for (std::size_t i = 0; i < 3; ++i) {
             if (!predicted[i] || !one.quantiles_s[i]) continue;
@@ -292,15 +321,10 @@ std::optional<WaitFit> fit_waits(const Calibration& calibration,
         }
         return sum;
     };
-    // A grid of factors, each step a sixth more: finer than the model is true.
+    // Each step a sixth more: finer than the model is true.
     constexpr double least_factor = 0.125;
-    std::vector<Factors> grid;
-    for (const double awake : {0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5}) {
-        grid.push_back({.wait = 0, .awake = awake});
-        for (double factor = least_factor; factor < 40; factor *= 7.0 / 6) {
-            grid.push_back({.wait = factor, .awake = awake});
-        }
-    }
+    std::vector<double> grid{0};
+    for (double factor = least_factor; factor < 40; factor *= 7.0 / 6) grid.push_back(factor);
     std::vector<std::vector<double>> errors;  // by measurement, by place in the grid
     for (const auto& one : measured) {
         auto& row = errors.emplace_back();
@@ -311,30 +335,30 @@ std::optional<WaitFit> fit_waits(const Calibration& calibration,
                                                       .events = events,
                                                       .seed = seed})
                                        : Messages{};
-        for (const auto& factors : grid) row.push_back(error(one, messages, factors));
+        for (const auto& factor : grid) row.push_back(error(one, messages, factor));
     }
+    struct Best {
+        double factor = 0;
+        double error = INFINITY;
+    };
     const auto best_without = [&](std::size_t left_out) {
-        double least = INFINITY;
-        Factors best;
+        Best best;
         for (std::size_t f = 0; f < grid.size(); ++f) {
             double sum = 0;
             for (std::size_t i = 0; i < errors.size(); ++i) {
                 if (i != left_out) sum += errors[i][f];
             }
-            if (sum < least) {
-                least = sum;
-                best = grid[f];
-            }
+            if (sum < best.error) best = {.factor = grid[f], .error = sum};
         }
         return best;
     };
     const auto best = best_without(measured.size());
     // More than any queue explains: it was the machine, or the generator.
-    if (best.wait >= grid.back().wait) return std::nullopt;
+    if (best.factor >= grid.back()) return std::nullopt;
     std::vector<double> others;
     double mean = 0;
     for (std::size_t i = 0; i < measured.size(); ++i) {
-        others.push_back(best_without(i).wait);
+        others.push_back(best_without(i).factor);
         mean += others.back() / static_cast<double>(measured.size());
     }
     double squares = 0;
@@ -342,11 +366,11 @@ std::optional<WaitFit> fit_waits(const Calibration& calibration,
     const auto n = static_cast<double>(measured.size());
     const double deviation = std::sqrt((n - 1) / n * squares);
     // Not narrower than the grid.
-    const double step = std::max(least_factor, best.wait / 6);
+    const double step = std::max(least_factor, best.factor / 6);
     return WaitFit{
-        .factor = {.value = best.wait,
+        .factor = {.value = best.factor,
                    .half_width = std::max(step, student_t_quantile(0.975, n - 1) * deviation)},
-        .awake = best.awake};
+        .error = best.error};
 }
 
 }  // namespace touchstone::planner

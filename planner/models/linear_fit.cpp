@@ -120,6 +120,11 @@ Figure LinearFit::coefficient(std::size_t i, double level) const {
     return mean_at(factors, level);
 }
 
+void LinearFit::scale(double factor) {
+    for (double& one : coefficients) one *= factor;
+    for (double& one : covariance) one *= factor * factor;
+}
+
 Figure LinearFit::mean_at(std::span<const double> factors, double level) const {
     CHECK(factors.size() == coefficients.size());
     double variance = 0;

@@ -35,6 +35,8 @@ struct LinearFit {
 
     /// Of a coefficient, by Student's t.
     [[nodiscard]] Figure coefficient(std::size_t i, double level = 0.95) const;
+    /// All coefficients so many times as much, and as sure in proportion.
+    void scale(double factor);
     /// The mean of observations with these factors.
     [[nodiscard]] Figure mean_at(std::span<const double> factors, double level = 0.95) const;
 };

@@ -38,4 +38,10 @@ double QuantileCurve::at(double quantile) const {
     return below->second + part * (above->second - below->second);
 }
 
+QuantileCurve QuantileCurve::times(double factor) const {
+    auto points = points_;
+    for (auto& [quantile, value] : points) value *= factor;
+    return QuantileCurve{std::move(points)};
+}
+
 }  // namespace touchstone::planner

@@ -27,6 +27,8 @@ public:
     [[nodiscard]] bool is_empty() const { return points_.empty(); }
     /// Between the points by a straight line; beyond them the first and the last value.
     [[nodiscard]] double at(double quantile) const;
+    /// All values so many times as much.
+    [[nodiscard]] QuantileCurve times(double factor) const;
     [[nodiscard]] const std::vector<std::pair<double, double>>& points() const { return points_; }
 
 private:

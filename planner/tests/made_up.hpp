@@ -24,7 +24,7 @@ inline CalibrationFile made_up_file() {
     one.cpu.degrees_of_freedom = 20;
     one.wake_delay_s = 1e-5;
     one.answer_s = 2e-5;
-    one.distance_s = 80e-9;
+    one.pace_s = 9e-6;
     one.gathers = false;
     one.connect_s = {.value = 100 * us, .half_width = 5 * us};
     one.disconnect_s = {.value = 10 * us};

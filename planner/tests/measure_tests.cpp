@@ -9,8 +9,8 @@
 
 #include "broker/asio/tests/running_node.hpp"
 #include "planner/measure/calibrate.hpp"
-#include "planner/measure/distance.hpp"
 #include "planner/measure/fit_loop.hpp"
+#include "planner/measure/pace.hpp"
 #include "planner/measure/plain_client.hpp"
 #include "planner/measure/process.hpp"
 #include "planner/measure/windows.hpp"
@@ -213,36 +213,35 @@ load::Outcome outcome_of(const std::vector<std::pair<int, load::Nanos>>& interva
     return outcome;
 }
 
-TEST(Distance, is_known_between_processors_that_may_be_used_and_nowhere_else) {
+TEST(Pace, is_known_of_processors_that_may_be_used_and_of_no_others) {
     cpu_set_t ours{};
     ASSERT_EQ(sched_getaffinity(0, sizeof ours, &ours), 0);
     std::vector<int> allowed;
     for (int i = 0; i < CPU_SETSIZE; ++i) {
         if (CPU_ISSET(i, &ours)) allowed.push_back(i);
     }
-    if (allowed.size() > 1) {
-        // Whatever else the machine does.
-        constexpr auto patience = 60 * load::second;
-        const auto distance = distance_between(ProcessorPair{allowed[0], allowed[1]}, patience);
-        ASSERT_TRUE(distance);
-        EXPECT_GT(*distance, 1e-9);
-    }
-    EXPECT_FALSE(distance_between(ProcessorPair{allowed[0], CPU_SETSIZE - 1}));
-    EXPECT_FALSE(distance_between(std::span<const ProcessorPair>{}));
+    // Whatever else the machine does; one processor can do both parts.
+    constexpr auto patience = 60 * load::second;
+    const auto pace = pace_of(ProcessorPair{allowed.front(), allowed.back()}, patience);
+    ASSERT_TRUE(pace);
+    EXPECT_GT(*pace, 1e-7);
+    EXPECT_FALSE(pace_of(ProcessorPair{allowed[0], CPU_SETSIZE - 1}));
+    EXPECT_FALSE(pace_of(ProcessorPair{CPU_SETSIZE - 1, allowed[0]}));
+    EXPECT_FALSE(pace_of(std::span<const ProcessorPair>{}));
     cpu_set_t after{};
     ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
     EXPECT_TRUE(CPU_EQUAL(&ours, &after));
 }
 
-TEST(Distance, the_usual_one_is_that_of_most) {
-    EXPECT_EQ(usual_distance(std::vector{430e-9, 80e-9, 0.0, 84e-9, 410e-9, 79e-9}), 80e-9);
-    EXPECT_EQ(usual_distance(std::vector{0.0}), 0);
-    EXPECT_TRUE(is_same_distance(80e-9, 100e-9));
-    EXPECT_FALSE(is_same_distance(110e-9, 80e-9));
-    EXPECT_TRUE(is_same_distance(0, 80e-9)) << "not known";
-    EXPECT_TRUE(had_usual_distance({.distance_s = 84e-9}, 80e-9));
-    EXPECT_FALSE(had_usual_distance({.distance_s = 430e-9}, 80e-9));
-    EXPECT_FALSE(had_usual_distance({.distance_s = 84e-9, .has_moved = true}, 80e-9));
+TEST(Pace, the_usual_one_is_in_the_middle_of_most) {
+    EXPECT_EQ(usual_pace(std::vector{11e-6, 5e-6, 0.0, 5.4e-6, 10e-6, 5.2e-6}), 5.2e-6);
+    EXPECT_EQ(usual_pace(std::vector{0.0}), 0);
+    EXPECT_TRUE(is_similar_pace(8e-6, 10e-6));
+    EXPECT_FALSE(is_similar_pace(11e-6, 8e-6));
+    EXPECT_TRUE(is_similar_pace(0, 8e-6)) << "not known";
+    EXPECT_TRUE(had_usual_pace({.pace_s = 8.4e-6}, 8e-6));
+    EXPECT_FALSE(had_usual_pace({.pace_s = 16e-6}, 8e-6));
+    EXPECT_FALSE(had_usual_pace({.pace_s = 8.4e-6, .has_changed = true}, 8e-6));
 }
 
 TEST(Windows, are_whole_intervals_of_the_measured_part_with_enough_values) {

@@ -36,7 +36,7 @@ TEST(CalibrationFile, is_read_as_it_was_written) {
     EXPECT_EQ(one.cpu.covariance, other.cpu.covariance);
     EXPECT_EQ(one.wake_delay_s, other.wake_delay_s);
     EXPECT_EQ(one.answer_s, other.answer_s);
-    EXPECT_EQ(one.distance_s, other.distance_s);
+    EXPECT_EQ(one.pace_s, other.pace_s);
     EXPECT_EQ(one.gathers, other.gathers);
     EXPECT_EQ(one.memory_range, other.memory_range);
     EXPECT_EQ(one.latencies[0].seconds.points(), other.latencies[0].seconds.points());

@@ -87,6 +87,41 @@ TEST(Estimate, what_was_measured_at_a_low_load_comes_back_from_the_curve_at_rest
     EXPECT_GT(std::abs(alone.at(0.5) - measured.at(0.5)), 3 * us) << "waits and wake-ups are off";
 }
 
+TEST(Estimate, a_few_that_are_faster_than_the_model_says_do_not_lift_all_others_at_rest) {
+    auto calibration = made_up();
+    calibration.cpu.coefficients[static_cast<std::size_t>(Operation::wake)] = 60 * us;
+    calibration.awake_factor = 1.5;  // who finds the server awake saves more than is so
+    std::vector<std::pair<double, double>> points;
+    for (const double quantile : {0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99}) {
+        points.emplace_back(quantile, (150 + 20 * quantile) * us);
+    }
+    const QuantileCurve measured{points};
+    const MeasuredLatency little{.demand = messages(1'000)};
+    const auto alone = at_rest(calibration, little, 0, measured, 1);
+    EXPECT_NEAR(alone.at(0.5), measured.at(0.5), 8 * us);
+    EXPECT_NEAR(alone.at(0.9), measured.at(0.9), 12 * us);
+}
+
+TEST(Estimate, a_machine_that_is_slower_makes_everything_dearer_by_its_pace) {
+    auto calibration = made_up();
+    calibration.pace_s = 8 * us;
+    calibration.wake_delay_s = 2 * us;
+    const double dearer = std::pow(1.25, 0.85);
+    EXPECT_NEAR(cost_factor(10 * us, 8 * us), dearer, 1e-12);
+    const auto slow = at_pace(calibration, 10 * us);
+    EXPECT_NEAR(slow.cpu.coefficients[0], 10 * us * dearer, 1e-12);
+    EXPECT_NEAR(slow.connect_s.value, 100 * us * dearer, 1e-12);
+    EXPECT_NEAR(slow.wake_delay_s, 2 * us * dearer, 1e-12);
+    EXPECT_NEAR(slow.latencies[0].seconds.at(1), 200 * us * std::pow(1.25, 1.1), 1e-12);
+    EXPECT_EQ(slow.pace_s, 10 * us);
+    EXPECT_EQ(slow.memory.coefficients, calibration.memory.coefficients);
+    // Back again; and what is not known changes nothing.
+    EXPECT_NEAR(at_pace(slow, 8 * us).cpu.coefficients[0], 10 * us, 1e-12);
+    EXPECT_EQ(at_pace(calibration, 0).cpu.coefficients, calibration.cpu.coefficients);
+    EXPECT_EQ(at_pace(calibration, 0).pace_s, 8 * us);
+    EXPECT_EQ(latency_factor(0, 8 * us), 1);
+}
+
 TEST(Estimate, packets_of_connections_that_caches_do_not_hold_cost_more) {
     auto calibration = made_up();
     const double few = processor_time(calibration, messages(10'000, 30), 1).value;
