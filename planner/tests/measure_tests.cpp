@@ -299,7 +299,7 @@ TEST(Measurement, memory_steps_say_what_is_held_and_take_it_away_again) {
     EXPECT_EQ(at(all, Holding::connection), 8);
     EXPECT_EQ(at(all, Holding::subscription), 12 + 4);
     EXPECT_EQ(at(all, Holding::retained), 6);
-    EXPECT_EQ(at(all, Holding::retained_byte), 3 * 24 + 3 * 400);
+    EXPECT_EQ(at(all, Holding::retained_byte), 2 * (24 + 40 + 64));
     EXPECT_EQ(at(all, Holding::session), 4);
     EXPECT_EQ(at(all, Holding::queued), 8);
     EXPECT_GT(samples.back().private_bytes, 0);
