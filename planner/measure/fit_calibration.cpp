@@ -37,57 +37,48 @@ double answer_s(const std::vector<Phase>& phases) {
     return 0;
 }
 
+/// A calibration by one kind of loop.
 class Fitter {
 public:
-    Fitter(Calibration& result, std::vector<Phase>& phases, const FitOptions& options)
-        : result_{result},
-          phases_{phases},
+    Fitter(Calibration result, std::vector<Phase> phases, const FitOptions& options)
+        : result_{std::move(result)},
+          phases_{std::move(phases)},
           options_{options} {}
 
-    FitKnowledge run() {
-        drop_unusual();
-        bring_to_usual_pace();
-        fit_costs();
+    /// False: the costs of operations cannot be told apart.
+    bool run(bool gathers) {
+        const auto loop =
+            fit_loop(phases_, result_.servers, result_.shares_queue, answer_s(phases_), gathers);
+        if (!loop) return false;
+        result_.cpu = loop->cpu;
+        result_.wake_delay_s = loop->wake_delay_s;
+        result_.answer_s = loop->answer_s;
+        result_.gathers = gathers;
+        cost_error_ = loop->error;
+        for (auto& phase : phases_) phase.rates = all_rates(result_, phase);
+        words_ = fmt::format("a loop that {}, at work {:.1f} us after it was woken: processor "
+                             "time of {} measurements is met to {:.1f} %",
+                             gathers ? "takes and writes all at once"
+                                     : "takes and writes packets one by one",
+                             result_.wake_delay_s * 1e6, phases_.size(), cost_error_ * 100);
         drop_outliers();
         fit_latencies();
         fit_throughput();
         look_at_machine();
+        return true;
+    }
+    /// Of processor time and of latencies, as shares.
+    [[nodiscard]] double error() const { return cost_error_ + latency_error_; }
+    [[nodiscard]] const std::string& words() const { return words_; }
+
+    FitKnowledge take(Calibration& result, std::vector<Phase>& phases) {
+        result = std::move(result_);
+        phases = std::move(phases_);
         return std::move(knowledge_);
     }
 
 private:
     void warn(std::string line) { knowledge_.warnings.push_back(std::move(line)); }
-
-    /// Measurements while the machine was as in most of them.
-    void drop_unusual() {
-        const auto all = phases_.size();
-        std::erase_if(phases_,
-                      [&](const Phase& phase) { return !had_usual_pace(phase, result_.pace_s); });
-        if (phases_.size() == all) return;
-        warn(fmt::format("{} of {} measurements were left out: the machine was much faster or "
-                         "slower than in the others ({:.1f} us for a small message that is sent "
-                         "back)",
-                         all - phases_.size(), all, result_.pace_s * 1e6));
-    }
-    void bring_to_usual_pace() {
-        for (auto& phase : phases_) phase.processor /= cost_factor(phase.pace_s, result_.pace_s);
-    }
-
-    void fit_costs() {
-        const auto loop =
-            fit_loop(phases_, result_.servers, result_.shares_queue, answer_s(phases_));
-        if (!loop) throw CannotMeasure{"the costs of operations cannot be told apart"};
-        result_.cpu = loop->cpu;
-        result_.wake_delay_s = loop->wake_delay_s;
-        result_.answer_s = loop->answer_s;
-        result_.gathers = loop->gathers;
-        for (auto& phase : phases_) phase.rates = all_rates(result_, phase);
-        options_.tell(fmt::format("a loop that {}, at work {:.1f} us after it was woken: processor "
-                                  "time of {} measurements is met to {:.1f} %",
-                                  result_.gathers ? "takes and writes all at once"
-                                                  : "takes and writes packets one by one",
-                                  result_.wake_delay_s * 1e6, phases_.size(), loop->error * 100));
-    }
 
     void drop_outliers() {
         const auto all = phases_.size();
@@ -149,7 +140,8 @@ private:
             const auto waits = fit_waits(calibration, measured, options_.seed);
             if (!waits) return {.at_rest = result.at_rest, .awake = awake};
             result.wait_factor = calibration.wait_factor = waits->factor;
-            result.error = waits->error;
+            constexpr double quantiles = 3;
+            result.error = waits->error / quantiles / static_cast<double>(measured.size());
         }
         return result;
     }
@@ -184,6 +176,7 @@ private:
         if (best->wait_factor) {
             result_.wait_factor = *best->wait_factor;
             result_.awake_factor = best->awake;
+            latency_error_ = best->error;
         }
         if (knowledge_.knows_waits) return;
         warn("latencies under load were not those of a queue, since the generator or the machine "
@@ -210,9 +203,12 @@ private:
                          result_.disturbance_max * 100));
     }
 
-    Calibration& result_;
-    std::vector<Phase>& phases_;
+    Calibration result_;
+    std::vector<Phase> phases_;
     const FitOptions& options_;
+    double cost_error_ = 0;
+    double latency_error_ = 1;  // nothing is known of them
+    std::string words_;
     FitKnowledge knowledge_;
 };
 
@@ -220,7 +216,30 @@ private:
 
 FitKnowledge fit_calibration(Calibration& result, std::vector<Phase>& phases,
                              const FitOptions& options) {
-    return Fitter{result, phases, options}.run();
+    const auto all = phases.size();
+    // Measurements while the machine was as in most of them, and what they had been at one pace.
+    std::erase_if(phases,
+                  [&](const Phase& phase) { return !had_usual_pace(phase, result.pace_s); });
+    for (auto& phase : phases) phase.processor /= cost_factor(phase.pace_s, result.pace_s);
+    const auto kept = phases.size();
+    std::optional<Fitter> best;
+    for (const bool gathers : {true, false}) {
+        Fitter one{result, phases, options};
+        if (!one.run(gathers) || (best && best->error() <= one.error())) continue;
+        best.emplace(std::move(one));
+    }
+    if (!best) throw CannotMeasure{"the costs of operations cannot be told apart"};
+    options.tell(best->words());
+    auto knowledge = best->take(result, phases);
+    if (kept < all) {
+        knowledge.warnings.insert(
+            knowledge.warnings.begin(),
+            fmt::format("{} of {} measurements were left out: the machine was much faster or "
+                        "slower than in the others ({:.1f} us for a small message that is sent "
+                        "back)",
+                        all - kept, all, result.pace_s * 1e6));
+    }
+    return knowledge;
 }
 
 }  // namespace touchstone::planner

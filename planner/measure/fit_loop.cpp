@@ -104,7 +104,6 @@ std::optional<LoopFit> fit_kind(std::vector<Phase> phases, Calibration calibrati
         result = LoopFit{.cpu = *fit,
                          .wake_delay_s = calibration.wake_delay_s,
                          .answer_s = calibration.answer_s,
-                         .gathers = calibration.gathers,
                          .error = error_of(*fit, phases)};
         // Half of the way, so that it does not swing.
         for (std::size_t k = 0; k < operation_count; ++k) {
@@ -151,15 +150,11 @@ std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases) {
 }
 
 std::optional<LoopFit> fit_loop(const std::vector<Phase>& phases, std::uint32_t servers,
-                                bool shares_queue, double answer_s) {
-    Calibration calibration{.servers = servers, .shares_queue = shares_queue, .answer_s = answer_s};
-    std::optional<LoopFit> best;
-    for (const bool gathers : {true, false}) {
-        calibration.gathers = gathers;
-        auto fit = fit_kind(phases, calibration);
-        if (fit && (!best || fit->error < best->error)) best = std::move(fit);
-    }
-    return best;
+                                bool shares_queue, double answer_s, bool gathers) {
+    return fit_kind(phases, {.servers = servers,
+                             .shares_queue = shares_queue,
+                             .answer_s = answer_s,
+                             .gathers = gathers});
 }
 
 }  // namespace touchstone::planner

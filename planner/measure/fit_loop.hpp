@@ -16,17 +16,16 @@ struct LoopFit {
     LinearFit cpu;
     double wake_delay_s = 0;
     double answer_s = 0;
-    bool gathers = true;
     /// Of the phases' processor time, root of the mean square, as a share; no phase counts for more
     /// than a tenth.
     double error = 0;
 };
 
-/// `answer_s`: about how long clients take to acknowledge. The better one of the two kinds of loop,
-/// or of the one that is given. Nothing: costs cannot be told apart.
+/// Of one kind of loop: `gathers` (event_loop.hpp). `answer_s`: about how long clients take to
+/// acknowledge. Nothing: costs cannot be told apart.
 [[nodiscard]] std::optional<LoopFit> fit_loop(const std::vector<Phase>& phases,
                                               std::uint32_t servers, bool shares_queue,
-                                              double answer_s);
+                                              double answer_s, bool gathers);
 
 /// Rates of all operations in a phase, as a calibration has it; `wake` as it was measured.
 [[nodiscard]] OperationRates all_rates(const Calibration& calibration, const Phase& phase);

@@ -149,9 +149,11 @@ TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
     for (const bool gathers : {true, false}) {
         truth.gathers = gathers;
         const auto phases = phases_of(truth);
-        const auto fit = fit_loop(phases, 1, false, truth.answer_s);
+        const auto fit = fit_loop(phases, 1, false, truth.answer_s, gathers);
         ASSERT_TRUE(fit);
-        EXPECT_EQ(fit->gathers, gathers);
+        const auto other = fit_loop(phases, 1, false, truth.answer_s, !gathers);
+        ASSERT_TRUE(other);
+        EXPECT_LT(fit->error, other->error);
         EXPECT_LT(fit->error, 0.02);
         Calibration fitted{.cpu = fit->cpu,
                            .wake_delay_s = fit->wake_delay_s,
@@ -165,7 +167,7 @@ TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
             EXPECT_NEAR(processor_time(fitted, demand, 1).value, expected, expected * 0.06);
         }
     }
-    EXPECT_FALSE(fit_loop({}, 1, false, 0));
+    EXPECT_FALSE(fit_loop({}, 1, false, 0, true));
 }
 
 TEST(Fits, memory_of_each_thing_comes_back) {
