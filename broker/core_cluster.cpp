@@ -34,6 +34,16 @@ std::shared_ptr<storage::SessionCopy> copy_of(const Session& session, const Rout
     return copy;
 }
 
+/// Of two sessions that become one nobody knows which is the client's: who has begun another one
+/// counts its Packet Identifiers anew, and one that the other session remembers would make a new
+/// message a repetition, which is acknowledged and goes nowhere. Rather twice than never.
+void forget_received(SessionContext& context, Session& session) {
+    storage::SessionCopy copy;
+    session.copy_to(copy);
+    for (const auto& one : copy.received)
+        session.unreceive_qos_2(context, wire::PacketId::from_wire(one.packet_id).value());
+}
+
 }  // namespace
 
 std::optional<Broker::Core::Handled> Broker::Core::claim(ConnectionId id, const wire::Frame& frame,
@@ -149,10 +159,12 @@ void Broker::Core::adopt(const storage::SessionCopy& copy, const access::Zone& z
         const auto message = one.message == 0 ? MessageRef{} : copy.messages[one.message - 1];
         session.adopt(context_, one, message);
     }
-    // Who has begun another session counts its Packet Identifiers anew: one that the older session
-    // remembers would make a message of the newer one a repetition.
-    for (const auto& one : is_new ? copy.received : std::vector<storage::ReceivedRecord>{})
-        session.adopt_received(context_, wire::PacketId::from_wire(one.packet_id).value());
+    if (is_new) {
+        for (const auto& one : copy.received)
+            session.adopt_received(context_, wire::PacketId::from_wire(one.packet_id).value());
+    } else {
+        forget_received(context_, session);
+    }
     // It became part of a session that is in use: nothing else would send what has come with it.
     if (session.is_connected()) session.resume(context_);
 }

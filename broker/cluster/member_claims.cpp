@@ -230,6 +230,9 @@ void Member::finish(ClaimEntry claim, ReasonCode refusal, Instant now) {
         session = std::make_shared<storage::SessionCopy>(*one.arrived.front().session);
         add_early(one, *session);
         add_missed(*session, one.arrived.front().known, now);
+        // Nobody knows which of several is the client's, so which Packet Identifiers it counts on:
+        // a new message must not pass for a repetition.
+        if (one.arrived.size() > 1) session->received.clear();
     }
     if (!one.held.empty())
         holds_.push_back({now + hold_time, one.shard, std::exchange(one.held, {})});

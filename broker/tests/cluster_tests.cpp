@@ -220,6 +220,30 @@ TEST_P(member_of_shards, makes_one_session_of_two) {
               1U);
 }
 
+/// The client may have begun the other one since, and counts its Packet Identifiers from there.
+TEST_P(member_of_shards, takes_no_message_for_a_repetition_of_one_of_before_two_sessions_were_one) {
+    auto& before = let_in("c", {.session_expiry_s = 60});
+    publish(before, "b", "of the one", QoS::exactly_once, 8);
+    const auto copy = evict("c", SessionFate::moves);
+    ASSERT_NE(copy, nullptr);
+    auto& peer = let_in("c", {.session_expiry_s = 60});
+    publish(peer, "b", "of the other", QoS::exactly_once, 7);
+    EXPECT_EQ(seen(peer), Texts{"PUBREC 7 no_matching_subscribers"});
+    rig->lose(peer);
+    rig->owner("c").on_adopted(*copy, rig->now);
+    rig->settle();
+
+    auto& watcher = let_in("watcher");
+    subscribed(watcher, "b", QoS::at_most_once);
+    auto& again = connect("c", {.clean_start = false, .session_expiry_s = 60});
+    answer_claim({});
+    EXPECT_EQ(seen(again), Texts{"CONNACK resumed success"});
+    for (const std::uint16_t number : {std::uint16_t{7}, std::uint16_t{8}})
+        publish(again, "b", std::to_string(number), QoS::exactly_once, number);
+    EXPECT_EQ(seen(again), (Texts{"PUBREC 7", "PUBREC 8"}));
+    EXPECT_EQ(seen(watcher), (Texts{"PUBLISH q0 b=7", "PUBLISH q0 b=8"}));
+}
+
 TEST_P(member_of_shards, forgets_an_adopted_session_when_nobody_comes_for_it) {
     auto& before = let_in("c", {.session_expiry_s = 60});
     rig->lose(before);

@@ -201,6 +201,7 @@ public:
             for (const auto& key : one.sessions.at(client_id))
                 copy->subscriptions.push_back(
                     {.text = key.filter, .options = {.qos = QoS::at_least_once}});
+            copy->received.push_back({.packet_id = 7});
             for (const auto& message : queue) {
                 copy->messages.push_back(message);
                 copy->deliveries.push_back({.message = copy->messages.size()});
@@ -536,6 +537,7 @@ TEST(member, moves_a_session_with_what_came_for_it_on_its_way) {
     ASSERT_EQ(cluster[1].answers.size(), 1U);
     const auto& copy = cluster[1].answers[0].second.session;
     ASSERT_NE(copy, nullptr);
+    EXPECT_EQ(copy->received.size(), 1U) << "it is the only one, so it is the client's";
     const auto payloads = payloads_of(*copy);
     EXPECT_EQ(std::ranges::count(payloads, "queued"), 1);
     EXPECT_EQ(std::ranges::count(payloads, "seen by both"), 1);
@@ -655,6 +657,7 @@ TEST(member, unites_all_sessions_of_a_client_where_it_comes_to) {
     ASSERT_EQ(cluster[2].answers.size(), 1U);
     ASSERT_NE(cluster[2].answers[0].second.session, nullptr);
     EXPECT_EQ(cluster[2].answers[0].second.session->subscriptions[0].text, "b");
+    EXPECT_THAT(cluster[2].answers[0].second.session->received, IsEmpty());
     ASSERT_EQ(cluster[2].adopted.size(), 1U);
     EXPECT_EQ(cluster[2].adopted[0]->subscriptions[0].text, "a");
     EXPECT_THAT(payloads_of(*cluster[2].adopted[0]), ElementsAre("queued"));
