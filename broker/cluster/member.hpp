@@ -251,7 +251,7 @@ private:
     void publish_by_log(const PeerPublication& publication, Instant now);
     void compare_log(Instant now);
     [[nodiscard]] LogState log_state(Instant now);
-    [[nodiscard]] LogNumbers settled() const;
+    [[nodiscard]] LogNumbers settled(Instant now) const;
     [[nodiscard]] LogNumbers known_to_shards(Instant now) const;
     /// What the node that had the session has not delivered.
     void add_missed(storage::SessionCopy& copy, const LogNumbers& known, Instant now);

@@ -21,6 +21,14 @@ void raise(EndedGenerations& generations, const NodeStart& start, std::int64_t g
     last = std::max(last, generation);
 }
 
+/// To what is in both.
+void lower(LogNumbers& numbers, const LogNumbers& others) {
+    for (auto& [origin, number] : numbers) {
+        const auto found = others.find(origin);
+        number = std::min(number, found == others.end() ? 0 : found->second);
+    }
+}
+
 }  // namespace
 
 void Member::begin_log() {
@@ -53,31 +61,27 @@ void Member::on(NodeIndex from, const LogEntry& entry, Instant now) {
 
 void Member::on(NodeIndex from, const LogState& state, Instant now) {
     if (!log_) return;
-    log_->note(from, state.settled, settled());
+    log_->note(from, state.settled, settled(now));
     for (auto& entry : log_->missing(state.known)) port_.send(from, std::move(entry));
     if (log_->lacks(state.known)) port_.send(from, log_state(now));
 }
 
 LogState Member::log_state(Instant now) {
-    LogState state{log_->known(), settled()};
+    LogState state{log_->known(), settled(now)};
     // It is said again when they have arrived, so that all can forget.
     if (state.settled != state.known)
         compares_log_at_ = std::min(compares_log_at_, now + compare_time);
     return state;
 }
 
-LogNumbers Member::settled() const {
+LogNumbers Member::settled(Instant now) const {
     auto numbers = log_->known();
-    const auto lower_to = [&numbers](const LogNumbers& given) {
-        for (auto& [origin, number] : numbers) {
-            const auto found = given.find(origin);
-            number = std::min(number, found == given.end() ? 0 : found->second);
-        }
-    };
-    for (const auto& [number, eviction] : evictions_) lower_to(eviction.known);
-    for (const auto& [number, handover] : handovers_) lower_to(handover.known);
+    // The publisher's shard may not have told the others yet, which may be asked for a session.
+    if (options_.shard_count > 1) lower(numbers, known_to_shards(now));
+    for (const auto& [number, eviction] : evictions_) lower(numbers, eviction.known);
+    for (const auto& [number, handover] : handovers_) lower(numbers, handover.known);
     for (const auto& [number, claim] : claims_)
-        for (const auto& arrived : claim.arrived) lower_to(arrived.known);
+        for (const auto& arrived : claim.arrived) lower(numbers, arrived.known);
     return numbers;
 }
 

@@ -88,7 +88,7 @@ class Cluster {
 public:
     /// The last `replicants` of the nodes are replicants.
     explicit Cluster(std::string_view model, std::uint32_t count = 3, Defects defects = {},
-                     std::uint32_t replicants = 0) {
+                     std::uint32_t replicants = 0, unsigned shards = 1) {
         const auto* const rules = find_model(model);
         EXPECT_NE(rules, nullptr);
         std::vector<NodeIndex> all;
@@ -100,7 +100,7 @@ public:
                                                                           .self = node,
                                                                           .nodes = all,
                                                                           .replicants = last,
-                                                                          .shard_count = 1,
+                                                                          .shard_count = shards,
                                                                           .defects = defects},
                                                             *nodes.back());
         }
@@ -725,6 +725,28 @@ TEST(member, keeps_what_a_session_has_to_be_given_that_waits_for_another_one) {
     ASSERT_EQ(cluster[2].adopted.size(), 1U);
     EXPECT_EQ(cluster[2].adopted[0]->subscriptions[0].text, "a");
     EXPECT_THAT(payloads_of(*cluster[2].adopted[0]), ElementsAre("1"));
+}
+
+/// The publisher's shard has told the gateway of it, and the session's shard not yet.
+TEST(member, keeps_what_a_session_has_to_be_given_that_its_shard_has_not_been_told) {
+    for (const unsigned shards : {1U, 2U}) {
+        Cluster cluster{"ideal_ap", 3, {}, 0, shards};
+        cluster.enter(0, "c", {{"a", {}}});
+        cluster.publish(0, "v", "for which they are compared");
+        cluster.settle();
+        cluster.advance(milliseconds{900});
+        cluster.publish(0, "a", "1");
+        cluster.settle();
+        cluster.advance(milliseconds{200});
+        cluster.claim(1, 1, "c");
+        cluster.settle();
+        cluster.give_up(0);
+        cluster.settle();
+        ASSERT_EQ(cluster[1].answers.size(), 1U);
+        ASSERT_NE(cluster[1].answers[0].second.session, nullptr);
+        // A single shard has given it to its session before.
+        EXPECT_EQ(payloads_of(*cluster[1].answers[0].second.session).size(), shards - 1);
+    }
 }
 
 TEST(member, ends_the_older_of_two_sessions_that_the_newer_one_was_begun_clean_after) {
