@@ -34,9 +34,10 @@ std::shared_ptr<storage::SessionCopy> copy_of(const Session& session, const Rout
     return copy;
 }
 
-/// Of two sessions that become one nobody knows which is the client's: who has begun another one
-/// counts its Packet Identifiers anew, and one that the other session remembers would make a new
-/// message a repetition, which is acknowledged and goes nowhere. Rather twice than never.
+/// Of a session that may not be the one that its client has used last, as of two that become one:
+/// who has begun another one counts its Packet Identifiers anew, and one that is remembered would
+/// make a new message a repetition, which is acknowledged and goes nowhere. Rather twice than
+/// never.
 void forget_received(SessionContext& context, Session& session) {
     storage::SessionCopy copy;
     session.copy_to(copy);
@@ -83,6 +84,10 @@ void Broker::Core::on_claimed(ClaimNumber number, ClaimAnswer answer, Instant no
         // At once, so that what is published from now on finds it here.
         adopt(*answer.session, rules_->zone_of(connection.origin->listener));
     }
+    if (answer.is_outdated)
+        if (const auto found = clients_.find(connection.admission->assigned_client_id);
+            found != clients_.end())
+            forget_received(context_, found->second->session);
     connection.admission->claimed = std::move(answer);
     continue_connect(id);
 }

@@ -384,6 +384,7 @@ void Member::apply(NodeIndex from, const RouteRemoved& removed, Instant) {
 void Member::apply(NodeIndex from, const SessionWritten& written, Instant now) {
     auto& nodes = sessions_[written.client_id];
     nodes[from] = written.stamp;
+    note_told(written.client_id, {{{from, written.stamp.start}, written.stamp.at_us}});
     if (nodes.size() > 1 && has(Defect::metadata_merge_crash)) is_replicator_dead_ = true;
     // A replicant and a core that did not reach each other did not ask each other.
     if (rules_.keeps_newest || is_replicant(from) || is_replicant(options_.self))
@@ -432,6 +433,8 @@ Tables Member::whole_tables(std::uint64_t number) const {
                 tables.sessions.push_back(
                     {client_id, {stamp.at_us, node, stamp.clean_since, stamp.start}});
     for (const auto& [client_id, ended] : ended_) tables.ended.push_back({client_id, ended});
+    for (const auto& [client_id, told_of] : told_of_)
+        tables.told_of.push_back({client_id, told_of});
     for (const auto& [topic, row] : retained_) tables.retained.push_back(row);
     tables.written = written_;
     tables.epochs = epochs_;
@@ -467,6 +470,9 @@ void Member::take(NodeIndex from, const Tables& tables, Instant now) {
             for (const auto& row : tables.routes) set_route(row.key, from, row.route);
         for (const auto& row : tables.sessions)
             if (!is_cleaned(from, row.stamp)) sessions_[row.client_id][from] = row.stamp;
+        for (const auto& row : tables.sessions)
+            note_told(row.client_id, {{{row.stamp.node, row.stamp.start}, row.stamp.at_us}});
+        for (const auto& row : tables.told_of) note_told(row.client_id, row.ended);
         for (const auto& row : tables.retained) learn(row, now);
         written_[from] = number;
         if (!rules_.keeps_newest && !is_replicant(from)) return;

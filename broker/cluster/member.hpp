@@ -121,6 +121,7 @@ private:
         NodeIndex from;
         std::shared_ptr<const storage::SessionCopy> session;
         LogNumbers known;  // by that node, where publications are kept
+        RowStamp stamp;
     };
     /// A client that wants to be let in.
     struct Claim {
@@ -262,6 +263,10 @@ private:
               const std::shared_ptr<const storage::SessionCopy>& session);
     void take_back_from(NodeIndex peer, Instant now);
     void note_ended(const std::string& client_id, const EndedGenerations& generations);
+    void note_told(const std::string& client_id, const EndedGenerations& generations);
+    /// Whether the client may have gone on with another session since, which is not there any more.
+    [[nodiscard]] bool is_outdated(const std::string& client_id, const RowStamp& row) const;
+    [[nodiscard]] bool is_own_outdated(const std::string& client_id) const;
     [[nodiscard]] NodeStart own_start() const { return {options_.self, start_}; }
     void judge_ended(const std::string& client_id, Instant now);
     void on(NodeIndex from, const LogEntry& entry, Instant now);
@@ -432,6 +437,7 @@ private:
     /// the one here began: it takes their place.
     std::map<std::string, EndedGenerations> followed_;
     std::map<std::string, EndedGenerations> ended_;
+    std::map<std::string, EndedGenerations> told_of_;  // all that other nodes have had
 
     // Of models that agree on owners.
     struct Behind {

@@ -91,9 +91,10 @@ RowStamp Member::stamp_of(const std::string& client_id, const std::map<NodeIndex
         stamp.clean_since = std::max(stamp.clean_since, row.clean_since);
     }
     if (!rules_.counts_generations) return stamp;
-    if (const auto ended = ended_.find(client_id); ended != ended_.end())
-        for (const auto& [start, generation] : ended->second)
-            stamp.at_us = std::max(stamp.at_us, generation + 1);
+    for (const auto* const gone : {&ended_, &told_of_})
+        if (const auto found = gone->find(client_id); found != gone->end())
+            for (const auto& [start, generation] : found->second)
+                stamp.at_us = std::max(stamp.at_us, generation + 1);
     if (entering != claims_.end() && entering->second.clean_start) stamp.clean_since = stamp.at_us;
     return stamp;
 }
@@ -227,12 +228,14 @@ void Member::finish(ClaimEntry claim, ReasonCode refusal, Instant now) {
     if (one.step == Claim::Step::locking) one.locks.insert(one.awaited.begin(), one.awaited.end());
     std::shared_ptr<storage::SessionCopy> session;
     if (!one.arrived.empty()) {
-        session = std::make_shared<storage::SessionCopy>(*one.arrived.front().session);
+        const auto& first = one.arrived.front();
+        session = std::make_shared<storage::SessionCopy>(*first.session);
         add_early(one, *session);
-        add_missed(*session, one.arrived.front().known, now);
+        add_missed(*session, first.known, now);
         // Nobody knows which of several is the client's, so which Packet Identifiers it counts on:
         // a new message must not pass for a repetition.
-        if (one.arrived.size() > 1) session->received.clear();
+        if (one.arrived.size() > 1 || is_outdated(one.client_id, first.stamp))
+            session->received.clear();
     }
     if (!one.held.empty())
         holds_.push_back({now + hold_time, one.shard, std::exchange(one.held, {})});
@@ -246,7 +249,8 @@ void Member::finish(ClaimEntry claim, ReasonCode refusal, Instant now) {
     }
     one.step = Claim::Step::entering;
     one.gives_up_at = now + claim_timeout;
-    port_.answer_claim(one.shard, one.number, {refusal, std::move(session)});
+    port_.answer_claim(one.shard, one.number,
+                       {refusal, std::move(session), is_own_outdated(one.client_id)});
     // Of several that were there the others become part of it.
     for (std::size_t other = 1; other < one.arrived.size(); ++other)
         adopt(one.arrived[other].session, one.arrived[other].known, now);
@@ -431,7 +435,8 @@ void Member::on_evicted(std::uint64_t number, std::shared_ptr<const storage::Ses
                            .session = std::move(session),
                            .seen = {},
                            .known = eviction.known,
-                           .handover = handover};
+                           .handover = handover,
+                           .stamp = eviction.stamp};
     if (const auto offered = offered_.find({*eviction.to, eviction.claim});
         offered != offered_.end()) {
         evicted.seen = std::move(offered->second.seen);
@@ -456,7 +461,7 @@ void Member::on(NodeIndex from, const SessionEvicted& evicted, Instant now) {
                         name_of(one.arrived.front().from) + " and " + name_of(from) +
                         " at once: both sessions are united here");
         const auto place = from == one.newest ? one.arrived.begin() : one.arrived.end();
-        one.arrived.insert(place, {from, evicted.session, evicted.known});
+        one.arrived.insert(place, {from, evicted.session, evicted.known, evicted.stamp});
     }
     go_on(claim, now);
 }

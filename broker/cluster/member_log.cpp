@@ -21,6 +21,10 @@ void raise(EndedGenerations& generations, const NodeStart& start, std::int64_t g
     last = std::max(last, generation);
 }
 
+void raise(EndedGenerations& generations, const EndedGenerations& others) {
+    for (const auto& [start, generation] : others) raise(generations, start, generation);
+}
+
 /// To what is in both.
 void lower(LogNumbers& numbers, const LogNumbers& others) {
     for (auto& [origin, number] : numbers) {
@@ -140,9 +144,7 @@ void Member::take_back_from(NodeIndex peer, Instant now) {
 // Sessions that have ended.
 
 void Member::note_ended(const std::string& client_id, const EndedGenerations& generations) {
-    if (!rules_.counts_generations) return;
-    auto& ended = ended_[client_id];
-    for (const auto& [start, generation] : generations) raise(ended, start, generation);
+    if (rules_.counts_generations) raise(ended_[client_id], generations);
 }
 
 void Member::note_followed(const std::string& client_id,
@@ -152,6 +154,28 @@ void Member::note_followed(const std::string& client_id,
     auto& followed = followed_[client_id];
     for (const auto& [node, row] : nodes)
         if (row < own) raise(followed, {node, row.start}, row.at_us);
+}
+
+// Sessions of other nodes, although they may be gone with these.
+
+void Member::note_told(const std::string& client_id, const EndedGenerations& generations) {
+    if (rules_.counts_generations) raise(told_of_[client_id], generations);
+}
+
+bool Member::is_outdated(const std::string& client_id, const RowStamp& row) const {
+    const auto told = told_of_.find(client_id);
+    if (!rules_.counts_generations || told == told_of_.end()) return false;
+    const auto may_follow = [&](const auto& other) {
+        return other.first != NodeStart{row.node, row.start} && other.second >= row.at_us;
+    };
+    return std::ranges::any_of(told->second, may_follow);
+}
+
+bool Member::is_own_outdated(const std::string& client_id) const {
+    const auto rows = sessions_.find(client_id);
+    if (rows == sessions_.end()) return false;
+    const auto own = rows->second.find(options_.self);
+    return own != rows->second.end() && is_outdated(client_id, own->second);
 }
 
 void Member::judge_ended(const std::string& client_id, Instant now) {

@@ -150,6 +150,7 @@ struct SessionEvicted {
     std::vector<MessageRef> seen;
     LogNumbers known{};          // the same, where publications are kept
     std::uint64_t handover = 0;  // above 0: SessionTaken is wanted
+    RowStamp stamp{};            // of the session
 };
 /// Two nodes had a session of the client; this was the older one.
 struct SessionMerged {
@@ -191,6 +192,7 @@ struct Tables {
     std::vector<SessionRow> sessions;
     std::vector<RetainedWritten> retained;
     std::vector<EndedRow> ended{};
+    std::vector<EndedRow> told_of{};              // sessions of any node, although they may be gone
     std::map<NodeIndex, std::uint64_t> written;   // by node: the last of its writes that is in them
     std::map<NodeIndex, std::uint64_t> epochs{};  // by replicant: TableWrite::epoch
 };

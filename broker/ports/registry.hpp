@@ -31,6 +31,9 @@ struct ClaimAnswer {
     ReasonCode refusal = ReasonCode::success;
     /// The session as another node had it, whose part it is no more; null: there was none.
     std::shared_ptr<const storage::SessionCopy> session{};
+    /// The client has gone on with another session than the one that is here, and that one is lost:
+    /// what it counts its Packet Identifiers from is not known.
+    bool is_outdated = false;
 };
 
 /// Effects. A driver does not call back into the core from inside them.

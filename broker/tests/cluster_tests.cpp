@@ -244,6 +244,22 @@ TEST_P(member_of_shards, takes_no_message_for_a_repetition_of_one_of_before_two_
     EXPECT_EQ(seen(watcher), (Texts{"PUBLISH q0 b=7", "PUBLISH q0 b=8"}));
 }
 
+TEST_P(member_of_shards, takes_no_message_for_a_repetition_of_one_of_an_outdated_session) {
+    auto& before = let_in("c", {.session_expiry_s = 60});
+    publish(before, "b", "of the one", QoS::exactly_once, 7);
+    EXPECT_EQ(seen(before), Texts{"PUBREC 7 no_matching_subscribers"});
+    rig->lose(before);
+
+    auto& watcher = let_in("watcher");
+    subscribed(watcher, "b", QoS::at_most_once);
+    auto& again = connect("c", {.clean_start = false, .session_expiry_s = 60});
+    answer_claim({.is_outdated = true});
+    EXPECT_EQ(seen(again), Texts{"CONNACK resumed success"});
+    publish(again, "b", "of another", QoS::exactly_once, 7);
+    EXPECT_EQ(seen(again), Texts{"PUBREC 7"});
+    EXPECT_EQ(seen(watcher), Texts{"PUBLISH q0 b=of another"});
+}
+
 TEST_P(member_of_shards, forgets_an_adopted_session_when_nobody_comes_for_it) {
     auto& before = let_in("c", {.session_expiry_s = 60});
     rig->lose(before);

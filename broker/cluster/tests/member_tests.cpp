@@ -664,6 +664,70 @@ TEST(member, unites_all_sessions_of_a_client_where_it_comes_to) {
     EXPECT_EQ(cluster[2].alarms.size(), 1U);
 }
 
+TEST(member, hands_over_what_a_session_has_received_each_time_it_moves) {
+    Cluster cluster{"ideal_ap"};
+    cluster.enter(0, "c", {{"a", {}}});
+    for (const std::uint32_t node : {1U, 2U, 0U, 1U}) {
+        const auto before = (node + 2) % 3;
+        cluster.claim(node, 1, "c");
+        cluster.settle();
+        cluster.give_up(before);
+        cluster.settle();
+        ASSERT_EQ(cluster[node].answers.size(), 1U);
+        ASSERT_NE(cluster[node].answers[0].second.session, nullptr);
+        EXPECT_EQ(cluster[node].answers[0].second.session->received.size(), 1U);
+        cluster[node].answers.clear();
+        cluster.enter(node, "c", {{"a", {}}});
+    }
+    cluster.claim(1, 1, "c");
+    cluster.settle();
+    ASSERT_EQ(cluster[1].answers.size(), 1U);
+    EXPECT_FALSE(cluster[1].answers[0].second.is_outdated);
+}
+
+/// The node with the session stood still, and the one where its client went on is gone. Node 2 was
+/// told by that one of the later session, and the others by node 2.
+struct FollowedAndLost : Cluster {
+    explicit FollowedAndLost(std::uint32_t reached) : Cluster{"ideal_ap", 4} {
+        enter(0, "c", {{"a", {}}});
+        for (std::uint32_t other = 1; other < 4; ++other) part(0, other);
+        part(1, 3);
+        part(2, 3);
+        enter(1, "c");
+        part(1, 2);
+        link(2, 3);
+        settle();
+        link(0, reached);
+        settle();
+    }
+};
+
+TEST(member, hands_over_nothing_that_was_received_in_a_session_which_another_has_followed) {
+    for (const std::uint32_t node : {2U, 3U}) {
+        FollowedAndLost cluster{node};
+        cluster.claim(node, 1, "c");
+        cluster.settle();
+        cluster.give_up(0);
+        cluster.settle();
+        ASSERT_EQ(cluster[node].answers.size(), 1U);
+        ASSERT_NE(cluster[node].answers[0].second.session, nullptr);
+        EXPECT_THAT(cluster[node].answers[0].second.session->received, IsEmpty()) << node;
+    }
+}
+
+TEST(member, says_of_its_own_session_that_another_has_followed_it) {
+    FollowedAndLost cluster{2};
+    for (const bool is_outdated : {true, false}) {
+        cluster.claim(0, 1, "c");
+        cluster.settle();
+        ASSERT_EQ(cluster[0].answers.size(), 1U);
+        EXPECT_EQ(cluster[0].answers[0].second.session, nullptr);
+        EXPECT_EQ(cluster[0].answers[0].second.is_outdated, is_outdated);
+        cluster[0].answers.clear();
+        cluster.enter(0, "c", {{"a", {}}});
+    }
+}
+
 /// Its node has what it has not when it leaves, and says so to all.
 TEST(member, keeps_what_a_session_has_to_be_given_until_it_has_come) {
     Cluster cluster{"ideal_ap"};
