@@ -108,9 +108,21 @@ void for_each_retained(const Trace& trace, const History& history, Take take) {
     }
 }
 
+/// When each node's cluster made it begin anew for the last time, with the tables of another one.
+std::map<Actor, Instant> begun_anew(const Trace& trace, const History& history) {
+    std::map<Actor, Instant> last;
+    for (const auto index : history.landmarks) {
+        const auto& entry = trace.entries[index];
+        if (entry.kind == TraceEntry::Kind::node_stopped && entry.index == begins_anew)
+            last[entry.actor] = entry.at;
+    }
+    return last;
+}
+
 /// The last of a topic is retained, whatever the clocks of nodes show, where no node or link has
 /// failed since the first of that topic, or long before the last: then its node knew what the
-/// others had. Of two that came at nearly the same time either.
+/// others had. Of two that came at nearly the same time either. Links that are back do not make its
+/// node one of theirs: one that begins anew for that takes nothing of it along.
 void check_last_retained(const Trace& trace, const History& history, Failures& failures) {
     const Troubles troubles{trace};
     Instant disturbed_at = Instant::min();
@@ -123,6 +135,7 @@ void check_last_retained(const Trace& trace, const History& history, Failures& f
         Instant first_at = never;
         std::uint32_t message = no_message;
         bool is_alone = true;
+        Actor node{};
     };
     std::map<std::string, Last> last;  // by topic
     const auto take = [&](const TraceEntry& entry, const TracedPacket& packet, bool is_written) {
@@ -131,11 +144,16 @@ void check_last_retained(const Trace& trace, const History& history, Failures& f
         one.at = entry.at;
         one.first_at = std::min(one.first_at, entry.at);
         one.message = is_written ? packet.message : no_message;
+        one.node = history.of(packet.connection).node;
     };
     for_each_retained(trace, history, take);
+    const auto begun = begun_anew(trace, history);
     for (const auto& [topic, one] : last) {
-        const bool is_known = one.first_at > disturbed_at || (troubles.at(one.at) == nullptr &&
-                                                              troubles.has_one_that_stayed(one.at));
+        const auto anew = begun.find(one.node);
+        const bool is_kept = anew == begun.end() || anew->second <= one.at;
+        const bool is_known =
+            (one.first_at > disturbed_at && is_kept) ||
+            (troubles.at(one.at) == nullptr && troubles.has_one_that_stayed(one.at));
         if (!one.is_alone || one.message == no_message || !is_known ||
             one.at + apart > trace.agreement.at)
             continue;

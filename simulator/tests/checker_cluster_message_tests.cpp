@@ -189,6 +189,22 @@ TEST(cluster_messages, that_are_retained_are_the_last_ones_long_after_a_cut) {
     }
 }
 
+TEST(cluster_messages, that_are_retained_go_with_a_node_that_begins_anew_for_a_cut_that_is_over) {
+    for (const bool begins_anew_then : {false, true}) {
+        PartedNodes nodes;
+        nodes.builder.pass(seconds{13});
+        nodes.retain("new");
+        nodes.builder.pass(seconds{1});
+        auto& trace = nodes.builder.trace();
+        if (begins_anew_then)
+            trace.add({nodes.builder.finished().end.at, TraceEntry::Kind::node_stopped,
+                       Direction::to_broker, nodes.first, ConnectionNumber{}, begins_anew});
+        nodes.builder.pass(seconds{5});
+        nodes.have("old", "old");
+        EXPECT_THAT(nodes.of(check_retained_in_cluster), SizeIs(begins_anew_then ? 0 : 2));
+    }
+}
+
 // Another program took its session over before the SUBACK was sent.
 TEST(cluster_messages, that_are_retained_behind_a_subscribe_that_was_not_answered_may_be_lost) {
     for (const bool is_granted : {false, true}) {
