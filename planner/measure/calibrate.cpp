@@ -172,6 +172,16 @@ private:
                              : ""));
         return phase;
     }
+    /// Nothing: the machine was too busy for it, which is told of.
+    std::optional<Phase> try_to_measure(const MessageLoad& load) {
+        try {
+            return measure(load);
+        } catch (const MachineTooBusy& problem) {
+            warn(problem.what());
+            return std::nullopt;
+        }
+    }
+
     /// What a message costs, roughly: more and more of them, until the servers have a good part of
     /// their time to do.
     void probe() {
@@ -213,14 +223,14 @@ private:
             } else {
                 load.per_s = 50;
             }
-            auto phase = measure(load);
-            if (step.busy > 0) adapt(step, phase);
             // Few messages a second, and all that is told of latency is made of them.
-            constexpr int more_when_quiet = 2;
-            for (int i = 0; i < more_when_quiet && step.busy == quiet; ++i) {
-                run_.phases.push_back(measure(load));
+            const int times = step.busy == quiet ? 3 : 1;
+            for (int i = 0; i < times; ++i) {
+                auto phase = try_to_measure(load);
+                if (!phase) continue;
+                if (step.busy > 0 && i == 0) adapt(step, *phase);
+                run_.phases.push_back(*std::move(phase));
             }
-            run_.phases.push_back(std::move(phase));
         }
     }
 
@@ -247,14 +257,15 @@ private:
             constexpr double step = 1.35;
             for (int i = 0; i < 4; ++i, load.per_s *= step) {
                 if (round > 0 && spent_s() > options_.rounds_until_s) return;
-                auto phase = measure(load);
-                const bool is_much = phase.limit.is_generator || phase.lost > 0 ||
-                                     phase.sent_per_s() < load.per_s * 0.97 ||
-                                     phase.generator_busy > 0.9;
+                auto phase = try_to_measure(load);
+                if (!phase) break;
+                const bool is_much = phase->limit.is_generator || phase->lost > 0 ||
+                                     phase->sent_per_s() < load.per_s * 0.97 ||
+                                     phase->generator_busy > 0.9;
                 if (is_much && i > 0) break;
-                const double busy = phase.occupied(servers_);
+                const double busy = phase->occupied(servers_);
                 if (!is_much) {
-                    run_.phases.push_back(std::move(phase));
+                    run_.phases.push_back(*std::move(phase));
                 }
                 if (is_much || busy > enough) break;
             }
@@ -320,8 +331,8 @@ private:
             MessageLoad load{.name = fmt::format("closed loop, {}", publishers),
                              .publishers = publishers,
                              .in_flight = 1};
-            const auto phase = measure(load);
-            const double rate = phase.sent_per_s();
+            const auto phase = try_to_measure(load);
+            const double rate = phase ? phase->sent_per_s() : 0;
             if (rate > 0) {
                 run_.calibration.concurrency.push_back({double{1} * publishers, rate});
             }

@@ -192,7 +192,7 @@ Phase measure_phase(const MessageLoad& messages, const PhaseOptions& options) {
         if (badness(*best) <= 0) break;
     }
     if (!best) {
-        throw CannotMeasure{fmt::format(
+        throw MachineTooBusy{fmt::format(
             "{}: nothing was measured: the machine did not let this process look at the broker in "
             "time",
             messages.name)};

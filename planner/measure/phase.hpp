@@ -81,7 +81,7 @@ struct PhaseOptions {
 /// Whether the machine was all the time as it usually is.
 [[nodiscard]] bool had_usual_pace(const Phase& phase, double usual_s);
 
-/// Throws load::Unreachable, load::CannotRun, CannotMeasure.
+/// Throws load::Unreachable, load::CannotRun, CannotMeasure, MachineTooBusy.
 [[nodiscard]] Phase measure_phase(const MessageLoad& messages, const PhaseOptions& options);
 
 /// CPU seconds of the broker for a connection: CONNECT, its subscriptions, and its end.

@@ -21,6 +21,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// The machine was too busy with others for this measurement; the next one may be possible.
+class MachineTooBusy : public CannotMeasure {
+public:
+    using CannotMeasure::CannotMeasure;
+};
+
 struct PlainMessage {
     std::string topic;
     std::string payload;

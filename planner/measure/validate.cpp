@@ -75,10 +75,14 @@ public:
             all.push_back({.load = unseen.load});
         }
         for (unsigned round = 0; round < std::max(1U, options_.rounds); ++round) {
-            for (auto& one : all) one.phases.push_back(measure_within_generator(one.load));
+            for (auto& one : all) {
+                unless_too_busy([&] { one.phases.push_back(measure_within_generator(one.load)); });
+            }
         }
-        for (const auto& one : all) compare(one);
-        compare_knee();
+        for (const auto& one : all) {
+            if (!one.phases.empty()) compare(one);
+        }
+        unless_too_busy([&] { compare_knee(); });
         return std::move(result_);
     }
 
@@ -89,6 +93,14 @@ private:
         std::vector<Phase> phases;
     };
 
+    /// What the machine is too busy for is left out, and told of.
+    void unless_too_busy(const std::function<void()>& measurement) {
+        try {
+            measurement();
+        } catch (const MachineTooBusy& problem) {
+            result_.notes.push_back(problem.what());
+        }
+    }
     [[nodiscard]] static double pace_of_all(const std::vector<Phase>& phases) {
         std::vector<double> paces_s;
         for (const auto& phase : phases) paces_s.push_back(phase.pace_s);
