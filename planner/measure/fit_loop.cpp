@@ -82,7 +82,29 @@ std::optional<LinearFit> fit_robustly(const std::vector<Observation>& observatio
     return fit;
 }
 
-std::optional<LoopFit> fit_kind(std::vector<Phase> phases, Calibration calibration) {
+/// One factor for both, of which one takes `share` of what the other does.
+void merge_copies_and_writes(std::vector<Observation>& observations, double share) {
+    for (auto& one : observations) {
+        auto& copies = one.factors[static_cast<std::size_t>(Operation::deliver_0)];
+        one.factors[static_cast<std::size_t>(Operation::write)] += share * copies;
+        copies = 0;
+    }
+}
+void split_copies_and_writes(LinearFit& fit, double share) {
+    constexpr auto copy = static_cast<std::size_t>(Operation::deliver_0);
+    constexpr auto write = static_cast<std::size_t>(Operation::write);
+    fit.coefficients[copy] = share * fit.coefficients[write];
+    const auto covariance = [&](std::size_t row, std::size_t column) -> double& {
+        return fit.covariance[row * operation_count + column];
+    };
+    for (std::size_t i = 0; i < operation_count; ++i) {
+        covariance(copy, i) = covariance(i, copy) = share * covariance(write, i);
+    }
+    covariance(copy, copy) = share * covariance(copy, write);
+}
+
+std::optional<LoopFit> fit_kind(std::vector<Phase> phases, Calibration calibration,
+                                std::optional<double> copy_share) {
     // A beginning: system calls cost most.
     calibration.cpu.coefficients.assign(operation_count, 0.3e-6);
     for (const auto operation : {Operation::byte_in, Operation::byte_out}) {
@@ -99,7 +121,7 @@ std::optional<LoopFit> fit_kind(std::vector<Phase> phases, Calibration calibrati
     std::optional<LoopFit> result;
     for (int i = 0; i < turns; ++i) {
         for (auto& phase : phases) phase.rates = all_rates(calibration, phase);
-        auto fit = fit_processor(phases);
+        auto fit = fit_processor(phases, copy_share);
         if (!fit) return std::nullopt;
         result = LoopFit{.cpu = *fit,
                          .wake_delay_s = calibration.wake_delay_s,
@@ -132,7 +154,8 @@ OperationRates all_rates(const Calibration& calibration, const Phase& phase) {
     return rates;
 }
 
-std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases) {
+std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases,
+                                       std::optional<double> copy_share) {
     std::vector<Observation> observations;
     for (const auto& phase : phases) {
         if (phase.processor <= 0) continue;
@@ -146,15 +169,20 @@ std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases) {
                                 .value = value,
                                 .weight = 1 / (value * value * (1 + 4 * waited * waited))});
     }
-    return fit_robustly(observations);
+    if (copy_share) merge_copies_and_writes(observations, *copy_share);
+    auto fit = fit_robustly(observations);
+    if (fit && copy_share) split_copies_and_writes(*fit, *copy_share);
+    return fit;
 }
 
 std::optional<LoopFit> fit_loop(const std::vector<Phase>& phases, std::uint32_t servers,
-                                bool shares_queue, double answer_s, bool gathers) {
-    return fit_kind(phases, {.servers = servers,
-                             .shares_queue = shares_queue,
-                             .answer_s = answer_s,
-                             .gathers = gathers});
+                                bool shares_queue, double answer_s, const LoopKind& kind) {
+    return fit_kind(phases,
+                    {.servers = servers,
+                     .shares_queue = shares_queue,
+                     .answer_s = answer_s,
+                     .gathers = kind.gathers},
+                    kind.copy_share);
 }
 
 }  // namespace touchstone::planner

@@ -9,8 +9,19 @@
 
 namespace touchstone::planner {
 
+/// How a server may work.
+struct LoopKind {
+    bool gathers = true;  // event_loop.hpp
+    /// To make a copy of QoS 0 takes this share of what it takes to write one. Nothing: what
+    /// processor time says, which hardly tells the two apart, since nearly every copy is written by
+    /// itself. Latencies do: those of a fan-out wait until all copies are made, and then for the
+    /// writes before theirs.
+    std::optional<double> copy_share;
+};
+
 /// CPU time of operations, from phases with all of their rates. Nothing: they cannot be told apart.
-[[nodiscard]] std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases);
+[[nodiscard]] std::optional<LinearFit> fit_processor(const std::vector<Phase>& phases,
+                                                     std::optional<double> copy_share = {});
 
 struct LoopFit {
     LinearFit cpu;
@@ -21,11 +32,11 @@ struct LoopFit {
     double error = 0;
 };
 
-/// Of one kind of loop: `gathers` (event_loop.hpp). `answer_s`: about how long clients take to
-/// acknowledge. Nothing: costs cannot be told apart.
+/// Of one kind of loop. `answer_s`: about how long clients take to acknowledge. Nothing: costs
+/// cannot be told apart.
 [[nodiscard]] std::optional<LoopFit> fit_loop(const std::vector<Phase>& phases,
                                               std::uint32_t servers, bool shares_queue,
-                                              double answer_s, bool gathers);
+                                              double answer_s, const LoopKind& kind);
 
 /// Rates of all operations in a phase, as a calibration has it; `wake` as it was measured.
 [[nodiscard]] OperationRates all_rates(const Calibration& calibration, const Phase& phase);

@@ -99,6 +99,36 @@ TEST(Fits, the_costs_that_phases_were_made_with_come_back) {
     EXPECT_FALSE(fit_processor({}));
 }
 
+TEST(Fits, a_copy_that_takes_a_share_of_its_write_is_as_sure_as_that) {
+    constexpr double share = 0.05;
+    LinearFit truth;
+    truth.coefficients = {2e-6, 3e-6, 5e-6,   3e-6 * share, 2e-6, 4e-6, 1e-9,
+                          2e-9, 1e-6, 1.5e-6, 3e-6,         1e-6, 6e-6, 0.4e-6};
+    truth.covariance.assign(operation_count * operation_count, 0);
+    truth.degrees_of_freedom = 10;
+    auto phases = phases_of(truth);
+    const auto fit = fit_processor(phases, share);
+    ASSERT_TRUE(fit);
+    for (std::size_t i = 0; i < operation_count; ++i) {
+        EXPECT_NEAR(fit->coefficients[i], truth.coefficients[i], truth.coefficients[i] * 1e-3)
+            << operation_names[i];
+    }
+    for (std::size_t i = 0; i < phases.size(); ++i) phases[i].processor *= i % 2 == 0 ? 1.02 : 0.98;
+    const auto unsure = fit_processor(phases, share);
+    ASSERT_TRUE(unsure);
+    const auto figure = [&](Operation operation) {
+        return unsure->coefficient(static_cast<std::size_t>(operation));
+    };
+    const auto write = figure(Operation::write);
+    ASSERT_GT(write.half_width, 0);
+    EXPECT_NEAR(figure(Operation::deliver_0).value, share * write.value, 1e-12);
+    EXPECT_NEAR(figure(Operation::deliver_0).half_width, share * write.half_width, 1e-12);
+    // A copy and its write are unsure together.
+    OperationRates both{};
+    at(both, Operation::deliver_0) = at(both, Operation::write) = 1;
+    EXPECT_NEAR(unsure->mean_at(both).half_width, (1 + share) * write.half_width, 1e-12);
+}
+
 /// Phases of pairs on a loop that costs what the calibration says.
 std::vector<Phase> phases_of(const Calibration& truth) {
     std::vector<Phase> phases;
@@ -149,9 +179,9 @@ TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
     for (const bool gathers : {true, false}) {
         truth.gathers = gathers;
         const auto phases = phases_of(truth);
-        const auto fit = fit_loop(phases, 1, false, truth.answer_s, gathers);
+        const auto fit = fit_loop(phases, 1, false, truth.answer_s, {.gathers = gathers});
         ASSERT_TRUE(fit);
-        const auto other = fit_loop(phases, 1, false, truth.answer_s, !gathers);
+        const auto other = fit_loop(phases, 1, false, truth.answer_s, {.gathers = !gathers});
         ASSERT_TRUE(other);
         EXPECT_LT(fit->error, other->error);
         EXPECT_LT(fit->error, 0.02);
@@ -167,7 +197,7 @@ TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
             EXPECT_NEAR(processor_time(fitted, demand, 1).value, expected, expected * 0.06);
         }
     }
-    EXPECT_FALSE(fit_loop({}, 1, false, 0, true));
+    EXPECT_FALSE(fit_loop({}, 1, false, 0, {}));
 }
 
 TEST(Fits, memory_of_each_thing_comes_back) {
