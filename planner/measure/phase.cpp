@@ -98,8 +98,7 @@ std::optional<Phase> measure_once(const MessageLoad& messages, const PhaseOption
         at(phase.rates, Operation::ping) =
             static_cast<double>(counts[load::Count::pings]) / counted_s;
     }
-    at(phase.rates, Operation::uncached) = (packets_in(phase.rates) + packets_out(phase.rates)) *
-                                           tenfolds_uncached(demand_of(messages).connections);
+    add_uncached(phase.rates, demand_of(messages).connections);
     return phase;
 }
 

@@ -51,8 +51,7 @@ std::vector<PacketStream> packets_of(const Calibration& calibration, const Deman
     const auto of_qos = [&](Operation first, unsigned qos) {
         return calibration.cpu.coefficients[static_cast<std::size_t>(first) + qos];
     };
-    const double uncached_s =
-        cost(calibration, Operation::uncached) * tenfolds_uncached(demand.connections);
+    const double each_s = uncached_s(calibration, demand.connections);
     for (const auto& stream : demand.streams) {
         const double packets = 1U << stream.qos;  // of a message on a connection, both ways
         all.push_back({.per_s = stream.messages_per_s / servers,
@@ -63,10 +62,10 @@ std::vector<PacketStream> packets_of(const Calibration& calibration, const Deman
                        .qos = stream.qos,
                        .take_s = of_qos(Operation::publish_0, stream.qos) +
                                  stream.payload_bytes * cost(calibration, Operation::byte_in) +
-                                 packets * uncached_s,
+                                 packets * each_s,
                        .copy_s = of_qos(Operation::deliver_0, stream.qos) +
                                  stream.payload_bytes * cost(calibration, Operation::byte_out) +
-                                 packets * uncached_s});
+                                 packets * each_s});
     }
     const auto add = [&](double per_s, PacketStream stream) {
         if (per_s <= 0) return;
@@ -78,7 +77,7 @@ std::vector<PacketStream> packets_of(const Calibration& calibration, const Deman
         return PacketStream{.take_s = seconds, .is_whole = true};
     };
     add(demand.pings_per_s,
-        {.take_s = cost(calibration, Operation::ping) + 2 * uncached_s, .is_answered = true});
+        {.take_s = cost(calibration, Operation::ping) + 2 * each_s, .is_answered = true});
     add(demand.connects_per_s, whole(calibration.connect_s.value + calibration.disconnect_s.value));
     add(demand.handshakes_per_s, whole(calibration.tls_handshake_s.value));
     add(demand.subscribes_per_s, whole(calibration.subscribe_s.value));

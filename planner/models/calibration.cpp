@@ -17,8 +17,28 @@ double packets_out(const OperationRates& rates) {
            at(rates, deliver_1) + 2 * at(rates, deliver_2) + at(rates, ping);
 }
 
-double tenfolds_uncached(double connections) {
-    return std::log10(std::max(1.0, connections / cached_connections));
+namespace {
+
+/// 0 with fewer.
+double tenfolds_beyond(double least, double connections) {
+    return std::log10(std::max(1.0, connections / least));
+}
+
+}  // namespace
+
+void add_uncached(OperationRates& rates, double connections) {
+    const double packets = packets_in(rates) + packets_out(rates);
+    at(rates, Operation::uncached) = packets * tenfolds_beyond(cached_connections, connections);
+    at(rates, Operation::far_uncached) =
+        packets * tenfolds_beyond(last_cached_connections, connections);
+}
+
+double uncached_s(const Calibration& calibration, double connections) {
+    const auto cost = [&](Operation operation) {
+        return calibration.cpu.coefficients[static_cast<std::size_t>(operation)];
+    };
+    return cost(Operation::uncached) * tenfolds_beyond(cached_connections, connections) +
+           cost(Operation::far_uncached) * tenfolds_beyond(last_cached_connections, connections);
 }
 
 Figure work_of(const Calibration& calibration, OperationRates rates) {

@@ -34,15 +34,17 @@ enum class Operation : std::uint8_t {
     /// A packet of a connection that caches do not hold any more: for each tenfold of connections
     /// beyond cached_connections.
     uncached,
+    far_uncached,  // the same beyond last_cached_connections
 };
-inline constexpr std::size_t operation_count = 14;
+inline constexpr std::size_t operation_count = 15;
 inline constexpr std::array<std::string_view, operation_count> operation_names{
-    "publish_0", "publish_1", "publish_2", "deliver_0", "deliver_1", "deliver_2", "byte_in",
-    "byte_out",  "ping",      "read",      "write",     "look",      "wake",      "uncached"};
-/// Caches hold what belongs to so many.
+    "publish_0", "publish_1", "publish_2", "deliver_0", "deliver_1",
+    "deliver_2", "byte_in",   "byte_out",  "ping",      "read",
+    "write",     "look",      "wake",      "uncached",  "far_uncached"};
+/// Caches hold what belongs to so many: a processor's own ones, and the last one. Measured with
+/// some tens, 1,000 and 4,000: the second step costs up to four times as much as the first one.
 inline constexpr double cached_connections = 30;
-/// Tenfolds of connections beyond those; 0 with fewer.
-[[nodiscard]] double tenfolds_uncached(double connections);
+inline constexpr double last_cached_connections = 1'000;
 
 /// How often a second.
 using OperationRates = std::array<double, operation_count>;
@@ -152,6 +154,11 @@ struct Calibration {
     std::vector<PredictionError> last_validation;
     std::string validated_at;
 };
+
+/// What caches do not hold of so many connections, for the packets that the rates have.
+void add_uncached(OperationRates& rates, double connections);
+/// The same of a packet, in seconds.
+[[nodiscard]] double uncached_s(const Calibration& calibration, double connections);
 
 /// CPU seconds that a second takes, of all servers together, at these rates, when each packet is
 /// looked for, read and written by itself, and servers never sleep: more than it takes where they

@@ -71,8 +71,7 @@ OperationRates Demand::rates() const {
     at(rates, Operation::deliver_0) += retained_per_s;
     at(rates, Operation::byte_out) += retained_bytes_per_s;
     at(rates, Operation::ping) = pings_per_s;
-    at(rates, Operation::uncached) =
-        (packets_in(rates) + packets_out(rates)) * tenfolds_uncached(connections);
+    add_uncached(rates, connections);
     return rates;
 }
 

@@ -14,8 +14,8 @@ inline CalibrationFile made_up_file() {
     one.measured_at = "2026-01-01 00:00 UTC";
     one.machine = {
         .processor = "a processor", .processors = 2, .kernel = "Linux", .memory_bytes = 8};
-    one.cpu.coefficients = {10 * us,    15 * us, 25 * us, 10 * us, 15 * us, 25 * us, 0,
-                            0.001 * us, 5 * us,  1 * us,  2 * us,  1 * us,  2 * us,  0};
+    one.cpu.coefficients = {10 * us, 15 * us, 25 * us, 10 * us, 15 * us, 25 * us, 0, 0.001 * us,
+                            5 * us,  1 * us,  2 * us,  1 * us,  2 * us,  0,       0};
     one.cpu.covariance.assign(operation_count * operation_count, 0);
     for (std::size_t i = 0; i < operation_count; ++i) {
         const double deviation = one.cpu.coefficients[i] * 0.02;

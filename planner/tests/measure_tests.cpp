@@ -74,6 +74,7 @@ std::vector<Phase> phases_of(const LinearFit& truth) {
             at(rates, Operation::write) = sent * (2 - i % 5 * 0.3);
             at(rates, Operation::look) = sent / (1 + i % 7);
             at(rates, Operation::uncached) = sent * (i % 6);
+            at(rates, Operation::far_uncached) = sent * (i % 6 > 3 ? i % 4 : 0);
             phase.wakes_per_s = sent / (1 + i);
             auto with_wakes = rates;
             at(with_wakes, Operation::wake) = phase.wakes_per_s;
@@ -86,8 +87,8 @@ std::vector<Phase> phases_of(const LinearFit& truth) {
 
 TEST(Fits, the_costs_that_phases_were_made_with_come_back) {
     LinearFit truth;
-    truth.coefficients = {2e-6, 3e-6, 5e-6,   1e-6, 2e-6, 4e-6, 1e-9,
-                          2e-9, 1e-6, 1.5e-6, 3e-6, 1e-6, 6e-6, 0.4e-6};
+    truth.coefficients = {2e-6, 3e-6,   5e-6, 1e-6, 2e-6, 4e-6,   1e-9,  2e-9,
+                          1e-6, 1.5e-6, 3e-6, 1e-6, 6e-6, 0.4e-6, 0.7e-6};
     truth.covariance.assign(operation_count * operation_count, 0);
     truth.degrees_of_freedom = 10;
     const auto fit = fit_processor(phases_of(truth));
@@ -102,8 +103,8 @@ TEST(Fits, the_costs_that_phases_were_made_with_come_back) {
 TEST(Fits, a_copy_that_takes_a_share_of_its_write_is_as_sure_as_that) {
     constexpr double share = 0.05;
     LinearFit truth;
-    truth.coefficients = {2e-6, 3e-6, 5e-6,   3e-6 * share, 2e-6, 4e-6, 1e-9,
-                          2e-9, 1e-6, 1.5e-6, 3e-6,         1e-6, 6e-6, 0.4e-6};
+    truth.coefficients = {2e-6, 3e-6,   5e-6, 3e-6 * share, 2e-6, 4e-6,   1e-9,  2e-9,
+                          1e-6, 1.5e-6, 3e-6, 1e-6,         6e-6, 0.4e-6, 0.7e-6};
     truth.covariance.assign(operation_count * operation_count, 0);
     truth.degrees_of_freedom = 10;
     auto phases = phases_of(truth);
@@ -146,7 +147,8 @@ std::vector<Phase> phases_of(const Calibration& truth) {
         phases.push_back(phase);
     };
     for (const double per_s : {5'000.0, 60'000.0, 200'000.0}) {
-        for (const std::uint32_t publishers : {3U, 20U, 500U}) add(0, publishers, 1, 64, per_s);
+        for (const std::uint32_t publishers : {3U, 20U, 500U, 2'000U})
+            add(0, publishers, 1, 64, per_s);
         add(0, 20, 0, 64, per_s);
         add(0, 20, 1, 1'024, per_s);
         add(0, 20, 0, 1'024, per_s);  // else bytes in and bytes out are one
@@ -170,8 +172,9 @@ std::vector<Phase> phases_of(const Calibration& truth) {
 TEST(Fits, processor_time_of_a_loop_that_was_not_seen_is_met) {
     constexpr double us = 1e-6;
     Calibration truth;
-    truth.cpu.coefficients = {0.4 * us, 0.6 * us, 1.2 * us, 0.3 * us, 0.5 * us, us,     1e-10,
-                              1e-10,    0.2 * us, us,       3 * us,   us,       2 * us, 0.3 * us};
+    truth.cpu.coefficients = {0.4 * us, 0.6 * us, 1.2 * us, 0.3 * us, 0.5 * us,
+                              us,       1e-10,    1e-10,    0.2 * us, us,
+                              3 * us,   us,       2 * us,   0.3 * us, 0.8 * us};
     truth.cpu.covariance.assign(operation_count * operation_count, 0);
     truth.cpu.degrees_of_freedom = 20;
     truth.wake_delay_s = 5 * us;

@@ -84,14 +84,22 @@ TEST(Demand, twice_the_demand_is_twice_of_everything_but_the_process) {
     const auto rates = once.rates();
     const auto more = twice.rates();
     for (std::size_t i = 0; i < operation_count; ++i) {
-        if (i == static_cast<std::size_t>(Operation::uncached)) continue;
+        if (i >= static_cast<std::size_t>(Operation::uncached)) continue;
         EXPECT_NEAR(more[i], 2 * rates[i], 1e-9);
     }
     // Twice the packets, and 2,008 connections are 1.826 tenfolds more than 30.
     EXPECT_NEAR(at(more, Operation::uncached), (packets_in(more) + packets_out(more)) * 1.8257,
                 0.5);
-    EXPECT_EQ(tenfolds_uncached(29), 0);
-    EXPECT_DOUBLE_EQ(tenfolds_uncached(3'000), 2);
+    // And 0.303 more than 1,000.
+    EXPECT_NEAR(at(more, Operation::far_uncached), (packets_in(more) + packets_out(more)) * 0.3028,
+                0.5);
+    auto few = more;
+    add_uncached(few, 29);
+    EXPECT_EQ(at(few, Operation::uncached), 0);
+    EXPECT_EQ(at(few, Operation::far_uncached), 0);
+    add_uncached(few, 900);
+    EXPECT_GT(at(few, Operation::uncached), 0);
+    EXPECT_EQ(at(few, Operation::far_uncached), 0);
     EXPECT_NEAR(network_of(twice).out, 2 * network_of(once).out, 1e-6);
 }
 

@@ -18,8 +18,8 @@ Calibration made_up() {
     Calibration one;
     one.broker = "made up";
     one.gathers = false;
-    one.cpu.coefficients = {10 * us, 15 * us, 25 * us, 10 * us, 15 * us, 25 * us, 0,
-                            0,       5 * us,  0,       0,       0,       0,       0};
+    one.cpu.coefficients = {10 * us, 15 * us, 25 * us, 10 * us, 15 * us, 25 * us, 0, 0,
+                            5 * us,  0,       0,       0,       0,       0,       0};
     one.cpu.covariance.assign(operation_count * operation_count, 0);
     one.cpu.degrees_of_freedom = 20;
     one.connect_s = {.value = 100 * us};
@@ -130,6 +130,12 @@ TEST(Estimate, packets_of_connections_that_caches_do_not_hold_cost_more) {
     // Two packets for each message, two tenfolds more.
     EXPECT_NEAR(processor_time(calibration, messages(10'000, 3'000), 1).value,
                 few + 10'000 * 2 * 2 * 2 * us, 1e-6);
+    // And one beyond what the last cache holds.
+    calibration.cpu.coefficients[static_cast<std::size_t>(Operation::uncached)] = 0;
+    calibration.cpu.coefficients[static_cast<std::size_t>(Operation::far_uncached)] = 3 * us;
+    EXPECT_NEAR(processor_time(calibration, messages(10'000, 1'000), 1).value, few, 1e-6);
+    EXPECT_NEAR(processor_time(calibration, messages(10'000, 10'000), 1).value,
+                few + 10'000 * 2 * 3 * us, 1e-6);
 }
 
 TEST(Estimate, latency_at_rest_is_that_of_a_quiet_broker_and_grows_with_the_wait) {
