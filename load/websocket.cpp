@@ -216,7 +216,13 @@ std::string WebSocket::on_header() {
 
 void WebSocket::on_control_frame(Taken& taken) {
     if (opcode() == opcode_ping) put_frame(opcode_pong, control_);
-    if (opcode() == opcode_close) taken.is_closed = true;
+    if (opcode() == opcode_close) {
+        // With the status code of the other side (RFC 6455 §5.5.1), and without its words.
+        constexpr std::size_t code_bytes = 2;
+        put_frame(opcode_close, Bytes{control_}.first(std::min(control_.size(), code_bytes)));
+        taken.is_closed = is_closed_ = true;
+        is_open_ = false;
+    }
     control_ = {};
 }
 

@@ -29,6 +29,9 @@ public:
     Taken take(std::span<std::byte> bytes);
     /// The target has answered the request as it should.
     [[nodiscard]] bool is_open() const { return is_open_; }
+    /// It has been answered, and the target has closed it since: the answer to that is the last of
+    /// what is in the output (RFC 6455 §5.5.1).
+    [[nodiscard]] bool is_closed() const { return is_closed_; }
 
     /// One binary message of all of `packets`, which is empty then. Only when it is open.
     void send(Buffer& packets);
@@ -54,6 +57,7 @@ private:
     std::string key_;
     Buffer answer_;  // to the request, so far
     bool is_open_ = false;
+    bool is_closed_ = false;
     std::array<std::byte, header_bytes_max> header_{};
     std::uint8_t header_size_ = 0;   // so many bytes of it are there
     bool is_in_payload_ = false;     // of the frame with that header

@@ -123,7 +123,7 @@ bool Worker::take_frames(Client& client, std::span<std::byte> bytes, std::size_t
         lose(client, Count::lost_connections, taken.failure);
         return false;
     }
-    if (web.output_left() > 0) mark_dirty(client);  // an answer to a ping
+    if (web.output_left() > 0 && !taken.is_closed) mark_dirty(client);  // an answer to a ping
     if (client.state == State::upgrading && web.is_open()) send_connect(client);
     return !taken.is_closed;
 }
@@ -196,7 +196,13 @@ void Worker::read(Client& client) {
         }
         if (!take_packets(client, Bytes{received_}.first(kept + size))) return;
         if (client.connection != connection || client.socket < 0) return;
-        if (is_over) return lose(client, Count::lost_connections, words);
+        if (is_over) {
+            const bool has_answer =
+                client.talk && client.talk->web && client.talk->web->is_closed();
+            if (has_answer) flush(client);
+            if (client.socket < 0) return;
+            return lose(client, Count::lost_connections, words);
+        }
         if (is_drained) return;  // nothing is left: more will be an event
     }
 }
@@ -315,7 +321,7 @@ void Worker::leave(Client& client) {
     write(client, packet_);
     if (client.socket < 0) return;
     if (client.talk) {
-        if (client.talk->web) {
+        if (client.talk->web && client.talk->web->is_open()) {
             client.talk->web->send(client.talk->output);
             client.talk->web->close();
         }

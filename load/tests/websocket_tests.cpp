@@ -157,13 +157,33 @@ TEST_F(web_socket, takes_packets_that_come_with_the_answer) {
 
 TEST_F(web_socket, ends_with_a_close_frame_of_either_side) {
     open();
-    EXPECT_TRUE(take(bytes_of({0x88, 2, 0x03, 0xE8})).is_closed);
     web_->close();
     transport::FrameReader reader;
     auto bytes = web_->output;
     const auto taken = reader.take(bytes);
     EXPECT_EQ(taken.next, transport::FrameReader::Next::closed);
     EXPECT_EQ(taken.code, transport::CloseCode::normal);
+}
+
+/// RFC 6455 §5.5.1.
+TEST_F(web_socket, answers_a_close_frame_with_its_code) {
+    const auto reply_to = [&](Buffer frame) {
+        web_.emplace(target_, draws_);
+        open();
+        EXPECT_TRUE(take(std::move(frame)).is_closed);
+        EXPECT_TRUE(web_->is_closed());
+        EXPECT_FALSE(web_->is_open());  // nothing follows
+        auto reply = web_->output;
+        constexpr std::size_t begin = 6;  // with the mask
+        EXPECT_GE(reply.size(), begin);
+        for (std::size_t i = begin; i < reply.size(); ++i) reply[i] ^= reply[2 + (i - begin) % 4];
+        reply.erase(reply.begin() + 2, reply.begin() + begin);
+        return reply;
+    };
+    EXPECT_EQ(reply_to(bytes_of({0x88, 2, 0x03, 0xE9})), bytes_of({0x88, 0x82, 0x03, 0xE9}));
+    EXPECT_EQ(reply_to(bytes_of({0x88, 4, 0x03, 0xF0, 'n', 'o'})),
+              bytes_of({0x88, 0x82, 0x03, 0xF0}));
+    EXPECT_EQ(reply_to(bytes_of({0x88, 0})), bytes_of({0x88, 0x80}));
 }
 
 TEST_F(web_socket, refuses_frames_that_break_a_rule) {
