@@ -120,10 +120,16 @@ std::vector<Wait> waits_in_queue(const Calibration& calibration, const Demand& d
     return waits;
 }
 
-Messages messages_of(const Calibration& calibration, const Demand& demand,
+/// They depend on what operations cost, not on latencies.
+std::vector<Wait> waits_of(const Calibration& calibration, const Demand& demand,
+                           const Conditions& conditions) {
+    return calibration.shares_queue ? waits_in_queue(calibration, demand, conditions)
+                                    : waits_in_loop(calibration, demand, conditions);
+}
+
+/// What messages take that wait like that.
+Messages messages_of(const Calibration& calibration, const std::vector<Wait>& waits,
                      const Conditions& conditions) {
-    const auto waits = calibration.shares_queue ? waits_in_queue(calibration, demand, conditions)
-                                                : waits_in_loop(calibration, demand, conditions);
     simulator::fleet::Draws draws{conditions.seed ^ 0x5EED'0F'BA5EU};
     const auto draw = [&](const QuantileCurve& curve) {
         return curve.at(static_cast<double>(draws.next() >> 11U) * 0x1p-53);
@@ -254,12 +260,13 @@ LoadPoint load_point(const Calibration& calibration, const Demand& demand, const
     const auto events = events_for(calibration, part, question);
     const auto at = [&](double dearer, double wait_factor) {
         if (least * dearer > full) return Quantiles{};
-        return quantiles_with(messages_of(calibration, part,
-                                          {.servers = question.servers,
-                                           .dearer = dearer,
-                                           .lateness = question.lateness,
-                                           .events = events,
-                                           .seed = question.seed}),
+        const Conditions conditions{.servers = question.servers,
+                                    .dearer = dearer,
+                                    .lateness = question.lateness,
+                                    .events = events,
+                                    .seed = question.seed};
+        const auto waits = waits_of(calibration, part, conditions);
+        return quantiles_with(messages_of(calibration, waits, conditions),
                               {.wait = wait_factor, .awake = calibration.awake_factor});
     };
     const auto middle = at(1, factor.value);
@@ -283,13 +290,14 @@ QuantileCurve at_rest(const Calibration& calibration, const MeasuredLatency& qui
     constexpr int turns = 12;
     auto tried = calibration;
     tried.latencies = {{.qos = qos, .samples = events, .seconds = measured}};
+    const Conditions conditions{.servers = calibration.servers,
+                                .lateness = &quiet.lateness,
+                                .events = events,
+                                .seed = seed};
+    const auto waits = waits_of(calibration, quiet.demand, conditions);
     for (int turn = 0; turn < turns; ++turn) {
         const auto& before = tried.latencies[0].seconds;
-        const auto messages = messages_of(tried, quiet.demand,
-                                          {.servers = calibration.servers,
-                                           .lateness = &quiet.lateness,
-                                           .events = events,
-                                           .seed = seed});
+        const auto messages = messages_of(tried, waits, conditions);
         if (messages.all.empty()) return measured;
         auto values = values_with(
             messages, {.wait = calibration.wait_factor.value, .awake = calibration.awake_factor});
@@ -329,12 +337,14 @@ std::optional<WaitFit> fit_waits(const Calibration& calibration,
     for (const auto& one : measured) {
         auto& row = errors.emplace_back();
         const bool keeps_up = least_busy(calibration, one.demand, calibration.servers) < 0.97;
-        const auto messages = keeps_up ? messages_of(calibration, one.demand,
-                                                     {.servers = calibration.servers,
-                                                      .lateness = &one.lateness,
-                                                      .events = events,
-                                                      .seed = seed})
-                                       : Messages{};
+        const Conditions conditions{.servers = calibration.servers,
+                                    .lateness = &one.lateness,
+                                    .events = events,
+                                    .seed = seed};
+        const auto messages =
+            keeps_up ? messages_of(calibration, waits_of(calibration, one.demand, conditions),
+                                   conditions)
+                     : Messages{};
         for (const auto& factor : grid) row.push_back(error(one, messages, factor));
     }
     struct Best {
